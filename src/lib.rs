@@ -1,1 +1,3 @@
 //! Leveret: a message broker in one binary.
+
+pub mod message;

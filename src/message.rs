@@ -1,0 +1,191 @@
+//! An immutable message: exchange, routing key, properties as received, body. It is shared by every queue
+//! and delivery that carries it, and counted, so that the broker knows how much memory messages hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes held by all messages that are alive, their own overhead included.
+static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// What a message costs beside its text: the structure itself, its reference counts, the allocator's
+/// rounding, and its slot in a queue.
+const OVERHEAD_BYTES: usize = std::mem::size_of::<Message>() + 64;
+
+/// Bytes that all live messages hold at this moment. The memory alarm compares this with its limit, because
+/// resident memory also counts what the allocator keeps for later and so never falls in time.
+pub fn held_bytes() -> usize {
+    HELD_BYTES.load(Ordering::Relaxed)
+}
+
+/// What the broker itself needs to know of a message's properties, read once when it is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// `delivery-mode` was 2: the message survives a restart in a durable queue.
+    pub persistent: bool,
+    /// `priority`, 0 when absent.
+    pub priority: u8,
+    /// `expiration` in milliseconds, when present.
+    pub expiration_ms: Option<u64>,
+    /// When the broker accepted the message, in milliseconds since the Unix epoch.
+    pub accepted_ms: u64,
+}
+
+/// A published message. Routing key, properties and body stand in one allocation, in this order.
+pub struct Message {
+    exchange: Arc<str>,
+    data: Box<[u8]>,
+    key_bytes: u32,
+    properties_bytes: u32,
+    facts: Facts,
+}
+
+impl Message {
+    /// Builds a message from its parts in one copy.
+    pub fn new(
+        exchange: Arc<str>,
+        routing_key: &str,
+        properties: &[u8],
+        body: &[u8],
+        facts: Facts,
+    ) -> Self {
+        let mut builder = Builder::new(exchange, routing_key, properties, body.len(), facts);
+        builder.push(body);
+        builder.finish()
+    }
+
+    /// The exchange it was published to; empty for the default exchange.
+    pub fn exchange(&self) -> &Arc<str> {
+        &self.exchange
+    }
+
+    /// The routing key it was published with, at most 255 bytes.
+    pub fn routing_key(&self) -> &str {
+        // The bytes came from a `str` in `Builder::new`, so this never falls back.
+        std::str::from_utf8(&self.data[..self.key_bytes as usize]).unwrap_or_default()
+    }
+
+    /// The property flags and list, byte for byte as published (specification 4.2.6.1).
+    pub fn properties(&self) -> &[u8] {
+        let start = self.key_bytes as usize;
+        &self.data[start..start + self.properties_bytes as usize]
+    }
+
+    /// The body, possibly empty.
+    pub fn body(&self) -> &[u8] {
+        &self.data[self.key_bytes as usize + self.properties_bytes as usize..]
+    }
+
+    /// What the broker read from the properties.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Bytes that this message holds in memory, its overhead included.
+    pub fn held(&self) -> usize {
+        self.data.len() + OVERHEAD_BYTES
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        HELD_BYTES.fetch_sub(self.held(), Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Message {
+    /// Never shows the body or the properties: a message's contents do not belong in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &self.exchange)
+            .field("routing_key", &self.routing_key())
+            .field("body_bytes", &self.body().len())
+            .field("facts", &self.facts)
+            .finish()
+    }
+}
+
+/// A message whose body is still arriving. Memory is taken as the body's frames come, never ahead of them
+/// by more than `RESERVE_BYTES_MAX`, whatever size the header declared.
+#[derive(Debug)]
+pub struct Builder {
+    exchange: Arc<str>,
+    data: Vec<u8>,
+    key_bytes: u32,
+    properties_bytes: u32,
+    facts: Facts,
+}
+
+/// How much of a declared body size is allocated before any of the body was seen.
+const RESERVE_BYTES_MAX: usize = 128 * 1024;
+
+impl Builder {
+    /// Starts a message. `body_bytes` is the size that the content header declared.
+    pub fn new(
+        exchange: Arc<str>,
+        routing_key: &str,
+        properties: &[u8],
+        body_bytes: usize,
+        facts: Facts,
+    ) -> Self {
+        let head = routing_key.len() + properties.len();
+        let mut data = Vec::with_capacity(head + body_bytes.min(RESERVE_BYTES_MAX));
+        data.extend_from_slice(routing_key.as_bytes());
+        data.extend_from_slice(properties);
+        Self {
+            exchange,
+            data,
+            key_bytes: routing_key.len() as u32,
+            properties_bytes: properties.len() as u32,
+            facts,
+        }
+    }
+
+    /// Appends the next part of the body.
+    pub fn push(&mut self, part: &[u8]) {
+        self.data.extend_from_slice(part);
+    }
+
+    /// Bytes of body received so far.
+    pub fn body_bytes(&self) -> usize {
+        self.data.len() - self.key_bytes as usize - self.properties_bytes as usize
+    }
+
+    /// The finished message.
+    pub fn finish(self) -> Message {
+        let message = Message {
+            exchange: self.exchange,
+            data: self.data.into_boxed_slice(),
+            key_bytes: self.key_bytes,
+            properties_bytes: self.properties_bytes,
+            facts: self.facts,
+        };
+        HELD_BYTES.fetch_add(message.held(), Ordering::Relaxed);
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_gives_back_its_parts() {
+        let message = Message::new("x".into(), "a.b", &[0x10, 0, 2], b"body", Facts::default());
+        assert_eq!(message.exchange().as_ref(), "x");
+        assert_eq!(message.routing_key(), "a.b");
+        assert_eq!(message.properties(), &[0x10, 0, 2]);
+        assert_eq!(message.body(), b"body");
+    }
+
+    #[test]
+    fn a_declared_size_alone_takes_little_memory() {
+        let builder = Builder::new("".into(), "k", &[], 1 << 40, Facts::default());
+        assert!(builder.data.capacity() <= RESERVE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn a_log_line_never_shows_the_body() {
+        let message = Message::new("x".into(), "k", &[], b"secret", Facts::default());
+        assert!(!format!("{message:?}").contains("secret"));
+    }
+}
