@@ -45,6 +45,11 @@ impl Lane {
         self.line.is_empty() && self.aside.is_empty()
     }
 
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.line.capacity() + self.aside.len()
+    }
+
     /// Puts an entry in its place. Its position must not be taken.
     pub(super) fn insert(&mut self, entry: Entry) {
         let position = entry.position;
