@@ -23,6 +23,8 @@ pub struct ModelConsumer {
     pub is_gone: bool,
     pub is_woken: bool,
     pub is_parked: bool,
+    /// It was found gone.
+    pub is_retired: bool,
 }
 
 #[derive(Default)]
@@ -102,7 +104,7 @@ impl Model {
 
     pub fn resume(&mut self, id: ConsumerId, now_ms: u64) {
         if let Some(consumer) = self.consumers.iter_mut().find(|c| c.id == id) {
-            consumer.is_parked = false;
+            consumer.is_parked = consumer.is_retired;
         }
         self.rouse(id);
         self.dispatch(ZeroTtl::Expire, now_ms);
@@ -195,6 +197,7 @@ impl Model {
             let Some(consumer) = self.consumers.iter_mut().find(|c| c.id == id) else { return };
             if consumer.is_gone || consumer.room == 0 {
                 consumer.is_parked = true;
+                consumer.is_retired = consumer.is_gone;
                 continue;
             }
             consumer.room -= 1;

@@ -254,6 +254,7 @@ impl Pair {
             is_gone: false,
             is_woken: false,
             is_parked: false,
+            is_retired: false,
         };
         assert_eq!(answer.is_ok(), self.model.subscribe(consumer, self.rig.now_ms));
     }
@@ -462,11 +463,15 @@ fn memory_comes_back_after_a_burst() {
 
 #[test]
 fn marks_of_consumed_messages_do_not_pile_up() {
-    let mut rig = Rig::new(Options { message_ttl_ms: Some(60_000), ..Options::default() });
-    rig.consume_with(1, |s| s.acks = AckMode::Automatic);
-    for _ in 0..1_000 {
-        rig.publish(10);
-        rig.fx.clear();
+    let mut rig = Rig::new(Options { priority_max: Some(1), ..Options::default() });
+    rig.publish_expirations(&[Some(10)]);
+    let facts = Facts { priority: 1, expiration_ms: Some(60_000), ..Facts::default() };
+    for _ in 0..10_000 {
+        let entry = rig.entry_with(facts, 1);
+        rig.append(vec![entry]);
+        assert_eq!(rig.get(AckMode::Automatic), Some(rig.last));
     }
     assert!(rig.queue.ready.slots() < 1_000);
+    rig.pass(10);
+    assert_eq!(rig.dead(), [(1, Reason::Expired)]);
 }
