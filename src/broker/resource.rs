@@ -29,6 +29,11 @@ impl<'a> Resource<'a> {
         if self.name.is_empty() && self.noun == "exchange" { "amq.default" } else { self.name }
     }
 
+    /// The whole name with [`Resource::name`] in it, as permissions know it.
+    pub fn known_as(&self) -> Self {
+        Self { name: self.name(), ..*self }
+    }
+
     /// The virtual host's name.
     pub fn vhost(&self) -> &'a str {
         self.vhost
