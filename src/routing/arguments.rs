@@ -69,14 +69,28 @@ impl MatchMode {
     }
 }
 
-/// The arguments sorted by name: as a binding keeps them.
-pub fn sorted(arguments: &Table) -> Arc<Table> {
+/// The arguments as a binding keeps them: sorted by name, and with one tag for each type. Two tables that make
+/// the same binding give the same bytes, so what is stored of a binding is to be made from this.
+pub fn canonical_arguments(arguments: &Table) -> Arc<Table> {
     let mut entries: Vec<(&str, &Value)> = arguments.iter().collect();
     entries.sort_by_key(|(name, _)| *name);
-    Arc::new(entries.into_iter().map(|(name, value)| (name, value.clone())).collect())
+    Arc::new(entries.into_iter().map(|(name, value)| (name, canonical_value(value))).collect())
 }
 
-/// Whether two sorted tables make the same binding. Types count, and so does the order inside nested tables.
+/// Tables inside keep their order, which RabbitMQ lets count.
+fn canonical_value(value: &Value) -> Value {
+    match value {
+        Value::I16Standard(n) => Value::I16(*n),
+        Value::I64Standard(n) => Value::I64(*n),
+        Value::Array(members) => Value::Array(members.iter().map(canonical_value).collect()),
+        Value::Table(table) => {
+            Value::Table(table.iter().map(|(name, value)| (name, canonical_value(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether two canonical tables make the same binding. Types count, and so does the order inside nested tables.
 pub fn same_table(one: &Table, other: &Table) -> bool {
     one.len() == other.len()
         && one.iter().zip(other.iter()).all(|((one_name, one_value), (name, value))| {
@@ -84,8 +98,7 @@ pub fn same_table(one: &Table, other: &Table) -> bool {
         })
 }
 
-/// As `==`, but a float is the same as itself even when it is not a number, so that what was bound can be
-/// unbound, and two tags for one type make no difference.
+/// As `==`, but a float is the same as itself even when it is not a number: what was bound can be unbound.
 fn same_value(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::F32(one), Value::F32(other)) => one.to_bits() == other.to_bits(),
@@ -95,12 +108,8 @@ fn same_value(one: &Value, other: &Value) -> bool {
             one.len() == other.len()
                 && one.iter().zip(other).all(|(one, other)| same_value(one, other))
         }
-        _ => one == other || (one.as_int().is_some() && same_integer(one, other)),
+        _ => one == other,
     }
-}
-
-fn same_integer(one: &Value, other: &Value) -> bool {
-    one.type_name() == other.type_name() && one.as_int() == other.as_int()
 }
 
 /// A header's value without what the comparison passes over: the widths of numbers, and the kinds of strings.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::wire::Table;
 
-use super::arguments::{same_table, sorted};
+use super::arguments::{canonical_arguments, same_table};
 use super::headers::HeaderIndex;
 use super::key_hash::KeyHash;
 use super::topic::Trie;
@@ -68,8 +68,11 @@ impl<D: Destination> Bindings<D> {
         arguments: &Table,
         destination: D,
     ) -> Result<Bound, BindError> {
-        let arguments =
-            if arguments.is_empty() { self.no_arguments.clone() } else { sorted(arguments) };
+        let arguments = if arguments.is_empty() {
+            self.no_arguments.clone()
+        } else {
+            canonical_arguments(arguments)
+        };
         let id = destination.id();
         let present = self.bound.get(&id).and_then(|bound| bound.keys.get_key_value(key));
         let key: Arc<str> = match present {
@@ -94,7 +97,7 @@ impl<D: Destination> Bindings<D> {
         let id = destination.id();
         let Some(bound) = self.bound.get_mut(&id) else { return false };
         let Some(tables) = bound.keys.get_mut(key) else { return false };
-        let arguments = sorted(arguments);
+        let arguments = canonical_arguments(arguments);
         let Some(at) = tables.iter().position(|table| same_table(table, &arguments)) else {
             return false;
         };

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::wire::Table;
 
-pub use arguments::BindError;
+pub use arguments::{BindError, canonical_arguments};
 pub use bindings::Bindings;
 pub use destinations::Destinations;
 
@@ -85,7 +85,7 @@ pub struct UnknownKind;
 pub struct Binding<D> {
     /// The binding key, at most 255 bytes.
     pub key: Arc<str>,
-    /// The arguments of `queue.bind` or `exchange.bind`, sorted by name.
+    /// The arguments of `queue.bind` or `exchange.bind`, as [`canonical_arguments`] makes them.
     pub arguments: Arc<Table>,
     /// Where matching messages go.
     pub destination: D,

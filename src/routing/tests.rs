@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::wire::Value;
 
-use super::arguments::{MatchMode, Quantity, same_table, satisfies, sorted};
+use super::arguments::{MatchMode, Quantity, same_table, satisfies};
 use super::words::words;
 use super::*;
 
@@ -26,6 +26,12 @@ pub fn table(pairs: &[(&str, Value)]) -> Table {
 
 pub fn text(text: &str) -> Value {
     Value::LongStr(text.as_bytes().to_vec())
+}
+
+fn bytes(table: &Table) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    table.encode(&mut bytes);
+    bytes
 }
 
 fn nothing() -> Table {
@@ -133,6 +139,25 @@ fn a_binding_is_its_key_arguments_and_destination() {
 }
 
 #[test]
+fn tables_that_make_the_same_binding_give_the_same_bytes() {
+    let check = |one: &[(&str, Value)], other: &[(&str, Value)], expected: bool| {
+        let [one, other] = [one, other].map(|pairs| canonical_arguments(&table(pairs)));
+        assert_eq!(bytes(&one) == bytes(&other), expected, "{one:?} {other:?}");
+        assert_eq!(same_table(&one, &other), expected, "{one:?} {other:?}");
+        assert_eq!(bytes(&canonical_arguments(&one)), bytes(&one));
+    };
+    let (a, b) = (("a", Value::I16(1)), ("b", Value::F64(f64::NAN)));
+    check(&[a.clone(), b.clone()], &[b.clone(), a.clone()], true);
+    check(&[a.clone()], &[("a", Value::I16Standard(1))], true);
+    check(&[a.clone()], &[("a", Value::I64Standard(1))], false);
+    let array = |value| [("t", Value::Array(vec![value]))];
+    check(&array(Value::I64(1)), &array(Value::I64Standard(1)), true);
+    let nested = |pairs: &[(&str, Value)]| [("t", Value::Table(table(pairs)))];
+    check(&nested(&[("a", Value::I64(1))]), &nested(&[("a", Value::I64Standard(1))]), true);
+    check(&nested(&[a.clone(), b.clone()]), &nested(&[b, a]), false);
+}
+
+#[test]
 fn only_headers_exchanges_with_conditions_need_headers() {
     for kind in KINDS {
         let mut bindings = Bindings::new(kind);
@@ -172,7 +197,10 @@ impl Model {
         self.bindings.iter().position(|(bound_key, bound_arguments, bound_id)| {
             bound_key == key
                 && *bound_id == id
-                && same_table(&sorted(bound_arguments), &sorted(arguments))
+                && same_table(
+                    &canonical_arguments(bound_arguments),
+                    &canonical_arguments(arguments),
+                )
         })
     }
 

@@ -227,7 +227,7 @@ fn removing_every_binding_empties_the_index() {
             let value = if n % 3 == 0 { Value::Void } else { Value::I64((n % 7) as i64) };
             arguments.push((name, value));
         }
-        let arguments = super::super::arguments::sorted(&table(&arguments));
+        let arguments = super::super::canonical_arguments(&table(&arguments));
         index.insert(&arguments, &Queue(n as u64 / 2)).unwrap();
         inserted.push((arguments, n as u64 / 2));
     }
