@@ -114,13 +114,7 @@ impl Client {
     ///
     /// # Errors
     /// Channel 403, 404 or 405.
-    pub fn get(
-        &self,
-        key: ChannelKey,
-        queue: &str,
-        acks: Acks,
-        now_ms: u64,
-    ) -> Result<(), Fault> {
+    pub fn get(&self, key: ChannelKey, queue: &str, acks: Acks, now_ms: u64) -> Result<(), Fault> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
         let got = self
@@ -163,9 +157,7 @@ fn priority(arguments: &Table) -> Result<i32, Fault> {
     const KEY: &str = "x-priority";
     let Some(value) = arguments.get(KEY) else { return Ok(0) };
     match value.as_int() {
-        Some(priority) => {
-            Ok(priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32)
-        }
+        Some(priority) => Ok(priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
         None => {
             let text = format!("invalid arg '{KEY}': expected integer, got {}", value.type_name());
             Err(Fault::channel(ReplyCode::PreconditionFailed, text))

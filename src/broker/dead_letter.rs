@@ -22,13 +22,7 @@ const DEATHS: &str = "x-death";
 impl Broker {
     /// Buries what died in a queue: publishes it to the dead-letter exchange, if there is one, and
     /// takes it out of the journal in the same breath. What that pushes out of other queues is added to `deaths`.
-    pub(super) fn bury(
-        &self,
-        queue: &QueueRef,
-        dead: Vec<Dead>,
-        now_ms: u64,
-        deaths: &mut Deaths,
-    ) {
+    pub(super) fn bury(&self, queue: &QueueRef, dead: Vec<Dead>, now_ms: u64, deaths: &mut Deaths) {
         let mut operations = Vec::new();
         let mut deliveries = Deliveries::default();
         let mut settled = Vec::new();

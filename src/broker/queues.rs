@@ -307,7 +307,7 @@ fn cancel_consumers(closed: Closed<Subscriber>) {
         let subscription = &consumer.0;
         subscription.live.store(false, Ordering::Release);
         if subscription.cancel_notify && subscription.started.load(Ordering::Acquire) {
-            let cancel = basic::Cancel { consumer_tag: &subscription.tag, nowait: true };
+            let cancel = basic::Cancel { consumer_tag: &subscription.tag, no_wait: true };
             let method = Method::BasicCancel(cancel);
             subscription.outbox.send_on(subscription.key, &method);
             subscription.outbox.flush();

@@ -14,8 +14,8 @@ use super::{Broker, OpenError};
 use crate::queue::{Entry, NEVER_MS};
 use crate::routing::Kind;
 use crate::store::{
-    BindingRecord, Change, DestinationKind, ExchangeRecord, PermissionRecord, QueueRecord, Recovered,
-    RecoveredEntry, UserRecord, VhostRecord,
+    BindingRecord, Change, DestinationKind, ExchangeRecord, PermissionRecord, QueueRecord,
+    Recovered, RecoveredEntry, UserRecord, VhostRecord,
 };
 use crate::wire::{Table, WireError};
 
@@ -43,7 +43,8 @@ pub struct Census {
 impl Broker {
     /// Gives an empty directory its first virtual host and user.
     pub(super) fn found(&self) -> Result<(), OpenError> {
-        let hash = access::hash(FIRST_PASSWORD).map_err(|error| OpenError::Setup(error.to_string()))?;
+        let hash =
+            access::hash(FIRST_PASSWORD).map_err(|error| OpenError::Setup(error.to_string()))?;
         let user = UserRecord {
             name: FIRST_USER.to_owned(),
             password_hash: hash,
@@ -151,10 +152,8 @@ impl Broker {
         let name = Resource::queue(&record.name, &record.vhost);
         let declared =
             DeclaredAs { durable: true, exclusive: false, auto_delete: record.auto_delete };
-        let settings =
-            arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
-        let lifetime =
-            Lifetime { durable: true, auto_delete: record.auto_delete, owner: None };
+        let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
+        let lifetime = Lifetime { durable: true, auto_delete: record.auto_delete, owner: None };
         let name = Arc::from(record.name.as_str());
         Ok(self.add_queue(record.id, &vhost, name, lifetime, settings, now_ms))
     }
@@ -180,8 +179,7 @@ impl Broker {
     fn restore_binding(&self, record: &BindingRecord) -> Result<(), String> {
         let vhost = self.restored_vhost(&record.vhost)?;
         let missing = |name: &str| format!("'{name}' is missing");
-        let source =
-            vhost.exchanges.get(&*record.source).ok_or_else(|| missing(&record.source))?;
+        let source = vhost.exchanges.get(&*record.source).ok_or_else(|| missing(&record.source))?;
         let destination = match record.destination_kind {
             DestinationKind::Queue => vhost.queues.get(&*record.destination).map(Target::Queue),
             DestinationKind::Exchange => {

@@ -57,10 +57,8 @@ impl Client {
         getrandom::fill(&mut random).map_err(|error| {
             Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
         })?;
-        let address: Arc<str> =
-            Arc::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)));
-        let requester =
-            Requester { outbox: Arc::clone(&self.outbox), key, tag: Arc::from(tag) };
+        let address: Arc<str> = Arc::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)));
+        let requester = Requester { outbox: Arc::clone(&self.outbox), key, tag: Arc::from(tag) };
         self.broker.replies.0.insert(Arc::clone(&address), Arc::new(requester));
         Ok(address)
     }

@@ -28,12 +28,7 @@ impl Client {
 }
 
 impl Broker {
-    pub(super) fn settle(
-        &self,
-        mut unacked: Vec<Unacked<QueueRef>>,
-        how: Settlement,
-        now_ms: u64,
-    ) {
+    pub(super) fn settle(&self, mut unacked: Vec<Unacked<QueueRef>>, how: Settlement, now_ms: u64) {
         // One lock for each queue touched. Sorting is stable: the order of delivery stays.
         if unacked.windows(2).any(|pair| pair[0].queue.id > pair[1].queue.id) {
             unacked.sort_by_key(|one| one.queue.id);

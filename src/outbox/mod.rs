@@ -253,8 +253,7 @@ impl<Q: Clone> Outbox<Q> {
         if channel.epoch != key.epoch || !channel.open {
             return Delivered::Gone;
         }
-        let resume =
-            || Resume { queue: delivery.queue.clone(), consumer: delivery.consumer };
+        let resume = || Resume { queue: delivery.queue.clone(), consumer: delivery.consumer };
         if state.buffer.len() >= self.limits.bytes_max {
             state.stalled.push(resume());
             return Delivered::Full;
@@ -449,8 +448,7 @@ impl<Q: Clone> State<Q> {
     /// Appends a `basic.ack` and answers whether it is the first thing since the writer last looked.
     fn acknowledge(&mut self, channel: u16, acknowledgement: Acknowledgement) -> bool {
         let Acknowledgement { tag, multiple } = acknowledgement;
-        self.buffer
-            .method(channel, &Method::BasicAck(basic::Ack { delivery_tag: tag, multiple }));
+        self.buffer.method(channel, &Method::BasicAck(basic::Ack { delivery_tag: tag, multiple }));
         !std::mem::replace(&mut self.dirty, true)
     }
 }

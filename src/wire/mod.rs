@@ -17,10 +17,10 @@ pub use content::ContentHeader;
 pub use error::Scope;
 pub use error::WireError;
 pub use frame::{
-    FRAME_OVERHEAD_BYTES, Frame, HeaderCheck, PROTOCOL_HEADER, encode_content, encode_heartbeat,
-    frame_bytes_needed, next_frame, protocol_header,
+    FRAME_OVERHEAD_BYTES, Frame, HeaderCheck, PROTOCOL_HEADER, encode_body_head, encode_content,
+    encode_content_header, encode_heartbeat, frame_bytes_needed, next_frame, protocol_header,
 };
-pub use generated::constant::FRAME_BYTES_MIN;
+pub use generated::constant::{FRAME_BYTES_MIN, FRAME_END};
 pub use generated::method::Method;
 pub use generated::properties::{Properties, PropertiesView};
 pub use generated::reply_code::ReplyCode;
