@@ -8,6 +8,7 @@ mod codecs;
 mod enumerations;
 mod model;
 mod properties;
+mod round_trip;
 
 use std::collections::BTreeMap;
 use std::io::Write;
