@@ -1,4 +1,5 @@
 //! Leveret: a message broker in one binary.
 
+pub mod admin;
 pub mod config;
 pub mod message;
