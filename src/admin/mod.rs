@@ -63,7 +63,6 @@ fn run_broker<E: Display>(
     for warning in warnings {
         warn!("{warning}");
     }
-    info!("data directory {}", absolute(&config.data_dir));
     serve(config).map_err(|error| error.to_string())
 }
 
