@@ -1,0 +1,73 @@
+//! What the outside has to do after a call to the queue, as values: wake writers, journal, dead-letter.
+//! The caller acts on them once the queue's lock is gone.
+
+use super::capacity;
+use super::entry::{Entry, Position};
+
+/// Everything that a batch of calls asks of the outside. One value is reused from batch to batch.
+#[derive(Debug)]
+pub struct Effects<R> {
+    /// Whose outbox went from empty to not empty.
+    pub wake: Vec<R>,
+    /// Durable entries that are done with: acknowledged, purged, delivered with automatic acknowledgement.
+    pub settled: Vec<Position>,
+    /// Entries that were dropped, expired or rejected. The broker dead-letters or forgets them; durable ones
+    /// among them are still to be settled in the journal.
+    pub dead: Vec<Dead>,
+    /// Durable entries that came back, with their new count of returns.
+    pub returned: Vec<(Position, u32)>,
+}
+
+/// An entry that left the queue without being consumed.
+#[derive(Debug)]
+pub struct Dead {
+    /// The entry.
+    pub entry: Entry,
+    /// Why it left.
+    pub reason: Reason,
+}
+
+/// Why an entry is dead; the reasons of `x-death`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// `expired`: its time to live ran out.
+    Expired,
+    /// `maxlen`: dropped to keep the queue within its length.
+    MaxLength,
+    /// `rejected`: rejected by a consumer, not to be requeued.
+    Rejected,
+    /// `delivery_limit`: it came back too often.
+    DeliveryLimit,
+}
+
+impl<R> Default for Effects<R> {
+    fn default() -> Self {
+        Self { wake: Vec::new(), settled: Vec::new(), dead: Vec::new(), returned: Vec::new() }
+    }
+}
+
+impl<R> Effects<R> {
+    /// Empties it for the next batch. Room is kept for a batch like this one, not for an extraordinary earlier one.
+    pub fn clear(&mut self) {
+        clear_list(&mut self.wake);
+        clear_list(&mut self.settled);
+        clear_list(&mut self.dead);
+        clear_list(&mut self.returned);
+    }
+
+    /// Whether nothing has to happen.
+    pub fn is_empty(&self) -> bool {
+        self.wake.is_empty()
+            && self.settled.is_empty()
+            && self.dead.is_empty()
+            && self.returned.is_empty()
+    }
+}
+
+fn clear_list<T>(list: &mut Vec<T>) {
+    let fit = capacity::shrunk(list.len(), list.capacity());
+    list.clear();
+    if let Some(fit) = fit {
+        list.shrink_to(fit);
+    }
+}

@@ -1,0 +1,203 @@
+//! The queue state machine: what is ready, what is unacknowledged, who consumes and with how much credit,
+//! limits, expiry and priorities. Pure: time comes in as Unix milliseconds, and what has to happen outside
+//! goes out as values in [`Effects`].
+//!
+//! An entry is in exactly one place at a time: ready (`ready`, made of one `lane` for each priority), or
+//! unacknowledged (`unacknowledged`), or it has left through [`Effects::settled`] or [`Effects::dead`].
+//! Only a transient entry that is done with leaves without a trace. The caller holds one lock around a queue
+//! and calls it with batches; each call dispatches once, at its end.
+//!
+//! Where later abilities join, without a change to what is here:
+//!
+//! - **Delayed messages** are a third place beside ready and unacknowledged: entries ordered by the time at
+//!   which they become ready. [`Queue::append`] puts an entry there when its time has not come,
+//!   [`Queue::next_deadline_ms`] takes the earliest time into account, and [`Queue::expire`] moves what is due
+//!   into the ready lanes. A lane takes an entry at any position in logarithmic time, so late arrivals cost
+//!   little and still find their original place.
+//! - **Retry with backoff** is [`Queue::requeue`] putting entries into that same place, for a time computed from
+//!   `Entry::returns`, which the journal already keeps.
+//! - **Deduplication** belongs in [`Queue::reserve`], which is given the message before it is journaled and
+//!   is called under the same lock as everything else: a table of recently seen identifiers, bounded by count and
+//!   time, answers there that the message is held already, and the publisher is confirmed without an append.
+
+mod capacity;
+mod consumers;
+mod counts;
+mod delivery;
+mod effects;
+mod entry;
+mod expiry;
+mod intake;
+mod lane;
+mod options;
+mod ready;
+mod receiver;
+mod settlement;
+mod unacknowledged;
+
+#[cfg(test)]
+mod tests;
+
+pub use consumers::{
+    AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
+};
+pub use counts::{Counts, Totals};
+pub use delivery::Got;
+pub use effects::{Dead, Effects, Reason};
+pub use entry::{Entry, NEVER_MS, Position};
+pub use intake::QueueFull;
+pub use options::{Options, Overflow};
+pub use receiver::{Offer, Receiver};
+
+use consumers::Consumers;
+use intake::Reservations;
+use ready::Ready;
+use unacknowledged::Unacknowledged;
+
+/// One queue. `R` is a consumer's way into its outbox.
+pub struct Queue<R> {
+    options: Options,
+    ready: Ready,
+    unacknowledged: Unacknowledged,
+    consumers: Consumers<R>,
+    reservations: Reservations,
+    totals: Totals,
+    /// The last declare, get, or departure of the last consumer; `x-expires` counts from here.
+    used_ms: u64,
+    life: Life,
+}
+
+/// Whether the queue still exists. A publisher or consumer may hold a reference to a queue that another
+/// connection has deleted in the meantime.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Open,
+    Closed,
+}
+
+/// What a deleted queue leaves behind.
+#[derive(Debug)]
+pub struct Closed<R> {
+    /// The consumers it had, in the order in which they subscribed; each is owed a `basic.cancel`.
+    pub receivers: Vec<(ConsumerId, R)>,
+    /// Ready messages that were deleted with it: the count in `queue.delete-ok`.
+    pub ready: u64,
+    /// Unacknowledged messages that were deleted with it.
+    pub unacknowledged: u64,
+}
+
+impl<R: Receiver> Queue<R> {
+    /// An empty queue, declared at `now_ms`.
+    pub fn new(options: Options, now_ms: u64) -> Self {
+        Self {
+            ready: Ready::new(options.priority_max.unwrap_or(0)),
+            unacknowledged: Unacknowledged::default(),
+            consumers: Consumers::new(options.single_active_consumer),
+            reservations: Reservations::default(),
+            totals: Totals::default(),
+            used_ms: now_ms,
+            life: Life::Open,
+            options,
+        }
+    }
+
+    /// The arguments that it was declared with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Removes every ready message; unacknowledged ones stay. Returns how many were removed.
+    pub fn purge(&mut self, fx: &mut Effects<R>) -> u64 {
+        let mut purged = 0;
+        self.ready.drain(|entry| {
+            purged += 1;
+            if entry.durable {
+                fx.settled.push(entry.position);
+            }
+        });
+        self.totals.purged += purged;
+        purged
+    }
+
+    /// Deletes the queue: everything in it goes, ready and unacknowledged, and every consumer. Durable entries
+    /// go to [`Effects::settled`]. Afterwards it takes no consumers and forgets what is appended, settled likewise.
+    pub fn close(&mut self, fx: &mut Effects<R>) -> Closed<R> {
+        self.life = Life::Closed;
+        let unacknowledged = self.unacknowledged.len();
+        self.unacknowledged.drain(|entry| {
+            if entry.durable {
+                fx.settled.push(entry.position);
+            }
+        });
+        Closed { ready: self.purge(fx), unacknowledged, receivers: self.consumers.drain() }
+    }
+
+    /// Whether [`Queue::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.life == Life::Closed
+    }
+
+    /// Moves every ready message whose time has passed to [`Effects::dead`], wherever it stands.
+    pub fn expire(&mut self, now_ms: u64, fx: &mut Effects<R>) {
+        while let Some(entry) = self.ready.pop_due(now_ms) {
+            self.bury(entry, Reason::Expired, fx);
+        }
+    }
+
+    /// When [`Queue::expire`] or [`Queue::is_expired`] next has something to find. It may be early, when the
+    /// message it stands for was consumed meanwhile, but is never late; after `expire` it is exact.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        match (self.ready.next_due_ms(), self.expires_at_ms()) {
+            (Some(message), Some(queue)) => Some(message.min(queue)),
+            (message, queue) => message.or(queue),
+        }
+    }
+
+    /// Whether `x-expires` has run out: no consumer, get or declare for that long.
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_at_ms().is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    /// Notes that the queue is in use, as a declare of an existing queue does.
+    pub fn touch(&mut self, now_ms: u64) {
+        self.used_ms = now_ms;
+    }
+
+    /// What it holds at this moment. Kept, not computed.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len(),
+            unacknowledged: self.unacknowledged.len(),
+            consumers: self.consumers.len(),
+            ready_bytes: self.ready.bytes(),
+            unacknowledged_bytes: self.unacknowledged.bytes(),
+        }
+    }
+
+    /// What happened since it was created.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// When the oldest message at the head of a priority was accepted, in Unix milliseconds.
+    pub fn oldest_accepted_ms(&self) -> Option<u64> {
+        self.ready.heads().map(|entry| entry.message.facts().accepted_ms).min()
+    }
+
+    /// The consumers, in the order in which they subscribed.
+    pub fn consumers(&self) -> impl Iterator<Item = ConsumerState> {
+        self.consumers.states().into_iter()
+    }
+
+    fn expires_at_ms(&self) -> Option<u64> {
+        if self.is_closed() || self.consumers.len() > 0 {
+            return None;
+        }
+        self.options.expires_ms.map(|expires_ms| self.used_ms.saturating_add(expires_ms))
+    }
+
+    fn bury(&mut self, entry: Entry, reason: Reason, fx: &mut Effects<R>) {
+        self.totals.count_dead(reason);
+        fx.dead.push(Dead { entry, reason });
+    }
+}

@@ -1,0 +1,65 @@
+//! The entries that were handed out and are not settled yet, found by position.
+
+use rustc_hash::FxHashMap;
+
+use super::capacity;
+use super::consumers::ConsumerId;
+use super::entry::{Entry, Position};
+
+/// Unacknowledged entries and who holds each.
+#[derive(Default)]
+pub(super) struct Unacknowledged {
+    by_position: FxHashMap<Position, Held>,
+    bytes: u64,
+}
+
+/// An entry in somebody's hands.
+pub(super) struct Held {
+    pub(super) entry: Entry,
+    pub(super) holder: Holder,
+}
+
+/// Whose credit an unacknowledged entry takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A consumer's; it may have been cancelled since.
+    Consumer(ConsumerId),
+    /// Nobody's: it was fetched with `basic.get`.
+    Get,
+}
+
+impl Unacknowledged {
+    pub(super) fn len(&self) -> u64 {
+        self.by_position.len() as u64
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry, holder: Holder) {
+        self.bytes += entry.bytes();
+        self.by_position.insert(entry.position, Held { entry, holder });
+    }
+
+    pub(super) fn remove(&mut self, position: Position) -> Option<Held> {
+        let held = self.by_position.remove(&position)?;
+        self.bytes -= held.entry.bytes();
+        Some(held)
+    }
+
+    /// Gives memory back after a burst; to be called after a batch of removals.
+    pub(super) fn shrink(&mut self) {
+        if let Some(fit) = capacity::shrunk(self.by_position.len(), self.by_position.capacity()) {
+            self.by_position.shrink_to(fit);
+        }
+    }
+
+    /// Removes every entry.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(Entry)) {
+        self.bytes = 0;
+        for (_, held) in std::mem::take(&mut self.by_position) {
+            each(held.entry);
+        }
+    }
+}
