@@ -35,8 +35,8 @@ impl Source {
             || path.starts_with("benches/")
             || path.ends_with("/tests.rs")
             || path.contains("/tests/");
-        let test_parts =
-            if is_test_file { Vec::from([0..text.len()]) } else { test_modules(&code) };
+        let whole = 0..text.len();
+        let test_parts = if is_test_file { vec![whole] } else { test_modules(&code) };
         Self { path, text, code, functions, inline_modules, test_parts }
     }
 
