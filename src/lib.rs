@@ -1,5 +1,6 @@
 //! Leveret: a message broker in one binary.
 
+pub mod admin;
 pub mod broker;
 pub mod config;
 pub mod fault;
