@@ -9,6 +9,7 @@ mod clients {
     mod aio_pika;
     mod amqp_tools;
     mod amqplib;
+    mod amqprs;
     mod celery;
     mod lapin;
     mod pika;
