@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod abnf;
 mod classes;
 mod codecs;
 mod enumerations;
