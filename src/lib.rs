@@ -1,3 +1,4 @@
 //! Leveret: a message broker in one binary.
 
 pub mod message;
+pub mod store;
