@@ -60,6 +60,9 @@ impl Committer {
 
     fn work(&mut self) -> Result<(), LogError> {
         loop {
+            if let Some(reason) = self.log.lost() {
+                return Err(LogError(reason.to_owned()));
+            }
             match self.inbox.take(self.due) {
                 Next::Commit(group) => self.commit(group)?,
                 Next::Due => {}

@@ -229,7 +229,7 @@ impl Index {
         record: Option<&super::operation::Change>,
     ) -> Result<(), IndexError> {
         let Some(record) = record else {
-            for key in self.db.scan_prefix(definition_key(serial, 0)[..9].to_vec()).keys() {
+            for key in self.db.scan_prefix(&definition_key(serial, 0)[..9]).keys() {
                 self.db.remove(key?)?;
             }
             return Ok(());

@@ -82,11 +82,6 @@ impl Ledger {
         }
     }
 
-    /// Whether the queue takes messages.
-    pub(super) fn holds_queue(&self, queue: QueueId) -> bool {
-        self.queues.contains_key(&queue)
-    }
-
     /// Queues in no order.
     pub(super) fn queue_ids(&self) -> impl Iterator<Item = QueueId> {
         self.queues.keys().copied()
