@@ -1,4 +1,12 @@
 //! Leveret: a message broker in one binary.
 
+pub mod admin;
+pub mod broker;
+pub mod config;
+pub mod fault;
 pub mod message;
+pub mod outbox;
 pub mod queue;
+pub mod routing;
+pub mod store;
+pub mod wire;

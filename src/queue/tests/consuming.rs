@@ -255,7 +255,7 @@ fn get_fetches_the_head_and_says_what_remains() {
     rig.publish(3);
     let got = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx).unwrap();
     assert_eq!((got.entry.position, got.remaining), (1, 2));
-    assert_eq!(rig.settled(), []);
+    assert!(rig.settled().is_empty());
     assert_eq!(rig.queue.counts().unacknowledged, 1);
     assert_eq!(rig.get(AckMode::Automatic), Some(2));
     assert_eq!(rig.settled(), [2]);

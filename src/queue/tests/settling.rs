@@ -100,7 +100,7 @@ fn a_rejected_message_is_dead_and_frees_credit() {
     rig.queue.reject(&[1, 2], rig.now_ms, &mut rig.fx);
     assert_eq!(rig.dead(), [(1, Reason::Rejected)]);
     assert_eq!(rig.handed(), to(1, 1..=2));
-    assert_eq!(rig.settled(), [], "the broker settles the dead");
+    assert!(rig.settled().is_empty(), "the broker settles the dead");
 }
 
 #[test]

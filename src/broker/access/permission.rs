@@ -1,0 +1,109 @@
+//! What a user may do in one virtual host, as regular expressions over names of queues and exchanges.
+
+use regex::Regex;
+
+use crate::store::PermissionRecord;
+
+/// What is to be done with a queue or an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Declare or delete it.
+    Configure,
+    /// Publish to the exchange, or bind the queue.
+    Write,
+    /// Consume from the queue or purge it, or bind to the exchange.
+    Read,
+}
+
+impl Action {
+    /// The word that reply texts use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configure => "configure",
+            Self::Write => "write",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// The permissions of a user in a virtual host. Each pattern has to match a whole name, so that
+/// `orders` does not open `orders-of-others`.
+#[derive(Debug)]
+pub struct Permission {
+    configure: Pattern,
+    write: Pattern,
+    read: Pattern,
+}
+
+impl Permission {
+    pub(super) fn new(record: &PermissionRecord) -> Result<Self, regex::Error> {
+        Ok(Self {
+            configure: Pattern::new(&record.configure)?,
+            write: Pattern::new(&record.write)?,
+            read: Pattern::new(&record.read)?,
+        })
+    }
+
+    /// Whether an action on this name is allowed.
+    pub fn allows(&self, action: Action, name: &str) -> bool {
+        match action {
+            Action::Configure => &self.configure,
+            Action::Write => &self.write,
+            Action::Read => &self.read,
+        }
+        .matches(name)
+    }
+}
+
+/// One pattern; the one that everybody has is not asked.
+#[derive(Debug)]
+enum Pattern {
+    Everything,
+    Nothing,
+    Names(Regex),
+}
+
+impl Pattern {
+    fn new(pattern: &str) -> Result<Self, regex::Error> {
+        match pattern {
+            ".*" => Ok(Self::Everything),
+            "" | "^$" => Ok(Self::Nothing),
+            other => Regex::new(&format!("^(?:{other})$")).map(Self::Names),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Nothing => false,
+            Self::Names(regex) => regex.is_match(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, name: &str, expected: bool) {
+        let pattern = Pattern::new(pattern).unwrap();
+        assert_eq!(pattern.matches(name), expected, "{pattern:?} on {name}");
+    }
+
+    #[test]
+    fn a_pattern_matches_whole_names() {
+        check("orders", "orders", true);
+        check("orders", "orders.new", false);
+        check("orders|mail", "my-mail", false);
+        check("^orders\\..*$", "orders.new", true);
+        check(".*", "", true);
+        check("", "q", false);
+        check("^$", "", false);
+        check("amq\\.default", "amq.default", true);
+    }
+
+    #[test]
+    fn a_broken_pattern_is_an_error() {
+        assert!(Pattern::new("(").is_err());
+    }
+}

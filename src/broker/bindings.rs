@@ -1,0 +1,219 @@
+//! Binding and unbinding queues and exchanges (specification 1.7.2.3, and RabbitMQ's `exchange.bind`).
+
+use super::Broker;
+use super::access::Action;
+use super::client::Client;
+use super::exchange::{ExchangeRef, Target};
+use super::pending::Pending;
+use super::resource::Resource;
+use super::vhost::Topology;
+use crate::fault::Fault;
+use crate::routing::{Binding, Bound, canonical_arguments};
+use crate::store::{BindingRecord, Change, DestinationKind};
+use crate::wire::{ReplyCode, Table};
+
+/// A request to bind or unbind.
+#[derive(Debug, Clone, Copy)]
+pub struct BindingRequest<'a> {
+    /// The exchange that messages come from.
+    pub source: &'a str,
+    /// The queue or exchange that they go to.
+    pub destination: &'a str,
+    /// The routing key or pattern.
+    pub routing_key: &'a str,
+    /// Further arguments; a headers exchange matches them.
+    pub arguments: &'a Table,
+}
+
+impl Client {
+    /// Binds a queue to an exchange.
+    ///
+    /// # Errors
+    /// Channel 403, 404, 405 or 406, with RabbitMQ's texts.
+    pub fn bind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+        self.permit_binding(request, &self.queue_name(request.destination))?;
+        self.bind(request, Noun::Queue)
+    }
+
+    /// Binds an exchange to an exchange.
+    ///
+    /// # Errors
+    /// Channel 403, 404 or 406, with RabbitMQ's texts.
+    pub fn bind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+        self.refuse_default(request.destination)?;
+        self.permit_binding(request, &self.exchange_name(request.destination))?;
+        self.bind(request, Noun::Exchange)
+    }
+
+    /// Removes a binding of a queue; one that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// Channel 403, 404 or 405, with RabbitMQ's texts.
+    pub fn unbind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+        self.permit_binding(request, &self.queue_name(request.destination))?;
+        self.unbind(request, Noun::Queue)
+    }
+
+    /// Removes a binding of an exchange; one that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// Channel 403 or 404, with RabbitMQ's texts.
+    pub fn unbind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+        self.refuse_default(request.destination)?;
+        self.permit_binding(request, &self.exchange_name(request.destination))?;
+        self.unbind(request, Noun::Exchange)
+    }
+
+    fn permit_binding(
+        &self,
+        request: &BindingRequest<'_>,
+        destination: &Resource<'_>,
+    ) -> Result<(), Fault> {
+        self.refuse_default(request.source)?;
+        self.permit(Action::Write, destination)?;
+        self.permit(Action::Read, &self.exchange_name(request.source))
+    }
+
+    fn destination(&self, name: &str, noun: Noun) -> Result<Target, Fault> {
+        match noun {
+            Noun::Queue => self.queue(name).map(Target::Queue),
+            Noun::Exchange => self.exchange(name).map(Target::Exchange),
+        }
+    }
+
+    fn bind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Fault> {
+        let mut topology = self.vhost.topology.lock();
+        let destination = self.destination(request.destination, noun)?;
+        let source = self.exchange(request.source)?;
+        let limit = self.broker.config.limits.bindings_per_vhost_max;
+        if topology.bindings >= limit as u64 {
+            let text = format!("binding limit in vhost '{}' ({limit}) is reached", self.vhost.name);
+            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        }
+        let (key, arguments) = (request.routing_key, request.arguments);
+        let change =
+            self.broker.add_binding(&mut topology, &source, key, arguments, destination)?;
+        Ok(change.map_or(Pending::NONE, |change| self.broker.commit(vec![change])))
+    }
+
+    fn unbind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Fault> {
+        let mut topology = self.vhost.topology.lock();
+        let destination = self.destination(request.destination, noun)?;
+        let source = self.exchange(request.source)?;
+        let (key, arguments) = (request.routing_key, request.arguments);
+        if !source.bindings.write().unbind(key, arguments, &destination) {
+            return Ok(Pending::NONE);
+        }
+        topology.bindings -= 1;
+        let mut changes = Vec::new();
+        if is_durable(&source, &destination) {
+            let record = record(&source, key, arguments, &destination);
+            changes.push(Change::DeleteBinding(record));
+        }
+        self.broker.delete_if_unbound(&mut topology, &source, &mut changes);
+        Ok(self.broker.commit(changes))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Noun {
+    Queue,
+    Exchange,
+}
+
+impl Broker {
+    /// Adds a binding under the topology lock and answers the change to commit, if there is one to be stored.
+    ///
+    /// # Errors
+    /// Channel 406 for arguments that the exchange cannot match.
+    pub(super) fn add_binding(
+        &self,
+        topology: &mut Topology,
+        source: &ExchangeRef,
+        key: &str,
+        arguments: &Table,
+        destination: Target,
+    ) -> Result<Option<Change>, Fault> {
+        let bound = source.bindings.write().bind(key, arguments, destination.clone());
+        let bound = bound
+            .map_err(|error| Fault::channel(ReplyCode::PreconditionFailed, error.to_string()))?;
+        if bound == Bound::AlreadyThere {
+            return Ok(None);
+        }
+        topology.bindings += 1;
+        let mut sources = destination.sources().lock();
+        if !sources.iter().any(|known| known.id == source.id) {
+            sources.push(ExchangeRef::clone(source));
+        }
+        drop(sources);
+        Ok(is_durable(source, &destination)
+            .then(|| Change::PutBinding(record(source, key, arguments, &destination))))
+    }
+
+    /// Takes note that a binding is gone.
+    pub(super) fn drop_binding(
+        &self,
+        topology: &mut Topology,
+        source: &ExchangeRef,
+        binding: &Binding<Target>,
+        changes: &mut Vec<Change>,
+    ) {
+        topology.bindings -= 1;
+        if is_durable(source, &binding.destination) {
+            let record = record(source, &binding.key, &binding.arguments, &binding.destination);
+            changes.push(Change::DeleteBinding(record));
+        }
+    }
+
+    /// Removes all bindings to a destination, and the exchanges that are to go with their last binding.
+    pub(super) fn unbind_everywhere(
+        &self,
+        topology: &mut Topology,
+        destination: &Target,
+        changes: &mut Vec<Change>,
+    ) {
+        let sources = std::mem::take(&mut *destination.sources().lock());
+        for source in sources {
+            let removed = source.bindings.write().remove_destination(destination);
+            for binding in &removed {
+                self.drop_binding(topology, &source, binding, changes);
+            }
+            self.delete_if_unbound(topology, &source, changes);
+        }
+    }
+
+    fn delete_if_unbound(
+        &self,
+        topology: &mut Topology,
+        exchange: &ExchangeRef,
+        changes: &mut Vec<Change>,
+    ) {
+        if exchange.settings.auto_delete && exchange.bindings.read().is_empty() {
+            self.remove_exchange(topology, exchange, changes);
+        }
+    }
+}
+
+/// A binding outlives a restart when both its ends do.
+fn is_durable(source: &ExchangeRef, destination: &Target) -> bool {
+    source.settings.durable && destination.is_durable()
+}
+
+fn record(
+    source: &ExchangeRef,
+    key: &str,
+    arguments: &Table,
+    destination: &Target,
+) -> BindingRecord {
+    BindingRecord {
+        vhost: source.vhost.name.to_string(),
+        source: source.name.to_string(),
+        destination: destination.name().to_string(),
+        destination_kind: match destination {
+            Target::Queue(_) => DestinationKind::Queue,
+            Target::Exchange(_) => DestinationKind::Exchange,
+        },
+        routing_key: key.to_owned(),
+        arguments: canonical_arguments(arguments).to_bytes(),
+    }
+}

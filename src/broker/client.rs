@@ -1,0 +1,262 @@
+//! One connection to the broker after its handshake: who it is, in which virtual host, and what it may do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::access::{Action, Identity};
+use super::exchange::ExchangeRef;
+use super::publish::Plan;
+use super::queue_handle::QueueRef;
+use super::resource::Resource;
+use super::subscriber::ClientOutbox;
+use super::vhost::Vhost;
+use super::{Broker, alarms};
+use crate::fault::Fault;
+use crate::outbox::Resume;
+use crate::wire::{Method, ReplyCode, Table, connection};
+
+/// What a client said it can do (`capabilities` in its client properties).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// It understands a `basic.cancel` from the server.
+    pub consumer_cancel_notify: bool,
+    /// It understands `connection.blocked`.
+    pub connection_blocked: bool,
+    /// It wants a `connection.close` when its login fails.
+    pub authentication_failure_close: bool,
+}
+
+/// How an operator closes a connection.
+pub type Closer = Box<dyn Fn(Fault) + Send + Sync>;
+
+/// A connection that asks to be let in.
+pub struct NewClient {
+    /// Who logged in.
+    pub identity: Identity,
+    /// The virtual host that it wants.
+    pub vhost: String,
+    /// Its address.
+    pub peer: SocketAddr,
+    /// Its name, `peer -> local`.
+    pub name: String,
+    /// What it understands.
+    pub capabilities: Capabilities,
+    /// What it said about itself.
+    pub client_properties: Table,
+    /// Where everything for it goes.
+    pub outbox: Arc<ClientOutbox>,
+    /// Closes it from outside.
+    pub close: Closer,
+}
+
+/// A connection in a virtual host.
+pub struct Client {
+    pub(super) id: u64,
+    pub(super) broker: Arc<Broker>,
+    pub(super) vhost: Arc<Vhost>,
+    pub(super) outbox: Arc<ClientOutbox>,
+    pub(super) capabilities: Capabilities,
+    /// Queues that go when this connection goes.
+    pub(super) exclusive_queues: Mutex<Vec<QueueRef>>,
+    /// Scratch space of the connection's reader for a batch of messages.
+    pub(super) plan: Mutex<Plan>,
+    user: Arc<str>,
+    name: String,
+    peer: SocketAddr,
+    client_properties: Table,
+    publishes: AtomicBool,
+    told_blocked: AtomicBool,
+    close: Closer,
+}
+
+impl Broker {
+    /// Lets a connection into a virtual host.
+    ///
+    /// # Errors
+    /// Connection 530 when there is no such virtual host or the user has no permission in it.
+    pub fn connect(self: &Arc<Self>, new: NewClient) -> Result<Arc<Client>, Fault> {
+        let Some(vhost) = self.vhosts.get(new.vhost.as_str()) else {
+            let text = format!("vhost {} not found", new.vhost);
+            return Err(Fault::connection(ReplyCode::NotAllowed, text));
+        };
+        let user = new.identity.user;
+        if self.access.permission(&user, &vhost.name).is_none() {
+            let text = format!("access to vhost '{}' refused for user '{user}'", vhost.name);
+            return Err(Fault::connection(ReplyCode::NotAllowed, text));
+        }
+        let client = Arc::new(Client {
+            id: self.next_client_id(),
+            broker: Arc::clone(self),
+            vhost,
+            outbox: new.outbox,
+            capabilities: new.capabilities,
+            exclusive_queues: Mutex::default(),
+            plan: Mutex::default(),
+            user,
+            name: new.name,
+            peer: new.peer,
+            client_properties: new.client_properties,
+            publishes: AtomicBool::new(false),
+            told_blocked: AtomicBool::new(false),
+            close: new.close,
+        });
+        self.clients.insert(client.id, Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// Forgets a connection whose channels were closed, and deletes its exclusive queues.
+    pub fn disconnect(&self, client: &Arc<Client>, now_ms: u64) {
+        if self.clients.remove(&client.id).is_none() {
+            return;
+        }
+        let queues = std::mem::take(&mut *client.exclusive_queues.lock());
+        for queue in queues {
+            // Nobody is left to wait for the deletion to be on the disk.
+            drop(self.remove_queue(&queue, now_ms));
+        }
+    }
+}
+
+impl Client {
+    /// The broker's number for this connection.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The connection's name, `peer -> local`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// What the client said about itself.
+    pub fn client_properties(&self) -> &Table {
+        &self.client_properties
+    }
+
+    /// The user.
+    pub fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
+    /// The virtual host's name.
+    pub fn vhost_name(&self) -> &Arc<str> {
+        &self.vhost.name
+    }
+
+    /// Where everything for this connection goes.
+    pub fn outbox(&self) -> &Arc<ClientOutbox> {
+        &self.outbox
+    }
+
+    /// Closes the connection from outside, for example because an operator asked for it.
+    pub fn close(&self, fault: Fault) {
+        (self.close)(fault);
+    }
+
+    /// Takes note that this connection publishes: alarms stop it from now on.
+    pub fn mark_publisher(&self) {
+        if !self.publishes.swap(true, Ordering::AcqRel) {
+            self.tell_alarms();
+        }
+    }
+
+    /// Whether the connection is not read any further until an alarm ends.
+    pub fn must_pause(&self) -> bool {
+        self.publishes.load(Ordering::Acquire) && self.broker.alarms.is_on()
+    }
+
+    /// Sends `connection.blocked` or `unblocked` when the client does not know the state of the alarms.
+    pub(super) fn tell_alarms(&self) {
+        if !self.publishes.load(Ordering::Acquire) || !self.capabilities.connection_blocked {
+            return;
+        }
+        let reason = self.broker.alarms.reason();
+        if self.told_blocked.swap(reason.is_some(), Ordering::AcqRel) == reason.is_some() {
+            return;
+        }
+        let method = match reason {
+            Some(reason) => {
+                Method::ConnectionBlocked(connection::Blocked { reason: alarms::text(reason) })
+            }
+            None => Method::ConnectionUnblocked(connection::Unblocked {}),
+        };
+        self.outbox.send(0, &method);
+        self.outbox.flush();
+    }
+
+    /// Whether the user may do this with the queue or exchange.
+    ///
+    /// # Errors
+    /// Channel 403 with RabbitMQ's text.
+    pub(super) fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<(), Fault> {
+        let permission = self.broker.access.permission(&self.user, &self.vhost.name);
+        if permission.is_some_and(|permission| permission.allows(action, resource.name())) {
+            return Ok(());
+        }
+        let text = format!(
+            "{} access to {} refused for user '{}'",
+            action.as_str(),
+            resource.known_as(),
+            self.user
+        );
+        Err(Fault::channel(ReplyCode::AccessRefused, text))
+    }
+
+    /// A name of a queue of this virtual host, for texts and permissions.
+    pub(super) fn queue_name<'a>(&'a self, name: &'a str) -> Resource<'a> {
+        Resource::queue(name, &self.vhost.name)
+    }
+
+    /// A name of an exchange of this virtual host, for texts and permissions.
+    pub(super) fn exchange_name<'a>(&'a self, name: &'a str) -> Resource<'a> {
+        Resource::exchange(name, &self.vhost.name)
+    }
+
+    /// The queue of this name, if this connection may use it at all.
+    ///
+    /// # Errors
+    /// Channel 404 when there is none, 405 when another connection owns it.
+    pub(super) fn queue(&self, name: &str) -> Result<QueueRef, Fault> {
+        let queue = self.vhost.queues.get(name).ok_or_else(|| self.queue_name(name).not_found())?;
+        self.check_owner(&queue)?;
+        Ok(queue)
+    }
+
+    /// Whether this connection may use a queue that may be exclusive.
+    ///
+    /// # Errors
+    /// Channel 405.
+    pub(super) fn check_owner(&self, queue: &QueueRef) -> Result<(), Fault> {
+        match queue.lifetime.owner {
+            Some(owner) if owner != self.id => Err(self.queue_name(&queue.name).locked()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The exchange of this name.
+    ///
+    /// # Errors
+    /// Channel 404.
+    pub(super) fn exchange(&self, name: &str) -> Result<ExchangeRef, Fault> {
+        self.vhost.exchanges.get(name).ok_or_else(|| self.exchange_name(name).not_found())
+    }
+
+    /// Offers messages to consumers that had found no room or credit and may have it now.
+    pub fn resume(&self, consumers: Vec<Resume<QueueRef>>, now_ms: u64) {
+        self.broker.resume(consumers, now_ms);
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("id", &self.id).field("name", &self.name).finish()
+    }
+}

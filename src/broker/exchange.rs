@@ -1,0 +1,135 @@
+//! One exchange as the broker holds it: its name, settings and bindings.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::queue_handle::QueueRef;
+use super::vhost::Vhost;
+use crate::routing::{Bindings, Destination, Kind};
+use crate::wire::Table;
+
+/// A reference to an exchange. It stays usable after the exchange was deleted; it then routes nowhere.
+pub type ExchangeRef = Arc<ExchangeHandle>;
+
+/// Exchange numbers have this bit, queue numbers never: both stand in one set of destinations.
+const EXCHANGE_ID_BIT: u64 = 1 << 63;
+
+/// One exchange.
+pub struct ExchangeHandle {
+    pub(super) id: u64,
+    pub(super) name: Arc<str>,
+    pub(super) vhost: Arc<Vhost>,
+    pub(super) settings: ExchangeSettings,
+    pub(super) bindings: RwLock<Bindings<Target>>,
+    /// The exchanges that have bindings to this one. Changed under the virtual host's topology lock.
+    pub(super) sources: Mutex<Vec<ExchangeRef>>,
+    live: AtomicBool,
+}
+
+/// What an exchange was declared with.
+#[derive(Debug, Clone)]
+pub struct ExchangeSettings {
+    pub(super) kind: Kind,
+    pub(super) durable: bool,
+    pub(super) auto_delete: bool,
+    pub(super) internal: bool,
+    pub(super) arguments: Table,
+    /// Where messages go that no binding took.
+    pub(super) alternate: Option<Arc<str>>,
+}
+
+impl ExchangeHandle {
+    pub(super) fn new(
+        number: u64,
+        name: Arc<str>,
+        vhost: Arc<Vhost>,
+        settings: ExchangeSettings,
+    ) -> Self {
+        Self {
+            id: number | EXCHANGE_ID_BIT,
+            name,
+            vhost,
+            bindings: RwLock::new(Bindings::new(settings.kind)),
+            settings,
+            sources: Mutex::default(),
+            live: AtomicBool::new(true),
+        }
+    }
+
+    /// The exchange's name; empty for the default exchange.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether the exchange still exists.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Whether this is the default exchange, which routes to the queue named by the routing key.
+    pub(super) fn is_default(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    /// Marks the exchange as gone; true for the one caller that did it.
+    pub(super) fn retire(&self) -> bool {
+        self.live.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl PartialEq for ExchangeHandle {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ExchangeHandle {}
+
+impl std::fmt::Debug for ExchangeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExchangeHandle").field("name", &self.name).finish()
+    }
+}
+
+/// Where a binding leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// To a queue.
+    Queue(QueueRef),
+    /// To another exchange.
+    Exchange(ExchangeRef),
+}
+
+impl Destination for Target {
+    fn id(&self) -> u64 {
+        match self {
+            Self::Queue(queue) => queue.id,
+            Self::Exchange(exchange) => exchange.id,
+        }
+    }
+}
+
+impl Target {
+    pub(super) fn is_durable(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.is_stored(),
+            Self::Exchange(exchange) => exchange.settings.durable,
+        }
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Queue(queue) => &queue.name,
+            Self::Exchange(exchange) => &exchange.name,
+        }
+    }
+
+    pub(super) fn sources(&self) -> &Mutex<Vec<ExchangeRef>> {
+        match self {
+            Self::Queue(queue) => &queue.sources,
+            Self::Exchange(exchange) => &exchange.sources,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Declaring and deleting exchanges (specification 1.6).
+
+use std::sync::Arc;
+
+use super::access::Action;
+use super::client::Client;
+use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings, Target};
+use super::pending::Pending;
+use super::resource::Resource;
+use super::vhost::{Topology, Vhost};
+use super::{Broker, equivalence};
+use crate::fault::Fault;
+use crate::routing::Kind;
+use crate::store::{Change, ExchangeRecord};
+use crate::wire::{ReplyCode, Table};
+
+/// Names that begin like this belong to the broker.
+pub(super) const RESERVED_PREFIX: &str = "amq.";
+
+/// Exchanges that every virtual host has from its beginning.
+const PREDECLARED: &[(&str, Kind, Internal)] = &[
+    ("", Kind::Direct, Internal::No),
+    ("amq.direct", Kind::Direct, Internal::No),
+    ("amq.fanout", Kind::Fanout, Internal::No),
+    ("amq.topic", Kind::Topic, Internal::No),
+    ("amq.headers", Kind::Headers, Internal::No),
+    ("amq.match", Kind::Headers, Internal::No),
+    ("amq.rabbitmq.trace", Kind::Topic, Internal::Yes),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Internal {
+    No,
+    Yes,
+}
+
+/// Whether a declaration creates what is missing or only asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclareMode {
+    /// Create it if it is missing, compare it if it is there.
+    Active,
+    /// Fail if it is missing; nothing is compared.
+    Passive,
+}
+
+/// An `exchange.declare`.
+#[derive(Debug, Clone, Copy)]
+pub struct ExchangeDeclaration<'a> {
+    /// The exchange's name.
+    pub name: &'a str,
+    /// Its type.
+    pub kind: &'a str,
+    /// Whether to create it.
+    pub mode: DeclareMode,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Deleted with its last binding.
+    pub auto_delete: bool,
+    /// Takes messages from other exchanges only.
+    pub internal: bool,
+    /// Further arguments; `alternate-exchange` has a meaning.
+    pub arguments: &'a Table,
+}
+
+/// Conditions of an `exchange.delete`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteExchange {
+    /// Refuse while there are bindings.
+    pub if_unused: bool,
+}
+
+impl Client {
+    /// Declares an exchange (specification 1.6.2.1).
+    ///
+    /// # Errors
+    /// Channel 403, 404 (passive) or 406, with RabbitMQ's texts.
+    pub fn declare_exchange(
+        &self,
+        declaration: &ExchangeDeclaration<'_>,
+    ) -> Result<Pending, Fault> {
+        let name = declaration.name;
+        let resource = self.exchange_name(name);
+        if declaration.mode == DeclareMode::Passive {
+            self.refuse_default(name)?;
+            return self.exchange(name).map(|_| Pending::NONE);
+        }
+        let settings = self.exchange_settings(declaration)?;
+        self.refuse_default(name)?;
+        self.permit(Action::Configure, &resource)?;
+        let topology = self.vhost.topology.lock();
+        if let Some(current) = self.vhost.exchanges.get(name) {
+            compare(&current, &settings, &resource)?;
+            return Ok(Pending::NONE);
+        }
+        if name.starts_with(RESERVED_PREFIX) {
+            let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
+            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+        }
+        self.broker.check_exchange_limit(&self.vhost)?;
+        let exchange = self.broker.add_exchange(&self.vhost, Arc::from(name), settings);
+        if !exchange.settings.durable {
+            return Ok(Pending::NONE);
+        }
+        let change = Change::PutExchange(exchange.record());
+        let pending = self.broker.commit(vec![change]);
+        drop(topology);
+        Ok(pending)
+    }
+
+    fn exchange_settings(
+        &self,
+        declaration: &ExchangeDeclaration<'_>,
+    ) -> Result<ExchangeSettings, Fault> {
+        let Ok(kind) = declaration.kind.parse::<Kind>() else {
+            let text = format!("unknown exchange type '{}'", declaration.kind);
+            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        };
+        let resource = self.exchange_name(declaration.name);
+        let alternate = alternate_exchange(declaration.arguments, &resource)?;
+        if let Some(alternate) = &alternate {
+            self.permit(Action::Read, &resource)?;
+            self.permit(Action::Write, &self.exchange_name(alternate))?;
+        }
+        Ok(ExchangeSettings {
+            kind,
+            durable: declaration.durable,
+            auto_delete: declaration.auto_delete,
+            internal: declaration.internal,
+            arguments: declaration.arguments.clone(),
+            alternate,
+        })
+    }
+
+    /// Nothing can be done to the default exchange but publishing.
+    pub(super) fn refuse_default(&self, name: &str) -> Result<(), Fault> {
+        if !name.is_empty() {
+            return Ok(());
+        }
+        let text = "operation not permitted on the default exchange";
+        Err(Fault::channel(ReplyCode::AccessRefused, text))
+    }
+
+    /// Deletes an exchange; one that does not exist is as good as deleted (specification 1.6.2.3).
+    ///
+    /// # Errors
+    /// Channel 403 for the broker's own exchanges and by permission, 406 when it is in use.
+    pub fn delete_exchange(&self, name: &str, condition: DeleteExchange) -> Result<Pending, Fault> {
+        self.refuse_default(name)?;
+        let resource = self.exchange_name(name);
+        if name.starts_with(RESERVED_PREFIX) {
+            let text = format!("deletion of system {resource} not allowed");
+            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+        }
+        self.permit(Action::Configure, &resource)?;
+        let mut topology = self.vhost.topology.lock();
+        let Some(exchange) = self.vhost.exchanges.get(name) else { return Ok(Pending::NONE) };
+        if condition.if_unused && !exchange.bindings.read().is_empty() {
+            return Err(resource.in_use());
+        }
+        let mut changes = Vec::new();
+        self.broker.remove_exchange(&mut topology, &exchange, &mut changes);
+        Ok(self.broker.commit(changes))
+    }
+}
+
+/// The name in `alternate-exchange`, if there is one.
+///
+/// # Errors
+/// Channel 406 when it is not a string.
+pub(super) fn alternate_exchange(
+    arguments: &Table,
+    name: &Resource<'_>,
+) -> Result<Option<Arc<str>>, Fault> {
+    const KEY: &str = "alternate-exchange";
+    let Some(value) = arguments.get(KEY) else { return Ok(None) };
+    match value.as_str() {
+        Some(alternate) => Ok(Some(Arc::from(alternate))),
+        None => {
+            let text = format!("invalid type '{}' for arg '{KEY}' in {name}", value.type_name());
+            Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+        }
+    }
+}
+
+fn compare(
+    current: &ExchangeHandle,
+    received: &ExchangeSettings,
+    name: &Resource<'_>,
+) -> Result<(), Fault> {
+    let settings = &current.settings;
+    equivalence::field("type", &settings.kind.as_str(), &received.kind.as_str(), name)?;
+    equivalence::field("durable", &settings.durable, &received.durable, name)?;
+    equivalence::field("auto_delete", &settings.auto_delete, &received.auto_delete, name)?;
+    equivalence::field("internal", &settings.internal, &received.internal, name)?;
+    let key = "alternate-exchange";
+    equivalence::argument(key, settings.arguments.get(key), received.arguments.get(key), name)
+}
+
+impl ExchangeHandle {
+    pub(super) fn record(&self) -> ExchangeRecord {
+        ExchangeRecord {
+            vhost: self.vhost.name.to_string(),
+            name: self.name.to_string(),
+            kind: self.settings.kind.as_str().to_owned(),
+            auto_delete: self.settings.auto_delete,
+            internal: self.settings.internal,
+            arguments: self.settings.arguments.to_bytes(),
+        }
+    }
+}
+
+impl Broker {
+    /// Gives a new virtual host the exchanges that each has.
+    pub(super) fn predeclare(&self, vhost: &Arc<Vhost>) {
+        for (name, kind, internal) in PREDECLARED {
+            let settings = ExchangeSettings {
+                kind: *kind,
+                durable: true,
+                auto_delete: false,
+                internal: *internal == Internal::Yes,
+                arguments: Table::default(),
+                alternate: None,
+            };
+            self.add_exchange(vhost, Arc::from(*name), settings);
+        }
+    }
+
+    fn check_exchange_limit(&self, vhost: &Vhost) -> Result<(), Fault> {
+        let limit = self.config.limits.exchanges_per_vhost_max;
+        if vhost.exchanges.len() < limit {
+            return Ok(());
+        }
+        let text = format!("exchange limit in vhost '{}' ({limit}) is reached", vhost.name);
+        Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+    }
+
+    pub(super) fn add_exchange(
+        &self,
+        vhost: &Arc<Vhost>,
+        name: Arc<str>,
+        settings: ExchangeSettings,
+    ) -> ExchangeRef {
+        let number = self.next_exchange_id();
+        let exchange =
+            Arc::new(ExchangeHandle::new(number, Arc::clone(&name), Arc::clone(vhost), settings));
+        vhost.exchanges.insert(name, Arc::clone(&exchange));
+        exchange
+    }
+
+    /// Takes an exchange out of its virtual host with all bindings from it and to it, and what is left without a
+    /// binding and wanted to go with it. The caller holds the topology lock and commits the changes.
+    pub(super) fn remove_exchange(
+        &self,
+        topology: &mut Topology,
+        exchange: &ExchangeRef,
+        changes: &mut Vec<Change>,
+    ) {
+        if !exchange.retire() {
+            return;
+        }
+        let vhost = &exchange.vhost;
+        vhost.exchanges.remove(&*exchange.name);
+        let bindings: Vec<_> = exchange.bindings.read().iter().collect();
+        for binding in bindings {
+            self.drop_binding(topology, exchange, &binding, changes);
+            forget_source(&binding.destination, exchange);
+        }
+        self.unbind_everywhere(topology, &Target::Exchange(Arc::clone(exchange)), changes);
+        if exchange.settings.durable {
+            changes.push(Change::DeleteExchange {
+                vhost: vhost.name.to_string(),
+                name: exchange.name.to_string(),
+            });
+        }
+    }
+}
+
+/// Takes an exchange off the list of those that have bindings to a destination.
+fn forget_source(destination: &Target, exchange: &ExchangeRef) {
+    destination.sources().lock().retain(|source| source.id != exchange.id);
+}

@@ -1,0 +1,152 @@
+//! One queue as the broker holds it: its name and settings, and behind a lock the state machine with its
+//! consumers. Nothing else is locked while this lock is held, save the outbox of a consumer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
+use super::exchange::ExchangeHandle;
+use super::subscriber::Subscriber;
+use super::vhost::Vhost;
+use crate::message::Message;
+use crate::queue::{Effects, Entry, Options, Position, Queue, QueueFull};
+use crate::wire::Table;
+
+/// A reference to a queue. It stays usable after the queue was deleted: everything done to it is
+/// then without effect.
+pub type QueueRef = Arc<QueueHandle>;
+
+/// Where a queue lives and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Declared durable.
+    pub durable: bool,
+    /// Deleted when its last consumer leaves.
+    pub auto_delete: bool,
+    /// The connection that alone may use it, and takes it along when it closes.
+    pub owner: Option<u64>,
+}
+
+impl Lifetime {
+    /// Whether it is written to the disk: an exclusive queue never outlives its connection.
+    pub fn is_stored(&self) -> bool {
+        self.durable && self.owner.is_none()
+    }
+}
+
+/// One queue.
+pub struct QueueHandle {
+    pub(super) id: u64,
+    pub(super) name: Arc<str>,
+    pub(super) vhost: Arc<Vhost>,
+    pub(super) lifetime: Lifetime,
+    pub(super) arguments: Table,
+    pub(super) kind: QueueKind,
+    pub(super) dead_letter: Option<DeadLetterTarget>,
+    pub(super) options: Options,
+    /// The exchanges that have bindings to this queue. Changed under the virtual host's topology lock.
+    pub(super) sources: Mutex<Vec<Arc<ExchangeHandle>>>,
+    /// When the timers look at this queue next; `u64::MAX` when they do not.
+    pub(super) timer_ms: AtomicU64,
+    next_position: AtomicU64,
+    live: AtomicBool,
+    state: Mutex<Queue<Subscriber>>,
+}
+
+impl QueueHandle {
+    pub(super) fn new(
+        id: u64,
+        name: Arc<str>,
+        vhost: Arc<Vhost>,
+        lifetime: Lifetime,
+        settings: QueueSettings,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            vhost,
+            lifetime,
+            arguments: settings.arguments,
+            kind: settings.kind,
+            dead_letter: settings.dead_letter,
+            options: settings.options.clone(),
+            sources: Mutex::default(),
+            timer_ms: AtomicU64::new(u64::MAX),
+            next_position: AtomicU64::new(1),
+            live: AtomicBool::new(true),
+            state: Mutex::new(Queue::new(settings.options, now_ms)),
+        }
+    }
+
+    /// Whether the queue still exists.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Whether messages that ask for it survive a restart in this queue.
+    pub(super) fn is_stored(&self) -> bool {
+        self.lifetime.is_stored()
+    }
+
+    /// Whether this message would survive a restart in this queue.
+    pub(super) fn keeps(&self, message: &Message) -> bool {
+        self.is_stored() && (message.facts().persistent || self.kind == QueueKind::Quorum)
+    }
+
+    /// Promises a place to a message, if the queue has one.
+    pub(super) fn reserve(&self, message: &Message) -> Result<(), QueueFull> {
+        self.state.lock().reserve(message)
+    }
+
+    /// The next free place at the tail.
+    pub(super) fn next_position(&self) -> Position {
+        self.next_position.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Puts back what a restart left, in order of position.
+    pub(super) fn restore(&self, entries: Vec<Entry>) {
+        if let Some(last) = entries.last() {
+            self.next_position.store(last.position + 1, Ordering::Relaxed);
+        }
+        self.state.lock().restore(entries);
+    }
+
+    /// Works on the state machine under its lock. What has to happen outside stands in `effects`
+    /// afterwards; the answer is the time at which the queue wants to be looked at again.
+    pub(super) fn with<T>(
+        &self,
+        effects: &mut Effects<Subscriber>,
+        work: impl FnOnce(&mut Queue<Subscriber>, &mut Effects<Subscriber>) -> T,
+    ) -> (T, Option<u64>) {
+        let mut queue = self.state.lock();
+        let answer = work(&mut queue, effects);
+        (answer, queue.next_deadline_ms())
+    }
+
+    /// Reads the state machine under its lock.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Queue<Subscriber>) -> T) -> T {
+        look(&self.state.lock())
+    }
+
+    /// Marks the queue as gone; true for the one caller that did it.
+    pub(super) fn retire(&self) -> bool {
+        self.live.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl PartialEq for QueueHandle {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for QueueHandle {}
+
+impl std::fmt::Debug for QueueHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueueHandle").field("id", &self.id).field("name", &self.name).finish()
+    }
+}

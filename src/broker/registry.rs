@@ -1,0 +1,69 @@
+//! The registries: virtual hosts, queues, exchanges, users, permissions, clients. The only module that
+//! knows DashMap; its functions hand out `Arc`s and copies, never guards.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+use dashmap::DashMap;
+use rustc_hash::FxBuildHasher;
+
+/// A concurrent map from names or numbers to shared things.
+#[derive(Debug)]
+pub struct Registry<K: Eq + Hash, V> {
+    map: DashMap<K, V, FxBuildHasher>,
+}
+
+impl<K: Eq + Hash, V> Default for Registry<K, V> {
+    fn default() -> Self {
+        Self { map: DashMap::default() }
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Registry<K, V> {
+    /// The thing of this name.
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.map.get(key).map(|entry| entry.value().clone())
+    }
+
+    /// Whether there is a thing of this name.
+    pub fn contains<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.map.contains_key(key)
+    }
+
+    /// Registers a thing, replacing one of the same name.
+    pub fn insert(&self, key: K, value: V) {
+        self.map.insert(key, value);
+    }
+
+    /// Removes and returns the thing of this name.
+    pub fn remove<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.map.remove(key).map(|(_, value)| value)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// All of them, as they are at this moment, in no order.
+    pub fn values(&self) -> Vec<V> {
+        self.map.iter().map(|entry| entry.value().clone()).collect()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.map.clear();
+    }
+}

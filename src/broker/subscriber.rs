@@ -1,0 +1,98 @@
+//! A consumer's end in a queue: what the queue offers goes into the outbox of the consumer's connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::arguments::QueueKind;
+use super::delivery_count;
+use super::queue_handle::QueueRef;
+use crate::message::Message;
+use crate::outbox::{Acks, ChannelKey, Delivered, Delivery, Outbox};
+use crate::queue::{Entry, Offer, Receiver};
+
+/// The outbox of a connection to this broker.
+pub type ClientOutbox = Outbox<QueueRef>;
+
+/// A consumer as its queue and its session see it.
+#[derive(Clone)]
+pub struct Consumer(pub(super) Arc<Subscription>);
+
+/// The consumer's end that the queue holds.
+pub type Subscriber = Consumer;
+
+pub(super) struct Subscription {
+    pub id: u64,
+    pub tag: Arc<str>,
+    pub key: ChannelKey,
+    pub acks: Acks,
+    pub queue: QueueRef,
+    pub outbox: Arc<ClientOutbox>,
+    /// Whether the client wants to hear of it when the queue goes.
+    pub cancel_notify: bool,
+    pub started: AtomicBool,
+    pub live: AtomicBool,
+}
+
+impl Consumer {
+    /// False once its queue was deleted: the client's consumer tag is free again.
+    pub fn is_live(&self) -> bool {
+        self.0.live.load(Ordering::Acquire)
+    }
+
+    /// The consumer tag.
+    pub fn tag(&self) -> &str {
+        &self.0.tag
+    }
+}
+
+impl std::fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer").field("tag", &self.0.tag).field("queue", &self.0.queue).finish()
+    }
+}
+
+impl Receiver for Consumer {
+    fn offer(&self, entry: &Entry) -> Offer {
+        let subscription = &*self.0;
+        if !subscription.started.load(Ordering::Acquire) {
+            // The client has yet to be told its consumer tag; `Client::start` comes back.
+            return Offer::Full;
+        }
+        let counted;
+        let message = if shows_count(&subscription.queue, entry) {
+            counted = delivery_count::with_header(&entry.message, entry.returns);
+            &counted
+        } else {
+            &entry.message
+        };
+        let delivery = Delivery {
+            queue: &subscription.queue,
+            consumer: subscription.id,
+            tag: &subscription.tag,
+            position: entry.position,
+            acks: subscription.acks,
+            redelivered: entry.redelivered,
+            message,
+        };
+        match subscription.outbox.deliver(subscription.key, &delivery) {
+            Delivered::Taken => Offer::Taken,
+            Delivered::TakenFirst => Offer::TakenWake,
+            Delivered::Full => Offer::Full,
+            Delivered::Gone => Offer::Gone,
+        }
+    }
+}
+
+/// Whether the client is told how often a message came back.
+fn shows_count(queue: &QueueRef, entry: &Entry) -> bool {
+    entry.returns > 0 && queue.kind == QueueKind::Quorum
+}
+
+/// A message as clients of its queue get it.
+pub(super) fn as_delivered(queue: &QueueRef, entry: &Entry) -> Arc<Message> {
+    if shows_count(queue, entry) {
+        delivery_count::with_header(&entry.message, entry.returns)
+    } else {
+        Arc::clone(&entry.message)
+    }
+}

@@ -1,0 +1,43 @@
+//! A virtual host: a name space of exchanges, queues and bindings.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::exchange::ExchangeHandle;
+use super::queue_handle::QueueRef;
+use super::registry::Registry;
+
+/// One virtual host.
+pub struct Vhost {
+    pub(super) name: Arc<str>,
+    pub(super) queues: Registry<Arc<str>, QueueRef>,
+    pub(super) exchanges: Registry<Arc<str>, Arc<ExchangeHandle>>,
+    /// Held while the topology of this virtual host changes, so that the order of changes in memory is
+    /// their order in the journal. Publishing and consuming never take it.
+    pub(super) topology: Mutex<Topology>,
+}
+
+/// What only changes under the topology lock.
+#[derive(Debug, Default)]
+pub(super) struct Topology {
+    /// Bindings of all exchanges together.
+    pub bindings: u64,
+}
+
+impl Vhost {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            queues: Registry::default(),
+            exchanges: Registry::default(),
+            topology: Mutex::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Vhost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vhost").field("name", &self.name).finish()
+    }
+}

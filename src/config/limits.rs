@@ -1,0 +1,120 @@
+//! What is a sound value for each key: the least and the most that it may be, and what it must be beside
+//! other keys.
+
+use super::{Config, MIB};
+
+/// A value that the broker cannot run with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` {fault}")]
+pub struct Invalid {
+    /// The key with its section, as in `amqp.listen`.
+    pub key: &'static str,
+    /// What is wrong with its value, to be read after the key: `is 0, but …`.
+    pub fault: String,
+}
+
+/// One day: no wait of the broker is longer.
+const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// RabbitMQ's own ceiling for a message.
+const MESSAGE_BYTES_CEILING: u64 = 512 * MIB;
+/// One tebibyte: above any machine that this broker will meet, and far from where arithmetic overflows.
+const SIZE_BYTES_MAX: u64 = MIB * MIB;
+/// As many of anything as can be counted without fear of the arithmetic.
+const COUNT_MAX: u64 = 1_000_000_000;
+
+impl Config {
+    /// Checks every value on its own and beside the others.
+    ///
+    /// # Errors
+    ///
+    /// The first key, in the order of `broker.toml`, whose value the broker cannot run with.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        self.validate_paths()?;
+        self.validate_amqp()?;
+        self.validate_alarms_and_store()?;
+        self.validate_access_and_limits()
+    }
+
+    fn validate_paths(&self) -> Result<(), Invalid> {
+        if self.data_dir.as_os_str().is_empty() {
+            return invalid("data_dir", "is empty, but must name a directory");
+        }
+        if self.definitions.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            return invalid(
+                "definitions",
+                "is empty, but must name a file; leave the key out instead",
+            );
+        }
+        Ok(())
+    }
+
+    fn validate_amqp(&self) -> Result<(), Invalid> {
+        let amqp = &self.amqp;
+        if !is_host_and_port(&amqp.listen) {
+            let fault = format!(
+                "is {:?}, but must be HOST:PORT, such as 127.0.0.1:5672 or [::1]:5672",
+                amqp.listen
+            );
+            return invalid("amqp.listen", fault);
+        }
+        between("amqp.connections_max", amqp.connections_max as u64, 1, COUNT_MAX)?;
+        between("amqp.channel_max", amqp.channel_max.into(), 1, u16::MAX.into())?;
+        between("amqp.frame_bytes_max", amqp.frame_bytes_max.into(), 4096, 16 * MIB)?;
+        between("amqp.handshake_ms_max", amqp.handshake_ms_max, 100, WAIT_MS_MAX)?;
+        between("amqp.message_bytes_max", amqp.message_bytes_max, 1, MESSAGE_BYTES_CEILING)?;
+        between("amqp.outbox_bytes_max", amqp.outbox_bytes_max as u64, 4096, SIZE_BYTES_MAX)?;
+        let consumers = amqp.consumers_per_channel_max as u64;
+        between("amqp.consumers_per_channel_max", consumers, 1, COUNT_MAX)?;
+        between("amqp.shutdown_ms_max", amqp.shutdown_ms_max, 0, WAIT_MS_MAX)
+    }
+
+    fn validate_alarms_and_store(&self) -> Result<(), Invalid> {
+        let (alarms, store) = (&self.alarms, &self.store);
+        between("alarms.memory_bytes_max", alarms.memory_bytes_max, 0, SIZE_BYTES_MAX)?;
+        between("alarms.disk_free_bytes_min", alarms.disk_free_bytes_min, 0, SIZE_BYTES_MAX)?;
+        between("store.segment_bytes_max", store.segment_bytes_max, 65_536, 1024 * MIB)?;
+        between("store.checkpoint_bytes", store.checkpoint_bytes, 65_536, SIZE_BYTES_MAX)?;
+        between("store.checkpoint_ms", store.checkpoint_ms, 10, WAIT_MS_MAX)?;
+        between("store.inbox_bytes_max", store.inbox_bytes_max as u64, 65_536, SIZE_BYTES_MAX)?;
+        between("store.index_cache_bytes", store.index_cache_bytes, MIB, SIZE_BYTES_MAX)
+    }
+
+    fn validate_access_and_limits(&self) -> Result<(), Invalid> {
+        let limits = &self.limits;
+        if self.access.loopback_users.iter().any(String::is_empty) {
+            return invalid("access.loopback_users", "holds an empty name");
+        }
+        let logins = self.access.login_cache_entries_max as u64;
+        between("access.login_cache_entries_max", logins, 0, COUNT_MAX)?;
+        between("limits.queues_per_vhost_max", limits.queues_per_vhost_max as u64, 1, COUNT_MAX)?;
+        let exchanges = limits.exchanges_per_vhost_max as u64;
+        between("limits.exchanges_per_vhost_max", exchanges, 16, COUNT_MAX)?;
+        let bindings = limits.bindings_per_vhost_max as u64;
+        between("limits.bindings_per_vhost_max", bindings, 1, COUNT_MAX)?;
+        let unacked = limits.unacked_per_channel_max as u64;
+        between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)
+    }
+}
+
+fn between(key: &'static str, value: u64, least: u64, most: u64) -> Result<(), Invalid> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    invalid(key, format!("is {value}, but must be from {least} to {most}"))
+}
+
+fn invalid(key: &'static str, fault: impl Into<String>) -> Result<(), Invalid> {
+    Err(Invalid { key, fault: fault.into() })
+}
+
+/// Whether a text is `name:port`, `1.2.3.4:port` or `[v6]:port`. That the name exists is found out when it
+/// is bound.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let bracketed = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    let sound_host = match bracketed {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains([':', '[', ']', '/', ' ']),
+    };
+    sound_host && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+}

@@ -1,0 +1,188 @@
+//! What an operator can set: one typed struct, its defaults, and what is a sound value for each key.
+//! It is filled from `broker.toml`, the environment and the command line by [`load`].
+
+mod document;
+mod environment;
+mod keys;
+mod limits;
+mod load;
+
+pub use limits::Invalid;
+pub use load::{ConfigError, Loaded, Overrides, load};
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that an operator can set. `broker.toml` in the repository shows every key at its default.
+///
+/// A size ends in `_bytes`, a time in `_ms` or `_s`, a bound in `_max` or `_min`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory of everything that survives a restart. A relative path starts at the working directory.
+    pub data_dir: PathBuf,
+    /// A JSON file of users, virtual hosts, permissions, exchanges, queues and bindings, in the format that
+    /// RabbitMQ exports, applied at each start. None: nothing is applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definitions: Option<PathBuf>,
+    /// The AMQP 0-9-1 listener and what one connection may ask for.
+    pub amqp: Amqp,
+    /// When publishers are held back because a resource runs short.
+    pub alarms: Alarms,
+    /// The journal and the index.
+    pub store: Store,
+    /// Who may log in, and from where.
+    pub access: Access,
+    /// How much of everything one virtual host or channel may hold.
+    pub limits: Limits,
+}
+
+/// The AMQP 0-9-1 listener and what one connection may ask for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Amqp {
+    /// Where to listen, as `HOST:PORT`. Port 0 takes any free port.
+    pub listen: String,
+    /// Connections at once; one more is closed as soon as it is accepted.
+    pub connections_max: usize,
+    /// Open channels of one connection, as proposed in `connection.tune`. 1 to 65535.
+    pub channel_max: u16,
+    /// Bytes of one frame, its head and end included, as proposed in `connection.tune`. At least 4096.
+    pub frame_bytes_max: u32,
+    /// Seconds between heartbeats, as proposed in `connection.tune`. 0: none unless the client asks.
+    pub heartbeat_s: u16,
+    /// Milliseconds from accepting a socket to `connection.open-ok`; a slower client is dropped.
+    pub handshake_ms_max: u64,
+    /// Bytes of one message's body; a larger one closes its channel with 406.
+    pub message_bytes_max: u64,
+    /// Bytes that one connection may have waiting to be written; above it no more is delivered to its
+    /// consumers until some were written.
+    pub outbox_bytes_max: usize,
+    /// Consumers of one channel; one more closes the channel with 406.
+    pub consumers_per_channel_max: usize,
+    /// Milliseconds that a shutdown may take to close its connections.
+    pub shutdown_ms_max: u64,
+}
+
+/// When publishers are held back because a resource runs short. Consumers go on meanwhile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alarms {
+    /// Bytes that messages may hold in memory before publishers are blocked. 0: 40 % of the machine's
+    /// memory, or of the control group's limit where that is lower.
+    pub memory_bytes_max: u64,
+    /// Bytes that must stay free on the data directory's file system; below it publishers are blocked.
+    /// 0: the disk is not watched.
+    pub disk_free_bytes_min: u64,
+}
+
+/// The journal and the index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Bytes of one journal file, after which the next is begun.
+    pub segment_bytes_max: u64,
+    /// Bytes written to the journal after which the index is brought up to date.
+    pub checkpoint_bytes: u64,
+    /// Milliseconds after which the index is brought up to date, if anything was written.
+    pub checkpoint_ms: u64,
+    /// Bytes that may wait for the committer thread; above it publishers' sockets are not read.
+    pub inbox_bytes_max: usize,
+    /// Bytes of the index that are kept in memory.
+    pub index_cache_bytes: u64,
+}
+
+/// Who may log in, and from where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Users that may log in from this machine only.
+    pub loopback_users: Vec<String>,
+    /// Verified logins that are remembered in memory, as keyed hashes, so that reconnecting is cheap.
+    /// 0: every login is checked against its slow hash.
+    pub login_cache_entries_max: usize,
+}
+
+/// How much of everything one virtual host or channel may hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Queues of one virtual host; declaring one more closes the channel with 406.
+    pub queues_per_vhost_max: usize,
+    /// Exchanges of one virtual host, the predeclared ones included; declaring one more closes the channel
+    /// with 406.
+    pub exchanges_per_vhost_max: usize,
+    /// Bindings of one virtual host; making one more closes the channel with 406.
+    pub bindings_per_vhost_max: usize,
+    /// Unacknowledged deliveries of one channel. Deliveries pause here even where the prefetch is unlimited.
+    pub unacked_per_channel_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            definitions: None,
+            amqp: Amqp::default(),
+            alarms: Alarms::default(),
+            store: Store::default(),
+            access: Access::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Amqp {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:5672".to_owned(),
+            connections_max: 100_000,
+            channel_max: 2047,
+            frame_bytes_max: 131_072,
+            heartbeat_s: 60,
+            handshake_ms_max: 10_000,
+            message_bytes_max: 16 * MIB,
+            outbox_bytes_max: 1_048_576,
+            consumers_per_channel_max: 10_000,
+            shutdown_ms_max: 10_000,
+        }
+    }
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        Self { memory_bytes_max: 0, disk_free_bytes_min: 512 * MIB }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            segment_bytes_max: 64 * MIB,
+            checkpoint_bytes: 256 * MIB,
+            checkpoint_ms: 60_000,
+            inbox_bytes_max: 67_108_864,
+            index_cache_bytes: 16 * MIB,
+        }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { loopback_users: vec!["guest".to_owned()], login_cache_entries_max: 10_000 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            queues_per_vhost_max: 100_000,
+            exchanges_per_vhost_max: 100_000,
+            bindings_per_vhost_max: 1_000_000,
+            unacked_per_channel_max: 100_000,
+        }
+    }
+}
+
+const MIB: u64 = 1 << 20;

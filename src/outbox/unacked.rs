@@ -1,0 +1,166 @@
+//! The unacknowledged deliveries of one channel, by delivery tag (specification 1.8.3.13).
+
+use std::collections::VecDeque;
+
+/// One delivery that the client has yet to settle. `Q` is the queue that it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unacked<Q> {
+    /// The delivery tag, unique on its channel.
+    pub tag: u64,
+    /// The queue that holds the message.
+    pub queue: Q,
+    /// The message's position in that queue.
+    pub position: u64,
+}
+
+/// Unacknowledged deliveries in the order of their tags. Settling the oldest, the newest or a prefix costs
+/// nothing; one in the middle leaves a gap that is closed when gaps outnumber what is left.
+#[derive(Debug)]
+pub struct Ledger<Q> {
+    slots: VecDeque<(u64, Option<Unacked<Q>>)>,
+    live: usize,
+}
+
+impl<Q> Default for Ledger<Q> {
+    fn default() -> Self {
+        Self { slots: VecDeque::new(), live: 0 }
+    }
+}
+
+/// Gaps beyond the number of live deliveries that are tolerated before the ledger is packed.
+const GAPS_MAX: usize = 64;
+
+impl<Q> Ledger<Q> {
+    /// How many deliveries are unacknowledged.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Records a delivery; its tag is higher than every earlier one.
+    pub fn push(&mut self, unacked: Unacked<Q>) {
+        self.slots.push_back((unacked.tag, Some(unacked)));
+        self.live += 1;
+    }
+
+    /// Takes the delivery with this tag, if it is unacknowledged.
+    pub fn take_one(&mut self, tag: u64) -> Option<Unacked<Q>> {
+        let index = self.slots.binary_search_by_key(&tag, |slot| slot.0).ok()?;
+        let taken = self.slots[index].1.take()?;
+        self.live -= 1;
+        self.close_gaps();
+        Some(taken)
+    }
+
+    /// Takes all deliveries up to and including this tag into `into`; none when the tag itself is not
+    /// unacknowledged. Tag 0 stands for all of them, even when there are none. Answers whether the tag
+    /// was known.
+    pub fn take_through(&mut self, tag: u64, into: &mut Vec<Unacked<Q>>) -> bool {
+        let end = if tag == 0 {
+            self.slots.len()
+        } else {
+            match self.slots.binary_search_by_key(&tag, |slot| slot.0) {
+                Ok(index) if self.slots[index].1.is_some() => index + 1,
+                _ => return false,
+            }
+        };
+        let before = into.len();
+        into.extend(self.slots.drain(..end).filter_map(|slot| slot.1));
+        self.live -= into.len() - before;
+        self.close_gaps();
+        true
+    }
+
+    /// Takes everything.
+    pub fn take_all(&mut self) -> Vec<Unacked<Q>> {
+        let mut all = Vec::with_capacity(self.live);
+        self.take_through(0, &mut all);
+        self.slots = VecDeque::new();
+        all
+    }
+
+    /// Puts back what was taken, in any order: a transaction that held them was rolled back.
+    pub fn restore(&mut self, unacked: Vec<Unacked<Q>>) {
+        for one in unacked {
+            match self.slots.binary_search_by_key(&one.tag, |slot| slot.0) {
+                Ok(index) => self.slots[index].1 = Some(one),
+                Err(index) => self.slots.insert(index, (one.tag, Some(one))),
+            }
+            self.live += 1;
+        }
+    }
+
+    fn close_gaps(&mut self) {
+        while matches!(self.slots.front(), Some((_, None))) {
+            self.slots.pop_front();
+        }
+        if self.slots.len() > 2 * self.live + GAPS_MAX {
+            self.slots.retain(|slot| slot.1.is_some());
+            self.slots.shrink_to(2 * self.live + GAPS_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(tags: &[u64]) -> Ledger<()> {
+        let mut ledger = Ledger::default();
+        for &tag in tags {
+            ledger.push(Unacked { tag, queue: (), position: tag * 10 });
+        }
+        ledger
+    }
+
+    fn take_through(ledger: &mut Ledger<()>, tag: u64) -> Option<Vec<u64>> {
+        let mut taken = Vec::new();
+        ledger.take_through(tag, &mut taken).then(|| taken.iter().map(|one| one.tag).collect())
+    }
+
+    #[test]
+    fn a_tag_is_settled_once() {
+        let mut ledger = ledger(&[1, 2, 4]);
+        assert_eq!(ledger.take_one(2).map(|one| one.position), Some(20));
+        assert_eq!(ledger.take_one(2), None);
+        assert_eq!(ledger.take_one(3), None);
+        assert_eq!(ledger.len(), 2);
+    }
+
+    #[test]
+    fn multiple_takes_the_tag_and_all_before_it() {
+        let mut ledger = ledger(&[1, 2, 3, 5]);
+        ledger.take_one(1);
+        assert_eq!(take_through(&mut ledger, 3), Some(vec![2, 3]));
+        assert_eq!(take_through(&mut ledger, 3), None);
+        assert_eq!(take_through(&mut ledger, 9), None);
+        assert_eq!(ledger.len(), 1);
+    }
+
+    #[test]
+    fn multiple_with_tag_zero_takes_all_and_may_find_none() {
+        let mut ledger = ledger(&[1, 2]);
+        assert_eq!(take_through(&mut ledger, 0), Some(vec![1, 2]));
+        assert_eq!(take_through(&mut ledger, 0), Some(vec![]));
+    }
+
+    #[test]
+    fn a_rolled_back_settlement_stands_where_it_was() {
+        let mut ledger = ledger(&[1, 2, 3]);
+        let one = ledger.take_one(1);
+        let two = ledger.take_one(2);
+        ledger.restore(two.into_iter().chain(one).collect());
+        assert_eq!(take_through(&mut ledger, 3), Some(vec![1, 2, 3]));
+        assert_eq!(ledger.len(), 0);
+    }
+
+    #[test]
+    fn gaps_behind_one_old_delivery_do_not_pile_up() {
+        let mut ledger = ledger(&[1]);
+        for tag in 2..10_000 {
+            ledger.push(Unacked { tag, queue: (), position: tag });
+            ledger.take_one(tag);
+        }
+        assert_eq!(ledger.len(), 1);
+        assert!(ledger.slots.len() <= 2 + GAPS_MAX);
+    }
+}
