@@ -234,7 +234,7 @@ fn saturate(count: u64) -> u32 {
 }
 
 impl QueueHandle {
-    fn record(&self) -> QueueRecord {
+    pub(super) fn record(&self) -> QueueRecord {
         QueueRecord {
             id: self.id,
             vhost: self.vhost.name.to_string(),
