@@ -161,7 +161,7 @@ impl Client {
         DeclaredQueue {
             name: Arc::clone(&queue.name),
             messages: saturate(counts.ready),
-            consumers: saturate(counts.consumers as u64),
+            consumers: saturate(counts.consumers),
             pending,
         }
     }
