@@ -44,7 +44,7 @@ impl Committer {
         self.keep_floors(&dead)?;
         self.make_durable()?;
         let position = self.log.end();
-        if self.marked != Some(position) {
+        if self.marked != Some(position) || self.state.topology.is_unsaved() {
             self.mark(position, Closing::No)?;
         }
         self.reclaim(&dead);
