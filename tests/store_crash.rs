@@ -1,5 +1,7 @@
 //! A process that is killed in the middle of its work: what it was told is durable is there afterwards, in order.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod store_support;
 
 use std::collections::BTreeMap;

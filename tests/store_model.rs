@@ -1,5 +1,7 @@
 //! Random operations with random stops, against a simple model: what the store gives back is what the model holds.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod store_support;
 
 use std::collections::{BTreeMap, BTreeSet};

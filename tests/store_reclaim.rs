@@ -1,5 +1,7 @@
 //! That the journal stays small: dead segments go, survivors are copied forward, and neither changes what is there.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod store_support;
 
 use std::fs;

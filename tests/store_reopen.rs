@@ -1,5 +1,7 @@
 //! What a store gives back when it is opened again, and when it refuses to open.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod store_support;
 
 use std::fs;
@@ -127,13 +129,14 @@ fn every_kind_of_definition_survives() {
     // Longer than a record of the index may be.
     let long = binding("x", "q1", (0..200_000_u32).map(|i| i as u8).collect());
     let short = binding("x", "q1", Vec::new());
+    let bindings = [long.clone(), short.clone()];
     let (store, _) = open(options(directory.path()));
     let changes = vec![
         Change::PutUser(user.clone()),
         Change::PutPermission(permission.clone()),
         Change::PutExchange(exchange("x")),
-        Change::PutBinding(long.clone()),
-        Change::PutBinding(short.clone()),
+        Change::PutBinding(long),
+        Change::PutBinding(short),
     ];
     commit(&store, vec![queues([1]), Operation::Topology(changes)]).unwrap();
     let crash = crashed(directory.path());
@@ -141,10 +144,10 @@ fn every_kind_of_definition_survives() {
     for directory in [&crash, &directory] {
         let (_store, recovered) = open(options(directory.path()));
         assert_eq!(recovered.vhosts, [VhostRecord { name: "/".into() }]);
-        assert_eq!(recovered.users, [user.clone()]);
-        assert_eq!(recovered.permissions, [permission.clone()]);
+        assert_eq!(recovered.users, std::slice::from_ref(&user));
+        assert_eq!(recovered.permissions, std::slice::from_ref(&permission));
         assert_eq!(recovered.exchanges, [exchange("x")]);
-        assert_eq!(recovered.bindings, [long.clone(), short.clone()]);
+        assert_eq!(recovered.bindings, bindings);
         assert_eq!(recovered.queues.len(), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! How fast the store is. Figures, not rules: run with `cargo test --test store_speed -- --ignored --nocapture`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod store_support;
 
 use std::sync::Arc;

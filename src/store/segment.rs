@@ -198,3 +198,6 @@ impl SegmentReader {
         self.window.get(start..start + count).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! What the store's tests share: short ways to write operations, and to wait for them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
