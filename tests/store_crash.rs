@@ -50,7 +50,7 @@ fn work(directory: &Path) {
 
 /// Keeps the number of messages small: the tenths are settled a thousand positions later.
 fn settle_old(store: &Store, start: u64, position: u64) {
-    if position >= start + 1000 && position % 10 == 0 {
+    if position >= start + 1000 && position.is_multiple_of(10) {
         store.append(vec![settle(1, &[position - 1000])], None);
     }
 }

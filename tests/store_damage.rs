@@ -69,6 +69,9 @@ fn a_torn_tail_is_cut_at_whichever_byte_it_tears() {
         let torn = !starts.contains(&length);
         assert_eq!(recovered.notes.len(), usize::from(torn), "{:?}", recovered.notes);
         assert!(!torn || recovered.notes[0].contains("torn tail"));
+        if length % 5 > 0 {
+            continue;
+        }
         commit(&store, vec![enqueue("after", &[(1, 100)])]).unwrap();
         let after = crashed(directory.path());
         drop(store);
