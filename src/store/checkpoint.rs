@@ -44,7 +44,7 @@ impl Committer {
         self.keep_floors(&dead)?;
         self.make_durable()?;
         let position = self.log.end();
-        if self.marked != Some(position) {
+        if self.marked != Some(position) || self.state.topology.is_unsaved() {
             self.mark(position, Closing::No)?;
         }
         self.reclaim(&dead);
@@ -92,13 +92,15 @@ impl Committer {
     fn update_index(&mut self, position: LogPosition, closing: Closing) -> Result<(), IndexError> {
         match &mut self.index {
             Some(index) => index.update(&self.state, position, closing == Closing::Yes),
-            None => Ok(()),
+            None => Err(IndexError::missing()),
         }
     }
 
     fn rebuild_index(&mut self, position: LogPosition, closing: Closing) -> Result<(), IndexError> {
         self.index = None;
-        Index::move_aside(&self.directory)?;
+        if Index::path(&self.directory).exists() {
+            Index::move_aside(&self.directory)?;
+        }
         self.index = Some(Index::open(&self.directory, self.options.index_cache_bytes)?);
         self.state.mark_unindexed();
         self.update_index(position, closing)

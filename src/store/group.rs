@@ -72,3 +72,6 @@ pub(super) fn must_be_durable(operation: &Operation) -> bool {
         Operation::Settle { .. } | Operation::Returned { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,3 +170,6 @@ fn held_by_change(change: &Change) -> usize {
     };
     size_of::<Change>() + 256 + arguments
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,13 @@ pub(super) struct Mark {
 #[error("{0}")]
 pub(super) struct IndexError(String);
 
+impl IndexError {
+    /// There is none.
+    pub(super) fn missing() -> Self {
+        Self("there is no index".to_owned())
+    }
+}
+
 impl From<sled::Error> for IndexError {
     fn from(error: sled::Error) -> Self {
         // sled's messages span lines.
@@ -331,3 +338,6 @@ fn decode_chunk(value: &[u8]) -> Option<Vec<Entry>> {
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

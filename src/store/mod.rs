@@ -90,41 +90,9 @@ impl Store {
         events: Events,
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Recovered), StoreError> {
-        let directory = Directory::open(&options.directory)?;
-        let journal_error = |error: self::log::LogError| StoreError::Io {
-            path: directory.path().join("journal"),
-            doing: "recovered",
-            source: std::io::Error::other(error),
-        };
-        let mut journal = Journal::open(directory.path(), options.segment_bytes_max, disk)
-            .map_err(journal_error)?;
-        let Recovery { index, state, recovered, marked, bytes_unmarked } =
-            recover(&directory, &mut journal, &options)?;
-        let inbox = Arc::new(Inbox::new(options.inbox_bytes_max));
-        let counters = Arc::new(Counters::default());
-        let due = Duration::from_millis(options.checkpoint_ms);
-        let mut committer = Committer {
-            directory: directory.path().to_owned(),
-            due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
-            options,
-            events,
-            inbox: inbox.clone(),
-            counters: counters.clone(),
-            log: Box::new(journal),
-            state,
-            index: Some(index),
-            marked,
-            bytes_unmarked,
-            unsynced: false,
-            waiting: Vec::new(),
-            unreadable: FxHashSet::default(),
-        };
-        if recovered.notes.is_empty() {
-            committer.count();
-        } else {
-            // What was repaired must not be met again.
-            committer.checkpoint().map_err(journal_error)?;
-        }
+        let (committer, directory, recovered) = prepare(options, events, disk)?;
+        let inbox = committer.inbox.clone();
+        let counters = committer.counters.clone();
         let committer = thread::Builder::new()
             .name("committer".to_owned())
             .spawn(|| committer.run())
@@ -178,6 +146,48 @@ impl Store {
     }
 }
 
+/// Takes the directory, gets back what it holds, and makes a committer that is ready to run.
+fn prepare(
+    options: Options,
+    events: Events,
+    disk: Box<dyn Disk>,
+) -> Result<(Committer, Directory, Recovered), StoreError> {
+    let directory = Directory::open(&options.directory)?;
+    let journal_error = |error: self::log::LogError| StoreError::Io {
+        path: directory.path().join("journal"),
+        doing: "recovered",
+        source: std::io::Error::other(error),
+    };
+    let mut journal =
+        Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
+    let Recovery { index, state, recovered, marked, bytes_unmarked } =
+        recover(&directory, &mut journal, &options)?;
+    let due = Duration::from_millis(options.checkpoint_ms);
+    let mut committer = Committer {
+        directory: directory.path().to_owned(),
+        inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
+        counters: Arc::default(),
+        due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
+        options,
+        events,
+        log: Box::new(journal),
+        state,
+        index: Some(index),
+        marked,
+        bytes_unmarked,
+        unsynced: false,
+        waiting: Vec::new(),
+        unreadable: FxHashSet::default(),
+    };
+    if recovered.notes.is_empty() {
+        committer.count();
+    } else {
+        // What was repaired must not be met again.
+        committer.checkpoint().map_err(journal_error)?;
+    }
+    Ok((committer, directory, recovered))
+}
+
 impl Drop for Store {
     fn drop(&mut self) {
         self.close();
@@ -189,3 +199,6 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store").field("figures", &self.figures()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -350,3 +350,6 @@ impl<'a> Reader<'a> {
         Some(Place { queue: self.number()?, position: self.number()? })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,9 @@ pub(super) fn recover(
     let Restored { mut state, messages, bytes_replayed } = restored;
     if !matches!(journal.snapshot(), Ok(Some(_))) {
         state.topology.set_unsaved(true);
+        if mark.is_some() {
+            notes.push("definitions.json could not be read and was written anew".to_owned());
+        }
     }
     let clean = directory.is_new || (notes.is_empty() && stopped_at_mark(mark, journal));
     let mut recovered = Recovered {
@@ -120,7 +123,8 @@ pub(super) fn recover(
     for record in state.topology.records() {
         recovered.add(record.clone());
     }
-    let marked = mark.map(|mark| mark.position);
+    // What was repaired is not in the index yet, even where the journal has not grown.
+    let marked = mark.map(|mark| mark.position).filter(|_| recovered.notes.is_empty());
     Ok(Recovery { index, state, recovered, marked, bytes_unmarked: bytes_replayed })
 }
 

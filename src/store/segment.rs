@@ -145,6 +145,8 @@ const WINDOW_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct SegmentReader {
     file: File,
+    /// The file's length when it was opened.
+    bytes: u64,
     marker: Marker,
     window: Vec<u8>,
     window_start: u64,
@@ -153,7 +155,9 @@ pub(super) struct SegmentReader {
 impl SegmentReader {
     /// Opens a segment's file.
     pub(super) fn open(path: &Path, marker: Marker) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, marker, window: Vec::new(), window_start: 0 })
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { file, bytes, marker, window: Vec::new(), window_start: 0 })
     }
 
     /// The record at `offset`. `Ok(None)` when what stands there is not a readable record.
@@ -164,7 +168,7 @@ impl SegmentReader {
             return Ok(None);
         }
         let wanted = FRAME_HEAD_BYTES + payload_bytes(head);
-        if offset + wanted as u64 > self.file.metadata()?.len() {
+        if offset + wanted as u64 > self.bytes {
             return Ok(None);
         }
         let bytes = self.bytes(offset, wanted)?;
@@ -194,3 +198,6 @@ impl SegmentReader {
         self.window.get(start..start + count).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -286,3 +286,6 @@ fn vhost_of(record: &Change) -> Option<&String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
