@@ -1,0 +1,30 @@
+//! AMQP 0-9-1 as bytes: frames, methods, content headers, field tables and reply codes. Bytes come in and
+//! typed values that borrow them go out, or the other way round. No sockets, no clock, no async.
+//!
+//! The method types, their parsers and encoders, the message properties, the reply codes and the frame
+//! constants are generated from `grammar/amqp-0-9-1.toml`; see [`generated`].
+
+mod content;
+mod error;
+mod field;
+mod frame;
+pub mod generated;
+mod method;
+mod table;
+mod value;
+
+pub use content::ContentHeader;
+pub use error::Scope;
+pub use error::WireError;
+pub use frame::{
+    FRAME_OVERHEAD_BYTES, Frame, HeaderCheck, PROTOCOL_HEADER, encode_content, encode_heartbeat,
+    frame_bytes_needed, next_frame, protocol_header,
+};
+pub use generated::constant::FRAME_BYTES_MIN;
+pub use generated::method::Method;
+pub use generated::properties::{Properties, PropertiesView};
+pub use generated::reply_code::ReplyCode;
+pub use generated::{access, basic, channel, confirm, connection, exchange, queue, tx};
+pub use method::Sender;
+pub use table::{TABLE_DEPTH_MAX, Table};
+pub use value::Value;
