@@ -1,6 +1,14 @@
 //! Leveret: a message broker in one binary.
 
+pub mod admin;
+pub mod broker;
 pub mod config;
+pub mod fault;
 pub mod message;
+pub mod net;
+pub mod outbox;
 pub mod queue;
+pub mod routing;
+pub mod session;
+pub mod store;
 pub mod wire;

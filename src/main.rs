@@ -1,2 +1,15 @@
-//! The `leveret` binary.
-fn main() {}
+//! The `leveret` program: the allocator, and the broker handed to the command line.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    leveret::admin::run(std::env::args_os(), serve)
+}
+
+/// Stands in until the network is there.
+fn serve(_config: leveret::config::Config) -> Result<(), String> {
+    Err("this build cannot serve yet".to_owned())
+}

@@ -1,6 +1,8 @@
 //! The configuration: `broker.toml` shows the defaults, a mistake is said in one line with its place, and
 //! each source overrides the one before.
 
+#![allow(clippy::unwrap_used)]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

@@ -43,14 +43,6 @@ pub enum QueueKind {
 }
 
 impl QueueKind {
-    /// The name that clients use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Classic => "classic",
-            Self::Quorum => "quorum",
-        }
-    }
-
     fn module(self) -> &'static str {
         match self {
             Self::Classic => "rabbit_classic_queue",
@@ -156,8 +148,10 @@ impl Check<'_> {
         let Some(value) = self.arguments.get(key) else { return Ok(None) };
         match value.as_int() {
             Some(number) => Ok(Some(number)),
-            None => Err(self
-                .invalid(key, format_args!("\"expected integer, got {}\"", value.type_name()))),
+            None => {
+                Err(self
+                    .invalid(key, format_args!("\"expected integer, got {}\"", value.type_name())))
+            }
         }
     }
 
@@ -242,7 +236,8 @@ impl Check<'_> {
                 Some(name) => Some(Arc::<str>::from(name)),
                 None => {
                     let kind = value.type_name();
-                    let text = format!("invalid type '{kind}' for arg '{EXCHANGE}' in {}", self.name);
+                    let text =
+                        format!("invalid type '{kind}' for arg '{EXCHANGE}' in {}", self.name);
                     return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
                 }
             },
@@ -313,8 +308,7 @@ impl Check<'_> {
 mod tests {
     use super::*;
 
-    const CLASSIC: DeclaredAs =
-        DeclaredAs { durable: false, exclusive: false, auto_delete: false };
+    const CLASSIC: DeclaredAs = DeclaredAs { durable: false, exclusive: false, auto_delete: false };
 
     fn table(entries: &[(&str, Value)]) -> Table {
         entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
@@ -333,7 +327,8 @@ mod tests {
 
     #[test]
     fn a_wrong_argument_is_refused_with_its_text() {
-        let of = |key: &str, why: &str| format!("invalid arg '{key}' for queue 'q' in vhost '/': {why}");
+        let of =
+            |key: &str, why: &str| format!("invalid arg '{key}' for queue 'q' in vhost '/': {why}");
         let rows: &[(&str, Value, &str)] = &[
             ("x-message-ttl", Value::I32(-1), "{value_negative,-1}"),
             ("x-message-ttl", text("10"), "\"expected integer, got longstr\""),

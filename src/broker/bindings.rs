@@ -8,7 +8,7 @@ use super::pending::Pending;
 use super::resource::Resource;
 use super::vhost::Topology;
 use crate::fault::Fault;
-use crate::routing::{Binding, Bound};
+use crate::routing::{Binding, Bound, canonical_arguments};
 use crate::store::{BindingRecord, Change, DestinationKind};
 use crate::wire::{ReplyCode, Table};
 
@@ -91,7 +91,8 @@ impl Client {
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
         let (key, arguments) = (request.routing_key, request.arguments);
-        let change = self.broker.add_binding(&mut topology, &source, key, arguments, destination)?;
+        let change =
+            self.broker.add_binding(&mut topology, &source, key, arguments, destination)?;
         Ok(change.map_or(Pending::NONE, |change| self.broker.commit(vec![change])))
     }
 
@@ -213,6 +214,6 @@ fn record(
             Target::Exchange(_) => DestinationKind::Exchange,
         },
         routing_key: key.to_owned(),
-        arguments: arguments.to_bytes(),
+        arguments: canonical_arguments(arguments).to_bytes(),
     }
 }

@@ -114,7 +114,8 @@ impl Broker {
         }
         let queues = std::mem::take(&mut *client.exclusive_queues.lock());
         for queue in queues {
-            self.remove_queue(&queue, now_ms);
+            // Nobody is left to wait for the deletion to be on the disk.
+            drop(self.remove_queue(&queue, now_ms));
         }
     }
 }
@@ -200,8 +201,12 @@ impl Client {
         if permission.is_some_and(|permission| permission.allows(action, resource.name())) {
             return Ok(());
         }
-        let text =
-            format!("{} access to {} refused for user '{}'", action.as_str(), resource.known_as(), self.user);
+        let text = format!(
+            "{} access to {} refused for user '{}'",
+            action.as_str(),
+            resource.known_as(),
+            self.user
+        );
         Err(Fault::channel(ReplyCode::AccessRefused, text))
     }
 

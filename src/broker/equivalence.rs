@@ -19,12 +19,7 @@ pub fn field<T: PartialEq + fmt::Display>(
     if current == received {
         return Ok(());
     }
-    Err(inequivalent(
-        key,
-        name,
-        format_args!("'{received}'"),
-        format_args!("'{current}'"),
-    ))
+    Err(inequivalent(key, name, format_args!("'{received}'"), format_args!("'{current}'")))
 }
 
 /// Compares one argument. Integers are equal whatever their width.
@@ -46,9 +41,12 @@ pub fn argument(
             format_args!("'{}'", Plain(received)),
             format_args!("'{}'", Plain(current)),
         )),
-        (current, received) => {
-            Err(inequivalent(key, name, format_args!("{}", Typed(received)), format_args!("{}", Typed(current))))
-        }
+        (current, received) => Err(inequivalent(
+            key,
+            name,
+            format_args!("{}", Typed(received)),
+            format_args!("{}", Typed(current)),
+        )),
     }
 }
 
@@ -65,8 +63,9 @@ fn inequivalent(
     received: fmt::Arguments<'_>,
     current: fmt::Arguments<'_>,
 ) -> Fault {
-    let text =
-        format!("inequivalent arg '{key}' for {name}: received {received} but current is {current}");
+    let text = format!(
+        "inequivalent arg '{key}' for {name}: received {received} but current is {current}"
+    );
     Fault::channel(ReplyCode::PreconditionFailed, text)
 }
 
@@ -95,7 +94,9 @@ impl fmt::Display for Typed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => f.write_str("none"),
-            Some(value) => write!(f, "the value '{}' of type '{}'", Plain(value), value.type_name()),
+            Some(value) => {
+                write!(f, "the value '{}' of type '{}'", Plain(value), value.type_name())
+            }
         }
     }
 }

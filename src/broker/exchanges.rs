@@ -74,7 +74,10 @@ impl Client {
     ///
     /// # Errors
     /// Channel 403, 404 (passive) or 406, with RabbitMQ's texts.
-    pub fn declare_exchange(&self, declaration: &ExchangeDeclaration<'_>) -> Result<Pending, Fault> {
+    pub fn declare_exchange(
+        &self,
+        declaration: &ExchangeDeclaration<'_>,
+    ) -> Result<Pending, Fault> {
         let name = declaration.name;
         let resource = self.exchange_name(name);
         if declaration.mode == DeclareMode::Passive {

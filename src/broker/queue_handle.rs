@@ -10,7 +10,8 @@ use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
 use super::exchange::ExchangeHandle;
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
-use crate::queue::{Effects, Entry, Options, Position, Queue};
+use crate::message::Message;
+use crate::queue::{Effects, Entry, Options, Position, Queue, QueueFull};
 use crate::wire::Table;
 
 /// A reference to a queue. It stays usable after the queue was deleted: everything done to it is
@@ -88,6 +89,16 @@ impl QueueHandle {
     /// Whether messages that ask for it survive a restart in this queue.
     pub(super) fn is_stored(&self) -> bool {
         self.lifetime.is_stored()
+    }
+
+    /// Whether this message would survive a restart in this queue.
+    pub(super) fn keeps(&self, message: &Message) -> bool {
+        self.is_stored() && (message.facts().persistent || self.kind == QueueKind::Quorum)
+    }
+
+    /// Promises a place to a message, if the queue has one.
+    pub(super) fn reserve(&self, message: &Message) -> Result<(), QueueFull> {
+        self.state.lock().reserve(message)
     }
 
     /// The next free place at the tail.

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use dashmap::{DashMap, Entry};
+use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 
 /// A concurrent map from names or numbers to shared things.
@@ -43,17 +43,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Registry<K, V> {
         self.map.insert(key, value);
     }
 
-    /// Registers a thing unless the name is taken; answers whether it was free.
-    pub fn insert_new(&self, key: K, value: V) -> bool {
-        match self.map.entry(key) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(value);
-                true
-            }
-        }
-    }
-
     /// Removes and returns the thing of this name.
     pub fn remove<Q>(&self, key: &Q) -> Option<V>
     where
@@ -68,19 +57,9 @@ impl<K: Eq + Hash + Clone, V: Clone> Registry<K, V> {
         self.map.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
-
     /// All of them, as they are at this moment, in no order.
     pub fn values(&self) -> Vec<V> {
         self.map.iter().map(|entry| entry.value().clone()).collect()
-    }
-
-    /// All with their keys, as they are at this moment, in no order.
-    pub fn entries(&self) -> Vec<(K, V)> {
-        self.map.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect()
     }
 
     /// Forgets everything.

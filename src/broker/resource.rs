@@ -34,11 +34,6 @@ impl<'a> Resource<'a> {
         Self { name: self.name(), ..*self }
     }
 
-    /// The virtual host's name.
-    pub fn vhost(&self) -> &'a str {
-        self.vhost
-    }
-
     /// Channel 404: there is no such thing.
     pub fn not_found(&self) -> Fault {
         Fault::channel(ReplyCode::NotFound, format!("no {self}"))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::arguments::QueueKind;
 use super::delivery_count;
 use super::queue_handle::QueueRef;
+use crate::message::Message;
 use crate::outbox::{Acks, ChannelKey, Delivered, Delivery, Outbox};
 use crate::queue::{Entry, Offer, Receiver};
 
@@ -58,7 +59,7 @@ impl Receiver for Consumer {
             return Offer::Full;
         }
         let counted;
-        let message = if entry.returns > 0 && subscription.queue.kind == QueueKind::Quorum {
+        let message = if shows_count(&subscription.queue, entry) {
             counted = delivery_count::with_header(&entry.message, entry.returns);
             &counted
         } else {
@@ -79,5 +80,19 @@ impl Receiver for Consumer {
             Delivered::Full => Offer::Full,
             Delivered::Gone => Offer::Gone,
         }
+    }
+}
+
+/// Whether the client is told how often a message came back.
+fn shows_count(queue: &QueueRef, entry: &Entry) -> bool {
+    entry.returns > 0 && queue.kind == QueueKind::Quorum
+}
+
+/// A message as clients of its queue get it.
+pub(super) fn as_delivered(queue: &QueueRef, entry: &Entry) -> Arc<Message> {
+    if shows_count(queue, entry) {
+        delivery_count::with_header(&entry.message, entry.returns)
+    } else {
+        Arc::clone(&entry.message)
     }
 }

@@ -34,11 +34,6 @@ impl Vhost {
             topology: Mutex::default(),
         }
     }
-
-    /// The virtual host's name.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
 }
 
 impl std::fmt::Debug for Vhost {

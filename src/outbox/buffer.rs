@@ -95,7 +95,7 @@ impl Buffer {
             properties,
             length as u64,
         );
-        let step = (frame_bytes_max - wire::FRAME_OVERHEAD_BYTES) as usize;
+        let step = frame_bytes_max as usize - wire::FRAME_OVERHEAD_BYTES;
         let mut start = 0;
         while start < length {
             let end = length.min(start + step);

@@ -82,8 +82,7 @@ impl Accepted {
     }
 
     fn acknowledgement(self) -> Option<Acknowledgement> {
-        (self.count > 0)
-            .then_some(Acknowledgement { tag: self.last, multiple: self.count > 1 })
+        (self.count > 0).then_some(Acknowledgement { tag: self.last, multiple: self.count > 1 })
     }
 }
 
@@ -120,19 +119,13 @@ mod tests {
         assert_eq!(confirms.acknowledge(&[2]), None);
         assert_eq!(confirms.refuse(1), Some(Acknowledgement { tag: 2, multiple: false }));
         assert_eq!(confirms.refuse(3), None);
-        assert_eq!(
-            confirms.acknowledge(&[4]),
-            Some(Acknowledgement { tag: 4, multiple: false })
-        );
+        assert_eq!(confirms.acknowledge(&[4]), Some(Acknowledgement { tag: 4, multiple: false }));
     }
 
     #[test]
     fn an_acknowledgement_never_names_a_refused_one() {
         let mut confirms = Confirms::default();
         assert_eq!(confirms.refuse(3), None);
-        assert_eq!(
-            confirms.acknowledge(&[1, 2]),
-            Some(Acknowledgement { tag: 2, multiple: true })
-        );
+        assert_eq!(confirms.acknowledge(&[1, 2]), Some(Acknowledgement { tag: 2, multiple: true }));
     }
 }

@@ -206,6 +206,16 @@ impl<Q: Clone> Outbox<Q> {
         state.dirty = true;
     }
 
+    /// Appends a method frame on a channel that may have been closed or opened anew meanwhile; it is then
+    /// dropped. The caller ends its batch with [`Outbox::flush`].
+    pub fn send_on(&self, key: ChannelKey, method: &Method<'_>) {
+        let mut state = self.state.lock();
+        if state.channel(key).is_some() {
+            state.buffer.method(key.number, method);
+            state.dirty = true;
+        }
+    }
+
     /// Appends a method frame with content, as `basic.return` has it. The caller ends its batch with
     /// [`Outbox::flush`].
     pub fn send_content(&self, channel: u16, method: &Method<'_>, message: &Arc<Message>) {
@@ -243,8 +253,7 @@ impl<Q: Clone> Outbox<Q> {
         if channel.epoch != key.epoch || !channel.open {
             return Delivered::Gone;
         }
-        let resume =
-            || Resume { queue: delivery.queue.clone(), consumer: delivery.consumer };
+        let resume = || Resume { queue: delivery.queue.clone(), consumer: delivery.consumer };
         if state.buffer.len() >= self.limits.bytes_max {
             state.stalled.push(resume());
             return Delivered::Full;
@@ -271,6 +280,32 @@ impl<Q: Clone> Outbox<Q> {
         } else {
             Delivered::TakenFirst
         }
+    }
+
+    /// Delivers a direct reply, which nobody acknowledges, and wakes the writer. False when the channel is gone
+    /// or the peer has let as much pile up as it may: a direct reply has no queue to wait in.
+    pub fn reply(&self, key: ChannelKey, consumer_tag: &str, message: &Arc<Message>) -> bool {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.buffer.len() >= self.limits.bytes_max {
+            return false;
+        }
+        let frame_bytes_max = state.frame_bytes_max;
+        let Some(channel) = state.channel(key) else { return false };
+        let method = Method::BasicDeliver(basic::Deliver {
+            consumer_tag,
+            delivery_tag: channel.next_tag(),
+            redelivered: false,
+            exchange: message.exchange(),
+            routing_key: message.routing_key(),
+        });
+        state.buffer.content(key.number, &method, message, frame_bytes_max);
+        let first = !std::mem::replace(&mut state.dirty, true);
+        drop(guard);
+        if first {
+            self.wake();
+        }
+        true
     }
 
     /// Answers `basic.get` with a message, whatever the credit of the channel is (specification 1.8.3.10).
@@ -413,8 +448,7 @@ impl<Q: Clone> State<Q> {
     /// Appends a `basic.ack` and answers whether it is the first thing since the writer last looked.
     fn acknowledge(&mut self, channel: u16, acknowledgement: Acknowledgement) -> bool {
         let Acknowledgement { tag, multiple } = acknowledgement;
-        self.buffer
-            .method(channel, &Method::BasicAck(basic::Ack { delivery_tag: tag, multiple }));
+        self.buffer.method(channel, &Method::BasicAck(basic::Ack { delivery_tag: tag, multiple }));
         !std::mem::replace(&mut self.dirty, true)
     }
 }

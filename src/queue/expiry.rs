@@ -29,6 +29,11 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.marks.capacity()
+    }
+
     pub(super) fn push(&mut self, mark: Mark) {
         self.marks.push(Reverse(mark));
     }

@@ -17,7 +17,7 @@ const _: () = assert!(std::mem::size_of::<Slot>() <= std::mem::size_of::<Entry>(
 /// Ready entries of one priority.
 #[derive(Default)]
 pub(super) struct Lane {
-    /// Ascending positions. The first and the last slot are never empty.
+    /// Ascending positions. The first slot is never empty.
     line: VecDeque<Slot>,
     /// Empty slots in the line.
     empty: usize,
@@ -43,6 +43,11 @@ impl Slot {
 impl Lane {
     pub(super) fn is_empty(&self) -> bool {
         self.line.is_empty() && self.aside.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.line.capacity() + self.aside.len()
     }
 
     /// Puts an entry in its place. Its position must not be taken.
@@ -110,14 +115,10 @@ impl Lane {
         }
     }
 
-    /// Restores the rule that the line ends in entries, and gives memory back.
+    /// Restores the rule that the line begins with an entry, and gives memory back.
     fn trim(&mut self) {
         while let Some(Slot::Empty(_)) = self.line.front() {
             self.line.pop_front();
-            self.empty -= 1;
-        }
-        while let Some(Slot::Empty(_)) = self.line.back() {
-            self.line.pop_back();
             self.empty -= 1;
         }
         if self.empty > self.line.len() / 2 + EMPTY_SLOTS_MIN {

@@ -37,6 +37,12 @@ impl Ready {
         self.bytes
     }
 
+    /// Slots for which memory is held, in all its buffers.
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.lanes.iter().map(Lane::slots).sum::<usize>() + self.schedule.slots()
+    }
+
     /// Puts an entry in the place that its priority and position give it.
     pub(super) fn insert(&mut self, entry: Entry) {
         let priority = self.priority_of(&entry);

@@ -37,6 +37,11 @@ impl Unacknowledged {
         self.bytes
     }
 
+    #[cfg(test)]
+    pub(super) fn slots(&self) -> usize {
+        self.by_position.capacity()
+    }
+
     pub(super) fn insert(&mut self, entry: Entry, holder: Holder) {
         self.bytes += entry.bytes();
         self.by_position.insert(entry.position, Held { entry, holder });

@@ -155,6 +155,26 @@ pub fn encode_content(
     }
 }
 
+/// Appends a content header frame alone, for a body that is written from elsewhere.
+pub fn encode_content_header(
+    out: &mut Vec<u8>,
+    channel: u16,
+    class_id: u16,
+    properties: &[u8],
+    body_bytes: u64,
+) {
+    put_frame(out, FRAME_HEADER, channel, |out| {
+        ContentHeader { class_id, body_size: body_bytes, properties }.encode(out);
+    });
+}
+
+/// Appends the head of a body frame alone; its payload of `part_bytes` and [`FRAME_END`] are to follow.
+pub fn encode_body_head(out: &mut Vec<u8>, channel: u16, part_bytes: u32) {
+    out.push(FRAME_BODY);
+    out.extend_from_slice(&channel.to_be_bytes());
+    out.extend_from_slice(&part_bytes.to_be_bytes());
+}
+
 /// Appends a heartbeat frame.
 #[inline]
 pub fn encode_heartbeat(out: &mut Vec<u8>) {

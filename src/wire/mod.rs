@@ -2,13 +2,13 @@
 //! typed values that borrow them go out, or the other way round. No sockets, no clock, no async.
 //!
 //! The method types, their parsers and encoders, the message properties, the reply codes and the frame
-//! constants are generated from `grammar/amqp-0-9-1.toml`; see [`generated`].
+//! constants are generated from `grammar/amqp-0-9-1.toml`.
 
 mod content;
 mod error;
 mod field;
 mod frame;
-pub mod generated;
+mod generated;
 mod method;
 mod table;
 mod value;
@@ -17,10 +17,12 @@ pub use content::ContentHeader;
 pub use error::Scope;
 pub use error::WireError;
 pub use frame::{
-    FRAME_OVERHEAD_BYTES, Frame, HeaderCheck, PROTOCOL_HEADER, encode_content, encode_heartbeat,
-    frame_bytes_needed, next_frame, protocol_header,
+    FRAME_OVERHEAD_BYTES, Frame, HeaderCheck, PROTOCOL_HEADER, encode_body_head, encode_content,
+    encode_content_header, encode_heartbeat, frame_bytes_needed, next_frame, protocol_header,
 };
-pub use generated::constant::FRAME_BYTES_MIN;
+pub use generated::constant::{
+    FRAME_BODY, FRAME_BYTES_MIN, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD,
+};
 pub use generated::method::Method;
 pub use generated::properties::{Properties, PropertiesView};
 pub use generated::reply_code::ReplyCode;

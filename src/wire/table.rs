@@ -81,6 +81,16 @@ impl Table {
         Ok(())
     }
 
+    /// The table's payload, as [`Table::parse`] reads it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (name, value) in &self.0 {
+            field::put_shortstr(&mut out, name);
+            value.encode(&mut out);
+        }
+        out
+    }
+
     /// Appends the table with its length in front.
     pub fn encode(&self, out: &mut Vec<u8>) {
         field::put_sized(out, |out| {

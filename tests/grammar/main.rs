@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod abnf;
 mod classes;
 mod codecs;
 mod enumerations;
 mod model;
 mod properties;
+mod round_trip;
 
 use std::collections::BTreeMap;
 use std::io::Write;

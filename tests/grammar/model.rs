@@ -196,3 +196,24 @@ pub fn camel(name: &str) -> String {
     let words = name.split(['-', '_']);
     words.map(|word| word[..1].to_uppercase() + &word[1..].to_lowercase()).collect()
 }
+
+#[test]
+fn the_grammar_has_no_number_or_name_twice_and_every_reply_is_a_method() {
+    use std::collections::HashSet;
+    let grammar = Grammar::load();
+    let mut seen = HashSet::new();
+    for (class, method) in grammar.methods() {
+        assert!(seen.insert((class.id, method.id.to_string())), "{}.{}", class.name, method.id);
+        assert!(seen.insert((class.id, method.name.clone())), "{}.{}", class.name, method.name);
+        for reply in &method.replies {
+            let found = class.method.iter().any(|other| other.name == *reply);
+            assert!(
+                found,
+                "{}.{} is answered by {reply}, which is not there",
+                class.name, method.name
+            );
+        }
+    }
+    let codes: HashSet<_> = grammar.code.iter().map(|code| code.code).collect();
+    assert_eq!(codes.len(), grammar.code.len());
+}

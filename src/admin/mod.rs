@@ -1,0 +1,115 @@
+//! The command line: what it may say, what each command does, and how the program ends. A failure is one
+//! line on standard error; the exit code is 1, or 2 when the command line itself was wrong.
+
+mod check_config;
+mod command_line;
+mod logging;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use log::{info, warn};
+
+use crate::config::{self, Config, Loaded, Overrides};
+use command_line::{Command, CommandLine};
+
+/// The exit code of a command line that makes no sense.
+const USAGE_EXIT: u8 = 2;
+
+/// Runs the program with its arguments, the name of the program first, and says how it ended. `serve` runs the
+/// broker until it is shut down.
+pub fn run<E: Display>(
+    arguments: impl IntoIterator<Item = OsString>,
+    serve: impl FnOnce(Config) -> Result<(), E>,
+) -> ExitCode {
+    let line = match parse(arguments) {
+        Ok(line) => line,
+        Err(error) => return end_without_command(&error),
+    };
+    let overrides = line.overrides();
+    let outcome = match line.command {
+        None | Some(Command::Serve) => run_broker(&overrides, serve),
+        Some(Command::CheckConfig { format }) => check_config::check_config(&overrides, format),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            complain(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
+    let matches = CommandLine::command().try_get_matches_from(arguments)?;
+    CommandLine::from_arg_matches(&matches)
+}
+
+fn run_broker<E: Display>(
+    overrides: &Overrides,
+    serve: impl FnOnce(Config) -> Result<(), E>,
+) -> Result<(), String> {
+    logging::start();
+    let Loaded { config, file, warnings } = load(overrides)?;
+    info!("Leveret {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    match file {
+        Some(file) => info!("configuration from {}", absolute(&file)),
+        None => info!("no configuration file, so every setting is at its default"),
+    }
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    serve(config).map_err(|error| error.to_string())
+}
+
+fn load(overrides: &Overrides) -> Result<Loaded, String> {
+    config::load(overrides, std::env::vars_os()).map_err(|error| error.to_string())
+}
+
+fn absolute(path: &std::path::Path) -> String {
+    std::path::absolute(path).as_deref().unwrap_or(path).display().to_string()
+}
+
+/// Help and version go to standard output; a command line that makes no sense is one line on standard error.
+fn end_without_command(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody is left to be told when standard output cannot be written.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        _ => {
+            let fault = usage_fault(error);
+            complain(&format!("{fault}; `leveret --help` shows what there is"));
+            ExitCode::from(USAGE_EXIT)
+        }
+    }
+}
+
+/// What clap found wrong, and what it thinks was meant, without its layout.
+fn usage_fault(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let mut fault = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand];
+    for kind in suggested.into_iter().chain([ContextKind::SuggestedValue]) {
+        let meant = match error.get(kind) {
+            Some(ContextValue::String(one)) => one.clone(),
+            Some(ContextValue::Strings(all)) if !all.is_empty() => all.join(" or "),
+            _ => continue,
+        };
+        fault.push_str(&format!(" (did you mean {meant}?)"));
+    }
+    fault
+}
+
+/// Says in one line on standard error why the program ends.
+fn complain(fault: &str) {
+    let line = logging::on_one_line(fault);
+    // Nobody is left to be told when standard error cannot be written.
+    let _ = writeln!(std::io::stderr(), "leveret: {line}");
+}

@@ -1,0 +1,173 @@
+//! Consumers coming and going, and messages fetched one by one (specification 1.8.3).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::access::Action;
+use super::client::Client;
+use super::queue_handle::QueueRef;
+use super::subscriber::{Consumer, Subscription};
+use crate::fault::Fault;
+use crate::outbox::{Acks, ChannelKey, Delivery};
+use crate::queue::{self, AckMode, SubscribeError};
+use crate::wire::{Method, ReplyCode, Table, basic};
+
+pub use crate::queue::Exclusivity;
+
+/// A `basic.consume`.
+#[derive(Debug, Clone, Copy)]
+pub struct Consume<'a> {
+    /// The queue.
+    pub queue: &'a str,
+    /// The consumer tag, unique on the channel.
+    pub tag: &'a str,
+    /// Whether deliveries will be acknowledged.
+    pub acks: Acks,
+    /// Whether it wants the queue for itself.
+    pub exclusive: Exclusivity,
+    /// Further arguments; `x-priority` has a meaning.
+    pub arguments: &'a Table,
+    /// How many deliveries may be unacknowledged at once; 0 for no limit of its own.
+    pub prefetch: u32,
+}
+
+impl Client {
+    /// Subscribes a consumer that gets nothing until [`Client::start`].
+    ///
+    /// # Errors
+    /// Channel 403, 404, 405 or 406, with RabbitMQ's texts.
+    pub fn consume(
+        &self,
+        key: ChannelKey,
+        consume: Consume<'_>,
+        now_ms: u64,
+    ) -> Result<Consumer, Fault> {
+        let name = self.queue_name(consume.queue);
+        self.permit(Action::Read, &name)?;
+        let priority = priority(consume.arguments)?;
+        let queue = self.queue(consume.queue)?;
+        let consumer = Consumer(Arc::new(Subscription {
+            id: self.broker.next_consumer_id(),
+            tag: Arc::from(consume.tag),
+            key,
+            acks: consume.acks,
+            queue: Arc::clone(&queue),
+            outbox: Arc::clone(&self.outbox),
+            cancel_notify: self.capabilities.consumer_cancel_notify,
+            started: AtomicBool::new(false),
+            live: AtomicBool::new(true),
+        }));
+        let subscription = queue::Subscription {
+            id: consumer.0.id,
+            receiver: consumer.clone(),
+            prefetch: consume.prefetch,
+            acks: ack_mode(consume.acks),
+            exclusive: consume.exclusive,
+            priority,
+        };
+        let subscribed = self
+            .broker
+            .with_queue(&queue, now_ms, |state, fx| state.subscribe(subscription, now_ms, fx));
+        match subscribed {
+            Ok(()) => Ok(consumer),
+            Err(SubscribeError::Closed) => Err(name.not_found()),
+            Err(SubscribeError::ExclusiveInUse) => {
+                let text = format!("{name} in exclusive use");
+                Err(Fault::channel(ReplyCode::AccessRefused, text))
+            }
+        }
+    }
+
+    /// Lets deliveries to a consumer begin: its client knows the consumer tag now.
+    pub fn start(&self, consumer: &Consumer, now_ms: u64) {
+        let subscription = &consumer.0;
+        subscription.started.store(true, Ordering::Release);
+        self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
+            state.resume(subscription.id, now_ms, fx);
+        });
+    }
+
+    /// Ends a consumer. Nothing is delivered to it any more; what it holds stays unacknowledged.
+    pub fn cancel(&self, consumer: &Consumer, now_ms: u64) {
+        if self.unsubscribe(consumer, now_ms) {
+            self.delete_if_abandoned(&consumer.0.queue, now_ms);
+        }
+    }
+
+    fn unsubscribe(&self, consumer: &Consumer, now_ms: u64) -> bool {
+        let subscription = &consumer.0;
+        subscription.live.store(false, Ordering::Release);
+        self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
+            state.unsubscribe(subscription.id, now_ms, fx)
+        })
+    }
+
+    /// Deletes an auto-delete queue whose last consumer has left.
+    fn delete_if_abandoned(&self, queue: &QueueRef, now_ms: u64) {
+        if queue.lifetime.auto_delete && queue.read(|state| state.counts().consumers == 0) {
+            // Nobody waits for this deletion to be on the disk.
+            drop(self.broker.remove_queue(queue, now_ms));
+        }
+    }
+
+    /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10).
+    ///
+    /// # Errors
+    /// Channel 403, 404 or 405.
+    pub fn get(&self, key: ChannelKey, queue: &str, acks: Acks, now_ms: u64) -> Result<(), Fault> {
+        self.permit(Action::Read, &self.queue_name(queue))?;
+        let queue = self.queue(queue)?;
+        let got = self
+            .broker
+            .with_queue(&queue, now_ms, |state, fx| state.get(ack_mode(acks), now_ms, fx));
+        let Some(got) = got else {
+            self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
+            return Ok(());
+        };
+        let message = super::subscriber::as_delivered(&queue, &got.entry);
+        let delivery = Delivery {
+            queue: &queue,
+            consumer: 0,
+            tag: "",
+            position: got.entry.position,
+            acks,
+            redelivered: got.entry.redelivered,
+            message: &message,
+        };
+        let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);
+        self.outbox.get_ok(key, &delivery, remaining);
+        Ok(())
+    }
+
+    /// Ends everything on a channel: its consumers, its reply address, and its deliveries, which go back
+    /// to their queues.
+    pub fn close_channel(&self, key: ChannelKey, consumers: Vec<Consumer>, now_ms: u64) {
+        let unacked = self.outbox.close_channel(key);
+        let left: Vec<&Consumer> =
+            consumers.iter().filter(|consumer| self.unsubscribe(consumer, now_ms)).collect();
+        self.broker.requeue(unacked, now_ms);
+        for consumer in left {
+            self.delete_if_abandoned(&consumer.0.queue, now_ms);
+        }
+    }
+}
+
+/// The `x-priority` argument of a consumer.
+fn priority(arguments: &Table) -> Result<i32, Fault> {
+    const KEY: &str = "x-priority";
+    let Some(value) = arguments.get(KEY) else { return Ok(0) };
+    match value.as_int() {
+        Some(priority) => Ok(priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
+        None => {
+            let text = format!("invalid arg '{KEY}': expected integer, got {}", value.type_name());
+            Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+        }
+    }
+}
+
+fn ack_mode(acks: Acks) -> AckMode {
+    match acks {
+        Acks::Manual => AckMode::Manual,
+        Acks::Automatic => AckMode::Automatic,
+    }
+}

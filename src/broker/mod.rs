@@ -1,0 +1,217 @@
+//! The broker: virtual hosts with their exchanges, queues and bindings, the clients, and everything that they
+//! ask for. It does no I/O of its own and never waits; the time comes in, and what has to be durable goes to the
+//! store, which says when it is.
+//!
+//! Lock order: a virtual host's topology, then an exchange's bindings, then a queue, then an outbox. A
+//! queue's lock is never held while another queue's is taken.
+
+mod access;
+mod alarms;
+mod arguments;
+mod bindings;
+mod client;
+mod consume;
+mod dead_letter;
+mod delivery_count;
+mod effects;
+mod equivalence;
+mod exchange;
+mod exchanges;
+mod pending;
+mod properties;
+mod publish;
+mod queue_handle;
+mod queues;
+mod recovery;
+mod registry;
+mod reply_to;
+mod resource;
+mod routes;
+mod settle;
+mod subscriber;
+mod timers;
+mod vhost;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use access::{Identity, Login, Verification};
+pub use alarms::Shortage;
+pub use bindings::BindingRequest;
+pub use client::{Capabilities, Client, Closer, NewClient};
+pub use consume::{Consume, Exclusivity};
+pub use exchange::{ExchangeHandle, ExchangeRef};
+pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
+pub use pending::Pending;
+pub use publish::Publish;
+pub use queue_handle::{QueueHandle, QueueRef};
+pub use queues::{DeclaredQueue, DeleteQueue, QueueDeclaration};
+pub use recovery::Census;
+pub use reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
+pub use settle::Settlement;
+pub use subscriber::{ClientOutbox, Consumer};
+
+use access::Access;
+use alarms::Alarms;
+use registry::Registry;
+use reply_to::ReplyAddresses;
+use timers::Timers;
+use vhost::Vhost;
+
+use crate::config::Config;
+use crate::store::{self, Change, Operation, Store, StoreError};
+
+/// Something that the outside wants to know of. Called from any thread; it must be quick.
+pub type Hook = Box<dyn Fn() + Send + Sync>;
+
+/// What the broker tells the outside.
+pub struct Events {
+    /// The store has room again: readers may go on.
+    pub room: Hook,
+    /// An alarm went on or off.
+    pub alarm: Hook,
+    /// A queue wants to be looked at sooner than [`Broker::tick`] said.
+    pub deadline: Hook,
+    /// The store failed: nothing can be promised any more and the program should end.
+    pub lost: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// The broker could not be opened. One line that says how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first virtual host and user could not be made.
+    #[error("the data directory cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// A running broker.
+pub struct Broker {
+    config: Config,
+    store: Store,
+    alarm_hook: Hook,
+    vhosts: Registry<Arc<str>, Arc<Vhost>>,
+    access: Access,
+    clients: Registry<u64, Arc<Client>>,
+    replies: ReplyAddresses,
+    timers: Timers,
+    alarms: Alarms,
+    census: Census,
+    last_queue_id: AtomicU64,
+    last_exchange_id: AtomicU64,
+    last_consumer_id: AtomicU64,
+    last_client_id: AtomicU64,
+}
+
+impl Broker {
+    /// Opens the data directory and brings back what is in it.
+    ///
+    /// # Errors
+    /// When the directory cannot be used: locked by another process, not writable, of a newer format.
+    pub fn open(config: Config, events: Events, now_ms: u64) -> Result<Arc<Self>, OpenError> {
+        let Events { room, alarm, deadline, lost } = events;
+        let options = store_options(&config);
+        let (store, recovered) = Store::open(options, store::Events { room, lost })?;
+        let mut broker = Self {
+            access: Access::new(&config.access),
+            alarms: Alarms::new(&config.alarms),
+            config,
+            store,
+            alarm_hook: alarm,
+            vhosts: Registry::default(),
+            clients: Registry::default(),
+            replies: ReplyAddresses::default(),
+            timers: Timers::new(deadline),
+            census: Census::default(),
+            last_queue_id: AtomicU64::new(recovered.queue_id_max),
+            last_exchange_id: AtomicU64::new(0),
+            last_consumer_id: AtomicU64::new(0),
+            last_client_id: AtomicU64::new(0),
+        };
+        for note in &recovered.notes {
+            log::warn!("{note}");
+        }
+        let is_new = recovered.vhosts.is_empty() && recovered.users.is_empty();
+        broker.census = broker.restore(recovered, now_ms);
+        if is_new {
+            broker.found()?;
+        }
+        Ok(Arc::new(broker))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What was there when the broker was opened.
+    pub fn census(&self) -> Census {
+        self.census
+    }
+
+    /// Starts a login; see [`Login`].
+    pub fn login(&self, user: &str, password: &[u8], peer: IpAddr) -> Login {
+        self.access.login(user, password, peer)
+    }
+
+    /// Whether as much waits for the disk as may: readers of publishers wait for the `room` event.
+    pub fn store_is_full(&self) -> bool {
+        self.store.is_full()
+    }
+
+    /// Connections that are open.
+    pub fn client_count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Makes everything durable and closes the store. Connections have ended before.
+    pub fn close(&self) {
+        self.store.close();
+    }
+
+    /// Hands topology changes to the store, as one record.
+    fn commit(&self, changes: Vec<Change>) -> Pending {
+        if changes.is_empty() {
+            return Pending::NONE;
+        }
+        let (pending, done) = Pending::new();
+        self.store.append(vec![Operation::Topology(changes)], Some(done));
+        pending
+    }
+
+    fn next_queue_id(&self) -> u64 {
+        next(&self.last_queue_id)
+    }
+
+    fn next_exchange_id(&self) -> u64 {
+        next(&self.last_exchange_id)
+    }
+
+    fn next_consumer_id(&self) -> u64 {
+        next(&self.last_consumer_id)
+    }
+
+    fn next_client_id(&self) -> u64 {
+        next(&self.last_client_id)
+    }
+}
+
+fn next(last: &AtomicU64) -> u64 {
+    last.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+fn store_options(config: &Config) -> store::Options {
+    let settings = &config.store;
+    store::Options {
+        directory: PathBuf::from(&config.data_dir),
+        segment_bytes_max: settings.segment_bytes_max,
+        checkpoint_bytes: settings.checkpoint_bytes,
+        checkpoint_ms: settings.checkpoint_ms,
+        inbox_bytes_max: settings.inbox_bytes_max,
+        index_cache_bytes: settings.index_cache_bytes,
+    }
+}

@@ -1,0 +1,276 @@
+//! Publishing: a whole read's worth of messages is routed, handed to the journal, appended to the queues with one
+//! lock each, and confirmed.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::access::Action;
+use super::client::Client;
+use super::effects::Deaths;
+use super::exchange::ExchangeRef;
+use super::pending::Pending;
+use super::queue_handle::QueueRef;
+use super::routes::Routes;
+use super::subscriber::ClientOutbox;
+use super::{Broker, reply_to};
+use crate::fault::Fault;
+use crate::message::Message;
+use crate::outbox::ChannelKey;
+use crate::queue::{Effects, Entry, Overflow, QueueFull};
+use crate::store::{Done, Operation, Place};
+use crate::wire::{Method, ReplyCode, basic};
+
+/// A message to be published.
+#[derive(Debug)]
+pub struct Publish {
+    /// The channel that it came on.
+    pub key: ChannelKey,
+    /// The exchange that it goes to.
+    pub exchange: ExchangeRef,
+    /// The message.
+    pub message: Arc<Message>,
+    /// Further routing keys, from the CC and BCC headers.
+    pub extra_keys: Vec<String>,
+    /// Whether it comes back when no queue takes it.
+    pub mandatory: bool,
+    /// Its number when the channel confirms.
+    pub confirm: Option<u64>,
+}
+
+/// Numbers to be confirmed, by channel.
+type Confirmations = Vec<(ChannelKey, Vec<u64>)>;
+
+/// What a batch of messages leads to. Kept from batch to batch for its memory.
+#[derive(Default)]
+pub(super) struct Plan {
+    routes: Routes,
+    deliveries: Deliveries,
+    operations: Vec<Operation>,
+    /// To be confirmed when the journal has them.
+    durable: Confirmations,
+    /// To be confirmed as soon as they stand in their queues.
+    transient: Confirmations,
+    refused: Vec<(ChannelKey, u64)>,
+    /// Refused ones that their queue dead-letters.
+    overflowed: Vec<(QueueRef, Arc<Message>)>,
+}
+
+/// Entries for each queue of a batch, in the order of publishing.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    queues: Vec<(QueueRef, Vec<Entry>)>,
+    index: FxHashMap<u64, usize>,
+}
+
+impl Deliveries {
+    pub(super) fn push(&mut self, queue: &QueueRef, entry: Entry) {
+        if let Some((last, entries)) = self.queues.last_mut()
+            && last.id == queue.id
+        {
+            entries.push(entry);
+            return;
+        }
+        let next = self.queues.len();
+        let at = *self.index.entry(queue.id).or_insert(next);
+        if at == next {
+            self.queues.push((Arc::clone(queue), Vec::new()));
+        }
+        self.queues[at].1.push(entry);
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (QueueRef, Vec<Entry>)> {
+        self.index.clear();
+        self.queues.drain(..)
+    }
+}
+
+impl Client {
+    /// The exchange that a message is to be published to.
+    ///
+    /// # Errors
+    /// Channel 404, or 403 for an internal exchange and by permission.
+    pub fn target(&self, exchange: &str) -> Result<ExchangeRef, Fault> {
+        let name = self.exchange_name(exchange);
+        self.permit(Action::Write, &name)?;
+        let exchange = self.exchange(exchange)?;
+        if exchange.settings.internal {
+            let text = format!("cannot publish to internal {name}");
+            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+        }
+        Ok(exchange)
+    }
+
+    /// Publishes a batch and leaves it empty. Returns and confirms go out through the outbox.
+    pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) {
+        let plan = &mut *self.plan.lock();
+        self.route(plan, batch);
+        if !plan.operations.is_empty() {
+            let done = confirm_when_done(&self.outbox, std::mem::take(&mut plan.durable));
+            self.broker.store.append(std::mem::take(&mut plan.operations), done);
+        }
+        self.deliver(plan, now_ms);
+    }
+
+    /// Publishes the messages of a transaction. They are safe when the answer is done.
+    pub fn publish_transaction(&self, batch: &mut Vec<Publish>, now_ms: u64) -> Pending {
+        let plan = &mut *self.plan.lock();
+        self.route(plan, batch);
+        // Also without a message of its own a transaction waits for the disk: its acknowledgements
+        // were handed to the journal before.
+        let (pending, done) = Pending::new();
+        self.broker.store.append(std::mem::take(&mut plan.operations), Some(done));
+        self.deliver(plan, now_ms);
+        pending
+    }
+
+    fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
+        for publish in batch.drain(..) {
+            if publish.exchange.is_default()
+                && publish.message.routing_key().starts_with(reply_to::PREFIX)
+            {
+                self.reply(plan, &publish);
+                continue;
+            }
+            let routes = std::mem::take(&mut plan.routes);
+            self.route_one(plan, routes, publish);
+        }
+    }
+
+    fn route_one(&self, plan: &mut Plan, mut routes: Routes, publish: Publish) {
+        let Publish { key, exchange, message, extra_keys, mandatory, confirm } = publish;
+        let queues = routes.find(&exchange, &message, &extra_keys);
+        if queues.is_empty() && mandatory {
+            self.return_message(key, &message);
+        }
+        let mut places: SmallVec<[Place; 1]> = SmallVec::new();
+        let mut refused = false;
+        for queue in queues {
+            if !plan.reserve(queue, &message) {
+                refused = true;
+                continue;
+            }
+            let position = queue.next_position();
+            let durable = queue.keeps(&message);
+            if durable {
+                places.push(Place { queue: queue.id, position });
+            }
+            plan.deliveries.push(queue, Entry::new(position, Arc::clone(&message), durable));
+        }
+        if let Some(number) = confirm {
+            if refused {
+                plan.refused.push((key, number));
+            } else if places.is_empty() {
+                note(&mut plan.transient, key, number);
+            } else {
+                note(&mut plan.durable, key, number);
+            }
+        }
+        if !places.is_empty() {
+            plan.operations.push(Operation::Enqueue { message, places });
+        }
+        plan.routes = routes;
+    }
+
+    /// Hands a reply straight to the requester that waits for it (RabbitMQ's direct reply-to).
+    fn reply(&self, plan: &mut Plan, publish: &Publish) {
+        let message = &publish.message;
+        if !self.broker.replies.deliver(message.routing_key(), message) && publish.mandatory {
+            self.return_message(publish.key, message);
+        }
+        if let Some(number) = publish.confirm {
+            note(&mut plan.transient, publish.key, number);
+        }
+    }
+
+    fn return_message(&self, key: ChannelKey, message: &Arc<Message>) {
+        let method = Method::BasicReturn(basic::Return {
+            reply_code: ReplyCode::NoRoute.code(),
+            reply_text: ReplyCode::NoRoute.name(),
+            exchange: message.exchange(),
+            routing_key: message.routing_key(),
+        });
+        self.outbox.send_content(key.number, &method, message);
+    }
+
+    fn deliver(&self, plan: &mut Plan, now_ms: u64) {
+        for (queue, entries) in plan.deliveries.drain() {
+            self.broker.with_queue(&queue, now_ms, |state, fx| state.append(entries, now_ms, fx));
+        }
+        for (queue, message) in plan.overflowed.drain(..) {
+            self.broker.dead_letter_refused(&queue, message, now_ms);
+        }
+        for (key, number) in plan.refused.drain(..) {
+            self.outbox.refuse(key, number);
+        }
+        for (key, numbers) in plan.transient.drain(..) {
+            self.outbox.confirm(key, &numbers);
+        }
+    }
+}
+
+impl Plan {
+    /// Reserves a place in a queue that may refuse messages.
+    fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> bool {
+        if queue.options.overflow == Overflow::DropHead {
+            return true;
+        }
+        match queue.reserve(message) {
+            Ok(()) => true,
+            Err(QueueFull::Refuse) => false,
+            Err(QueueFull::DeadLetter) => {
+                self.overflowed.push((Arc::clone(queue), Arc::clone(message)));
+                false
+            }
+        }
+    }
+}
+
+impl Broker {
+    /// Appends messages that come from the broker itself: dead letters. They are journaled together with what
+    /// `operations` holds already.
+    pub(super) fn enqueue(
+        &self,
+        operations: Vec<Operation>,
+        deliveries: &mut Deliveries,
+        now_ms: u64,
+        deaths: &mut Deaths,
+    ) {
+        if !operations.is_empty() {
+            self.store.append(operations, None);
+        }
+        for (queue, entries) in deliveries.drain() {
+            let mut effects = Effects::default();
+            let (_, deadline_ms) =
+                queue.with(&mut effects, |state, fx| state.append(entries, now_ms, fx));
+            if let Some(deadline_ms) = deadline_ms {
+                self.timers.watch(&queue, deadline_ms);
+            }
+            self.apply_one(&queue, effects, deaths);
+        }
+    }
+}
+
+/// Notes a number to be confirmed. Batches nearly always come from one channel.
+fn note(confirmations: &mut Confirmations, key: ChannelKey, number: u64) {
+    match confirmations.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, numbers)) => numbers.push(number),
+        None => confirmations.push((key, vec![number])),
+    }
+}
+
+/// Confirms to the publisher once the journal has synced. When the store is lost nothing is confirmed.
+fn confirm_when_done(outbox: &Arc<ClientOutbox>, confirmations: Confirmations) -> Option<Done> {
+    if confirmations.is_empty() {
+        return None;
+    }
+    let outbox = Arc::clone(outbox);
+    Some(Box::new(move |outcome| {
+        if outcome.is_ok() {
+            for (key, numbers) in &confirmations {
+                outbox.confirm(*key, numbers);
+            }
+        }
+    }))
+}

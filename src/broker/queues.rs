@@ -1,0 +1,316 @@
+//! Declaring, deleting and purging queues (specification 1.7).
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::access::Action;
+use super::arguments::{self, DeclaredAs, QueueSettings};
+use super::client::Client;
+use super::exchange::Target;
+use super::exchanges::{DeclareMode, RESERVED_PREFIX};
+use super::pending::Pending;
+use super::queue_handle::{Lifetime, QueueHandle, QueueRef};
+use super::reply_to;
+use super::resource::Resource;
+use super::subscriber::Subscriber;
+use super::vhost::Vhost;
+use super::{Broker, equivalence};
+use crate::fault::Fault;
+use crate::queue::{Closed, Effects};
+use crate::store::{Change, QueueRecord};
+use crate::wire::{Method, ReplyCode, Table, basic};
+
+/// Random bytes in the name of a server-named queue; they make 22 characters.
+const GENERATED_NAME_BYTES: usize = 16;
+
+/// A `queue.declare`.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueDeclaration<'a> {
+    /// The queue's name; empty for one that the server chooses.
+    pub name: &'a str,
+    /// Whether to create it.
+    pub mode: DeclareMode,
+    /// Survives a restart.
+    pub durable: bool,
+    /// For this connection alone, and gone with it.
+    pub exclusive: bool,
+    /// Deleted when its last consumer leaves.
+    pub auto_delete: bool,
+    /// Further arguments, such as `x-message-ttl`.
+    pub arguments: &'a Table,
+}
+
+/// The answer to a `queue.declare`.
+#[derive(Debug)]
+pub struct DeclaredQueue {
+    /// The queue's name.
+    pub name: Arc<str>,
+    /// Messages that are ready.
+    pub messages: u32,
+    /// Consumers.
+    pub consumers: u32,
+    /// When the declaration is on the disk.
+    pub pending: Pending,
+}
+
+/// Conditions of a `queue.delete`.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteQueue {
+    /// Refuse while there are consumers.
+    pub if_unused: bool,
+    /// Refuse while there are messages.
+    pub if_empty: bool,
+}
+
+impl Client {
+    /// Declares a queue (specification 1.7.2.1).
+    ///
+    /// # Errors
+    /// Channel 403, 404 (passive), 405 or 406, with RabbitMQ's texts.
+    pub fn declare_queue(
+        &self,
+        declaration: &QueueDeclaration<'_>,
+        now_ms: u64,
+    ) -> Result<DeclaredQueue, Fault> {
+        if declaration.mode == DeclareMode::Passive {
+            return self.find_queue(declaration.name, now_ms);
+        }
+        let name: Arc<str> = match declaration.name {
+            "" => generated_name()?,
+            name => Arc::from(name),
+        };
+        let resource = self.queue_name(&name);
+        let declared = DeclaredAs {
+            durable: declaration.durable,
+            exclusive: declaration.exclusive,
+            auto_delete: declaration.auto_delete,
+        };
+        let settings = arguments::parse(declaration.arguments, declared, &resource)?;
+        self.permit(Action::Configure, &resource)?;
+        if let Some(target) = &settings.dead_letter {
+            self.permit(Action::Read, &resource)?;
+            self.permit(Action::Write, &self.exchange_name(&target.exchange))?;
+        }
+        let lifetime = Lifetime {
+            durable: declaration.durable,
+            auto_delete: declaration.auto_delete,
+            owner: declaration.exclusive.then_some(self.id),
+        };
+        let topology = self.vhost.topology.lock();
+        if let Some(queue) = self.vhost.queues.get(&*name) {
+            self.compare_queue(&queue, lifetime, declaration.arguments)?;
+            return Ok(self.declared(&queue, Pending::NONE, now_ms));
+        }
+        if declaration.name.starts_with(RESERVED_PREFIX) {
+            let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
+            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+        }
+        let queue = self.create_queue(name.clone(), lifetime, settings, now_ms)?;
+        let pending = if queue.is_stored() {
+            self.broker.commit(vec![Change::PutQueue(queue.record())])
+        } else {
+            Pending::NONE
+        };
+        drop(topology);
+        Ok(self.declared(&queue, pending, now_ms))
+    }
+
+    fn create_queue(
+        &self,
+        name: Arc<str>,
+        lifetime: Lifetime,
+        settings: QueueSettings,
+        now_ms: u64,
+    ) -> Result<QueueRef, Fault> {
+        let limit = self.broker.config.limits.queues_per_vhost_max;
+        if self.vhost.queues.len() >= limit {
+            let vhost = &self.vhost.name;
+            let text = format!(
+                "cannot declare queue '{name}': queue limit in vhost '{vhost}' ({limit}) is reached"
+            );
+            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        }
+        let id = self.broker.next_queue_id();
+        let queue = self.broker.add_queue(id, &self.vhost, name, lifetime, settings, now_ms);
+        if lifetime.owner.is_some() {
+            self.exclusive_queues.lock().push(Arc::clone(&queue));
+        }
+        Ok(queue)
+    }
+
+    fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Fault> {
+        if name.starts_with(reply_to::PREFIX) {
+            return if self.broker.replies.contains(name) {
+                let name = Arc::from(name);
+                Ok(DeclaredQueue { name, messages: 0, consumers: 1, pending: Pending::NONE })
+            } else {
+                Err(self.queue_name(name).not_found())
+            };
+        }
+        let queue = self.queue(name)?;
+        Ok(self.declared(&queue, Pending::NONE, now_ms))
+    }
+
+    fn declared(&self, queue: &QueueRef, pending: Pending, now_ms: u64) -> DeclaredQueue {
+        let counts = self.broker.with_queue(queue, now_ms, |state, _| {
+            state.touch(now_ms);
+            state.counts()
+        });
+        DeclaredQueue {
+            name: Arc::clone(&queue.name),
+            messages: saturate(counts.ready),
+            consumers: saturate(counts.consumers as u64),
+            pending,
+        }
+    }
+
+    fn compare_queue(
+        &self,
+        queue: &QueueRef,
+        received: Lifetime,
+        arguments: &Table,
+    ) -> Result<(), Fault> {
+        let name = self.queue_name(&queue.name);
+        let current = queue.lifetime;
+        if current.owner != received.owner {
+            return Err(name.locked());
+        }
+        equivalence::field("durable", &current.durable, &received.durable, &name)?;
+        equivalence::field("auto_delete", &current.auto_delete, &received.auto_delete, &name)?;
+        arguments::compare(&queue.arguments, arguments, &name)
+    }
+
+    /// Removes all ready messages of a queue and answers how many there were (specification 1.7.2.7).
+    ///
+    /// # Errors
+    /// Channel 403, 404 or 405.
+    pub fn purge_queue(&self, name: &str, now_ms: u64) -> Result<u32, Fault> {
+        self.permit(Action::Read, &self.queue_name(name))?;
+        let queue = self.queue(name)?;
+        Ok(saturate(self.broker.with_queue(&queue, now_ms, |state, fx| state.purge(fx))))
+    }
+
+    /// Deletes a queue and answers how many messages were ready in it (specification 1.7.2.9). One that does not
+    /// exist is as good as deleted.
+    ///
+    /// # Errors
+    /// Channel 403 or 405, 406 when a condition is not met.
+    pub fn delete_queue(
+        &self,
+        name: &str,
+        conditions: DeleteQueue,
+        now_ms: u64,
+    ) -> Result<(u32, Pending), Fault> {
+        let resource = self.queue_name(name);
+        self.permit(Action::Configure, &resource)?;
+        let Some(queue) = self.vhost.queues.get(name) else { return Ok((0, Pending::NONE)) };
+        self.check_owner(&queue)?;
+        let counts = queue.read(|state| state.counts());
+        if conditions.if_unused && counts.consumers > 0 {
+            return Err(resource.in_use());
+        }
+        if conditions.if_empty && counts.ready > 0 {
+            let text = format!("{resource} not empty");
+            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        }
+        Ok(self.broker.remove_queue(&queue, now_ms))
+    }
+}
+
+/// A name that nobody else has.
+fn generated_name() -> Result<Arc<str>, Fault> {
+    let mut random = [0; GENERATED_NAME_BYTES];
+    getrandom::fill(&mut random).map_err(|error| {
+        Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
+    })?;
+    Ok(Arc::from(format!("amq.gen-{}", URL_SAFE_NO_PAD.encode(random))))
+}
+
+/// A count as the protocol's 32 bits can say it.
+fn saturate(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl QueueHandle {
+    fn record(&self) -> QueueRecord {
+        QueueRecord {
+            id: self.id,
+            vhost: self.vhost.name.to_string(),
+            name: self.name.to_string(),
+            auto_delete: self.lifetime.auto_delete,
+            arguments: self.arguments.to_bytes(),
+        }
+    }
+
+    fn resource(&self) -> Resource<'_> {
+        Resource::queue(&self.name, &self.vhost.name)
+    }
+}
+
+impl Broker {
+    pub(super) fn add_queue(
+        &self,
+        id: u64,
+        vhost: &Arc<Vhost>,
+        name: Arc<str>,
+        lifetime: Lifetime,
+        settings: QueueSettings,
+        now_ms: u64,
+    ) -> QueueRef {
+        let handle =
+            QueueHandle::new(id, Arc::clone(&name), Arc::clone(vhost), lifetime, settings, now_ms);
+        let queue = Arc::new(handle);
+        vhost.queues.insert(name, Arc::clone(&queue));
+        queue
+    }
+
+    /// Deletes a queue with its bindings and messages and tells its consumers. Answers how many messages were
+    /// ready and when the deletion is on the disk.
+    pub(super) fn remove_queue(&self, queue: &QueueRef, now_ms: u64) -> (u32, Pending) {
+        if !queue.retire() {
+            return (0, Pending::NONE);
+        }
+        let mut topology = queue.vhost.topology.lock();
+        queue.vhost.queues.remove(&*queue.name);
+        let mut changes = Vec::new();
+        self.unbind_everywhere(&mut topology, &Target::Queue(Arc::clone(queue)), &mut changes);
+        if queue.is_stored() {
+            changes.push(Change::DeleteQueue {
+                vhost: queue.vhost.name.to_string(),
+                name: queue.name.to_string(),
+                id: queue.id,
+            });
+        }
+        let pending = self.commit(changes);
+        drop(topology);
+        if let Some(owner) = queue.lifetime.owner.and_then(|id| self.clients.get(&id)) {
+            owner.exclusive_queues.lock().retain(|owned| owned.id != queue.id);
+        }
+        log::debug!("{} deleted", queue.resource());
+        let mut effects = Effects::default();
+        let (closed, _) = queue.with(&mut effects, |state, fx| state.close(fx));
+        // The journal forgets the messages with their queue, so what was settled need not be written.
+        effects.settled.clear();
+        self.apply(queue, effects, now_ms);
+        let ready = saturate(closed.ready);
+        cancel_consumers(closed);
+        (ready, pending)
+    }
+}
+
+/// Tells consumers that their queue is gone (RabbitMQ's consumer cancel notification).
+fn cancel_consumers(closed: Closed<Subscriber>) {
+    use std::sync::atomic::Ordering;
+    for (_, consumer) in closed.receivers {
+        let subscription = &consumer.0;
+        subscription.live.store(false, Ordering::Release);
+        if subscription.cancel_notify && subscription.started.load(Ordering::Acquire) {
+            let cancel = basic::Cancel { consumer_tag: &subscription.tag, no_wait: true };
+            let method = Method::BasicCancel(cancel);
+            subscription.outbox.send_on(subscription.key, &method);
+            subscription.outbox.flush();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Start-up: what the store recovered becomes virtual hosts, exchanges, queues, bindings and users again; an
+//! empty directory gets its first ones.
+
+use std::sync::Arc;
+
+use super::access;
+use super::arguments::{self, DeclaredAs};
+use super::exchange::{ExchangeSettings, Target};
+use super::exchanges;
+use super::queue_handle::{Lifetime, QueueRef};
+use super::resource::Resource;
+use super::vhost::Vhost;
+use super::{Broker, OpenError};
+use crate::queue::{Entry, NEVER_MS};
+use crate::routing::Kind;
+use crate::store::{
+    BindingRecord, Change, DestinationKind, ExchangeRecord, PermissionRecord, QueueRecord,
+    Recovered, RecoveredEntry, UserRecord, VhostRecord,
+};
+use crate::wire::{Table, WireError};
+
+/// The virtual host that is there from the start.
+pub(super) const FIRST_VHOST: &str = "/";
+
+/// The user that is there from the start, and its password. It may log in from the broker's own machine only.
+const FIRST_USER: &str = "guest";
+const FIRST_PASSWORD: &[u8] = b"guest";
+const FIRST_TAGS: &[&str] = &["administrator"];
+
+/// What recovery found, for the start-up log.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// Durable exchanges beside the predeclared ones.
+    pub exchanges: usize,
+    /// Durable queues.
+    pub queues: usize,
+    /// Durable bindings.
+    pub bindings: usize,
+    /// Persistent messages, counted once for each queue that has them.
+    pub messages: usize,
+}
+
+impl Broker {
+    /// Gives an empty directory its first virtual host and user.
+    pub(super) fn found(&self) -> Result<(), OpenError> {
+        let hash =
+            access::hash(FIRST_PASSWORD).map_err(|error| OpenError::Setup(error.to_string()))?;
+        let user = UserRecord {
+            name: FIRST_USER.to_owned(),
+            password_hash: hash,
+            tags: FIRST_TAGS.iter().map(|tag| (*tag).to_owned()).collect(),
+        };
+        let everything = ".*".to_owned();
+        let permission = PermissionRecord {
+            user: FIRST_USER.to_owned(),
+            vhost: FIRST_VHOST.to_owned(),
+            configure: everything.clone(),
+            write: everything.clone(),
+            read: everything,
+        };
+        let vhost = VhostRecord { name: FIRST_VHOST.to_owned() };
+        self.add_vhost(&vhost.name);
+        self.access.put_user(user.clone());
+        self.put_permission(&permission);
+        let changes =
+            vec![Change::PutVhost(vhost), Change::PutUser(user), Change::PutPermission(permission)];
+        self.commit(changes)
+            .wait_blocking()
+            .map_err(|_| OpenError::Setup("the first user could not be stored".to_owned()))
+    }
+
+    /// Makes a virtual host with its predeclared exchanges, unless it is there.
+    pub(super) fn add_vhost(&self, name: &str) -> Arc<Vhost> {
+        if let Some(vhost) = self.vhosts.get(name) {
+            return vhost;
+        }
+        let name: Arc<str> = Arc::from(name);
+        let vhost = Arc::new(Vhost::new(Arc::clone(&name)));
+        self.predeclare(&vhost);
+        self.vhosts.insert(name, Arc::clone(&vhost));
+        vhost
+    }
+
+    fn put_permission(&self, record: &PermissionRecord) {
+        if let Err(error) = self.access.put_permission(record) {
+            let (user, vhost) = (&record.user, &record.vhost);
+            log::error!("permission of user '{user}' in vhost '{vhost}' is ignored: {error}");
+        }
+    }
+
+    /// Puts back everything that the store had.
+    pub(super) fn restore(&self, recovered: Recovered, now_ms: u64) -> Census {
+        let mut census = Census {
+            exchanges: recovered.exchanges.len(),
+            queues: recovered.queues.len(),
+            bindings: recovered.bindings.len(),
+            messages: 0,
+        };
+        for vhost in &recovered.vhosts {
+            self.add_vhost(&vhost.name);
+        }
+        for user in recovered.users {
+            self.access.put_user(user);
+        }
+        for permission in &recovered.permissions {
+            self.put_permission(permission);
+        }
+        for record in &recovered.exchanges {
+            if let Err(why) = self.restore_exchange(record) {
+                log::error!("exchange '{}' is not restored: {why}", record.name);
+            }
+        }
+        let mut messages = recovered.messages;
+        for record in &recovered.queues {
+            let entries = messages.remove(&record.id).unwrap_or_default();
+            census.messages += entries.len();
+            match self.restore_queue(record, now_ms) {
+                Ok(queue) => self.restore_messages(&queue, entries, recovered.clean),
+                Err(why) => log::error!("queue '{}' is not restored: {why}", record.name),
+            }
+        }
+        for record in &recovered.bindings {
+            if let Err(why) = self.restore_binding(record) {
+                let (source, destination) = (&record.source, &record.destination);
+                log::error!("binding '{source}' to '{destination}' is not restored: {why}");
+            }
+        }
+        census
+    }
+
+    fn restore_exchange(&self, record: &ExchangeRecord) -> Result<(), String> {
+        let vhost = self.restored_vhost(&record.vhost)?;
+        let arguments = read_table(&record.arguments)?;
+        let name = Resource::exchange(&record.name, &record.vhost);
+        let alternate =
+            exchanges::alternate_exchange(&arguments, &name).map_err(|fault| fault.text)?;
+        let settings = ExchangeSettings {
+            kind: record.kind.parse::<Kind>().map_err(|error| error.to_string())?,
+            durable: true,
+            auto_delete: record.auto_delete,
+            internal: record.internal,
+            arguments,
+            alternate,
+        };
+        self.add_exchange(&vhost, Arc::from(record.name.as_str()), settings);
+        Ok(())
+    }
+
+    fn restore_queue(&self, record: &QueueRecord, now_ms: u64) -> Result<QueueRef, String> {
+        let vhost = self.restored_vhost(&record.vhost)?;
+        let arguments = read_table(&record.arguments)?;
+        let name = Resource::queue(&record.name, &record.vhost);
+        let declared =
+            DeclaredAs { durable: true, exclusive: false, auto_delete: record.auto_delete };
+        let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
+        let lifetime = Lifetime { durable: true, auto_delete: record.auto_delete, owner: None };
+        let name = Arc::from(record.name.as_str());
+        Ok(self.add_queue(record.id, &vhost, name, lifetime, settings, now_ms))
+    }
+
+    /// After a crash nobody knows what had been delivered without being acknowledged, so every message says that
+    /// it may have been.
+    fn restore_messages(&self, queue: &QueueRef, entries: Vec<RecoveredEntry>, clean: bool) {
+        let entries = entries.into_iter().map(|entry| Entry {
+            position: entry.position,
+            message: entry.message,
+            durable: true,
+            redelivered: !clean || entry.returns > 0,
+            returns: entry.returns,
+            expires_at_ms: NEVER_MS,
+        });
+        queue.restore(entries.collect());
+        let (_, deadline_ms) = queue.with(&mut Default::default(), |_, _| ());
+        if let Some(deadline_ms) = deadline_ms {
+            self.timers.watch(queue, deadline_ms);
+        }
+    }
+
+    fn restore_binding(&self, record: &BindingRecord) -> Result<(), String> {
+        let vhost = self.restored_vhost(&record.vhost)?;
+        let missing = |name: &str| format!("'{name}' is missing");
+        let source = vhost.exchanges.get(&*record.source).ok_or_else(|| missing(&record.source))?;
+        let destination = match record.destination_kind {
+            DestinationKind::Queue => vhost.queues.get(&*record.destination).map(Target::Queue),
+            DestinationKind::Exchange => {
+                vhost.exchanges.get(&*record.destination).map(Target::Exchange)
+            }
+        };
+        let destination = destination.ok_or_else(|| missing(&record.destination))?;
+        let arguments = read_table(&record.arguments)?;
+        let mut topology = vhost.topology.lock();
+        self.add_binding(&mut topology, &source, &record.routing_key, &arguments, destination)
+            .map(|_| ())
+            .map_err(|fault| fault.text)
+    }
+
+    fn restored_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
+        self.vhosts.get(name).ok_or_else(|| format!("vhost '{name}' is missing"))
+    }
+}
+
+fn read_table(bytes: &[u8]) -> Result<Table, String> {
+    Table::parse(bytes).map_err(|error: WireError| error.text)
+}

@@ -1,0 +1,70 @@
+//! Direct reply-to: a requester consumes from the pseudo-queue `amq.rabbitmq.reply-to`, and replies go
+//! straight to its channel without a queue in between.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::client::Client;
+use super::registry::Registry;
+use super::subscriber::ClientOutbox;
+use crate::fault::Fault;
+use crate::message::Message;
+use crate::outbox::ChannelKey;
+use crate::wire::ReplyCode;
+
+/// The pseudo-queue that requesters consume from, and put into their requests' `reply-to`.
+pub const QUEUE: &str = "amq.rabbitmq.reply-to";
+
+/// How the address of every requester begins.
+pub const PREFIX: &str = "amq.rabbitmq.reply-to.";
+
+/// Random bytes of an address: nobody can guess where another's replies go.
+const ADDRESS_BYTES: usize = 16;
+
+/// Where replies to one requester go.
+struct Requester {
+    outbox: Arc<ClientOutbox>,
+    key: ChannelKey,
+    tag: Arc<str>,
+}
+
+/// The requesters that wait for replies, by address.
+#[derive(Default)]
+pub(super) struct ReplyAddresses(Registry<Arc<str>, Arc<Requester>>);
+
+impl ReplyAddresses {
+    pub(super) fn contains(&self, address: &str) -> bool {
+        self.0.contains(address)
+    }
+
+    /// Delivers a reply. False when nobody waits at this address any more.
+    pub(super) fn deliver(&self, address: &str, message: &Arc<Message>) -> bool {
+        let Some(requester) = self.0.get(address) else { return false };
+        requester.outbox.reply(requester.key, &requester.tag, message)
+    }
+}
+
+impl Client {
+    /// Opens an address for replies to a channel. The answer stands in for `amq.rabbitmq.reply-to` in
+    /// the requests of that channel.
+    ///
+    /// # Errors
+    /// Connection 541 when the system gives no random numbers.
+    pub fn open_reply_to(&self, key: ChannelKey, tag: &str) -> Result<Arc<str>, Fault> {
+        let mut random = [0; ADDRESS_BYTES];
+        getrandom::fill(&mut random).map_err(|error| {
+            Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
+        })?;
+        let address: Arc<str> = Arc::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)));
+        let requester = Requester { outbox: Arc::clone(&self.outbox), key, tag: Arc::from(tag) };
+        self.broker.replies.0.insert(Arc::clone(&address), Arc::new(requester));
+        Ok(address)
+    }
+
+    /// Closes an address: replies to it have nowhere to go from now on.
+    pub fn close_reply_to(&self, address: &str) {
+        self.broker.replies.0.remove(address);
+    }
+}

@@ -1,0 +1,115 @@
+//! When which queue has to be looked at: messages and queues that expire.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::Broker;
+use super::queue_handle::{QueueHandle, QueueRef};
+use crate::queue::Effects;
+
+/// Queues by the time at which they want to be looked at. A queue stands here at most once for each
+/// time that came closer; entries that are no longer its own time are passed over.
+pub(super) struct Timers {
+    heap: Mutex<BinaryHeap<Reverse<Alarm>>>,
+    sooner: Box<dyn Fn() + Send + Sync>,
+}
+
+struct Alarm {
+    at_ms: u64,
+    queue: Weak<QueueHandle>,
+}
+
+impl PartialEq for Alarm {
+    fn eq(&self, other: &Self) -> bool {
+        self.at_ms == other.at_ms
+    }
+}
+
+impl Eq for Alarm {}
+
+impl PartialOrd for Alarm {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Alarm {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at_ms.cmp(&other.at_ms)
+    }
+}
+
+impl Timers {
+    /// `sooner` is called when a queue wants to be looked at before everything that was known.
+    pub(super) fn new(sooner: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self { heap: Mutex::default(), sooner }
+    }
+
+    /// Takes note that a queue wants to be looked at. It will be, at that time or before.
+    pub(super) fn watch(&self, queue: &QueueRef, at_ms: u64) {
+        if queue.timer_ms.fetch_min(at_ms, Ordering::AcqRel) <= at_ms {
+            return;
+        }
+        let mut heap = self.heap.lock();
+        let first = heap.peek().is_none_or(|Reverse(alarm)| at_ms < alarm.at_ms);
+        heap.push(Reverse(Alarm { at_ms, queue: Arc::downgrade(queue) }));
+        drop(heap);
+        if first {
+            (self.sooner)();
+        }
+    }
+
+    /// The next queue whose time has come.
+    fn next_due(&self, now_ms: u64) -> Option<QueueRef> {
+        let mut heap = self.heap.lock();
+        while heap.peek().is_some_and(|Reverse(alarm)| alarm.at_ms <= now_ms) {
+            let Reverse(alarm) = heap.pop()?;
+            let Some(queue) = alarm.queue.upgrade() else { continue };
+            let current = queue.timer_ms.compare_exchange(
+                alarm.at_ms,
+                u64::MAX,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if current.is_ok() {
+                return Some(queue);
+            }
+        }
+        None
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        self.heap.lock().peek().map(|Reverse(alarm)| alarm.at_ms)
+    }
+}
+
+impl Broker {
+    /// Looks at every queue whose time has come, and answers when to do so again; `None` when only a call of
+    /// the `deadline` hook will tell.
+    pub fn tick(&self, now_ms: u64) -> Option<u64> {
+        while let Some(queue) = self.timers.next_due(now_ms) {
+            self.expire(&queue, now_ms);
+        }
+        self.timers.next_ms()
+    }
+
+    fn expire(&self, queue: &QueueRef, now_ms: u64) {
+        let mut effects = Effects::default();
+        let (is_expired, deadline_ms) = queue.with(&mut effects, |state, fx| {
+            state.expire(now_ms, fx);
+            state.is_expired(now_ms)
+        });
+        self.apply(queue, effects, now_ms);
+        if is_expired {
+            log::info!("queue '{}' in vhost '{}' expired", queue.name, queue.vhost.name);
+            // Nobody waits for this deletion to be on the disk.
+            drop(self.remove_queue(queue, now_ms));
+        } else if let Some(deadline_ms) = deadline_ms {
+            self.timers.watch(queue, deadline_ms);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The end of deliveries: acknowledged, returned, rejected; and the end of the queue itself.
+
+use super::*;
+
+#[test]
+fn an_acknowledgement_settles_durable_entries_once() {
+    let mut rig = Rig::new(Options::default());
+    rig.consume(1, 0);
+    rig.publish(3);
+    let transient = Entry { durable: false, ..rig.entry() };
+    rig.append(vec![transient]);
+    rig.ack(&[3, 1, 4, 99]);
+    rig.ack(&[1]);
+    assert_eq!(rig.settled(), [3, 1]);
+    assert_eq!(rig.queue.totals().acknowledged, 3);
+    assert_eq!(rig.queue.counts().unacknowledged, 1);
+}
+
+#[test]
+fn returned_messages_go_back_to_their_places() {
+    fn check(returned: &[Position], expected: &[Position]) {
+        let mut rig = Rig::new(Options::default());
+        rig.publish(6);
+        for _ in 0..4 {
+            rig.get(AckMode::Manual);
+        }
+        rig.requeue(returned);
+        assert_eq!(rig.drain(), expected, "{returned:?} came back");
+    }
+    check(&[1, 2, 3, 4], &[1, 2, 3, 4, 5, 6]);
+    check(&[4, 2], &[2, 4, 5, 6]);
+    check(&[3], &[3, 5, 6]);
+    check(&[5, 77], &[5, 6]);
+}
+
+#[test]
+fn many_messages_return_one_by_one_to_far_places_in_the_line() {
+    let mut rig = Rig::new(Options::default());
+    rig.publish(2_000);
+    let held: Vec<_> = (0..1_500).filter_map(|_| rig.get(AckMode::Manual)).collect();
+    let (odd, even): (Vec<_>, Vec<_>) = held.into_iter().partition(|position| position % 2 == 1);
+    rig.requeue(&odd);
+    for position in even {
+        rig.requeue(&[position]);
+    }
+    assert_eq!(rig.drain(), (1..=2_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_returned_message_is_marked_counted_and_journaled() {
+    let mut rig = Rig::new(Options::default());
+    rig.publish(1);
+    let transient = Entry { durable: false, ..rig.entry() };
+    rig.append(vec![transient]);
+    for expected in 1..=3 {
+        rig.get(AckMode::Manual);
+        rig.get(AckMode::Manual);
+        rig.requeue(&[1, 2]);
+        assert_eq!(std::mem::take(&mut rig.fx.returned), [(1, expected)]);
+    }
+    let got = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx).unwrap();
+    assert!(got.entry.redelivered);
+    assert_eq!(got.entry.returns, 3);
+    assert_eq!((rig.queue.totals().returned, rig.queue.totals().redelivered), (6, 5));
+}
+
+#[test]
+fn a_message_that_came_back_too_often_is_dead() {
+    fn check(delivery_limit: Option<u32>, attempts: u32, expected: &[(Position, Reason)]) {
+        let mut rig = Rig::new(Options { delivery_limit, ..Options::default() });
+        rig.publish(1);
+        for _ in 0..attempts {
+            rig.get(AckMode::Manual);
+            rig.requeue(&[1]);
+        }
+        assert_eq!(rig.dead(), expected, "{attempts} attempts of {delivery_limit:?}");
+    }
+    check(None, 50, &[]);
+    check(Some(0), 1, &[(1, Reason::DeliveryLimit)]);
+    check(Some(2), 2, &[]);
+    check(Some(2), 3, &[(1, Reason::DeliveryLimit)]);
+}
+
+#[test]
+fn a_returned_message_is_offered_once_in_a_call() {
+    let mut rig = Rig::new(Options::default());
+    rig.consume(1, 1);
+    rig.publish(1);
+    rig.handed();
+    rig.requeue(&[1]);
+    assert_eq!(*rig.log.borrow(), [(1, 1, true)]);
+    assert_eq!(rig.queue.counts().unacknowledged, 1);
+}
+
+#[test]
+fn a_rejected_message_is_dead_and_frees_credit() {
+    let mut rig = Rig::new(Options::default());
+    rig.consume(1, 1);
+    rig.publish(2);
+    rig.queue.reject(&[1, 2], rig.now_ms, &mut rig.fx);
+    assert_eq!(rig.dead(), [(1, Reason::Rejected)]);
+    assert_eq!(rig.handed(), to(1, 1..=2));
+    assert!(rig.settled().is_empty(), "the broker settles the dead");
+}
+
+#[test]
+fn a_purge_takes_what_is_ready_and_nothing_else() {
+    let mut rig = Rig::new(Options { priority_max: Some(3), ..Options::default() });
+    rig.publish_priorities(&[0, 3, 1]);
+    rig.get(AckMode::Manual);
+    assert_eq!(rig.queue.purge(&mut rig.fx), 2);
+    assert_eq!(rig.settled(), [3, 1]);
+    let counts = rig.queue.counts();
+    assert_eq!((counts.ready, counts.ready_bytes, counts.unacknowledged), (0, 0, 1));
+    rig.requeue(&[2]);
+    assert_eq!(rig.drain(), [2]);
+}
+
+#[test]
+fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
+    let mut rig = Rig::new(Options::default());
+    rig.consume(8, 1);
+    rig.consume(2, 1);
+    rig.publish(5);
+    let closed = rig.queue.close(&mut rig.fx);
+    let receivers: Vec<_> = closed.receivers.iter().map(|(id, _)| *id).collect();
+    assert_eq!((receivers.as_slice(), closed.ready, closed.unacknowledged), (&[8, 2][..], 3, 2));
+    let mut settled = rig.settled();
+    settled.sort_unstable();
+    assert_eq!(settled, [1, 2, 3, 4, 5]);
+    assert_eq!(rig.queue.counts(), Counts::default());
+
+    rig.handed();
+    rig.publish(1);
+    rig.ack(&[1]);
+    assert_eq!(rig.settled(), [6], "a late publisher's message is done with");
+    let late = subscription(3, Inbox::new(3, ROOMY, &rig.log));
+    let answer = rig.queue.subscribe(late, rig.now_ms, &mut rig.fx);
+    assert_eq!(answer, Err(SubscribeError::Closed));
+    assert_eq!(rig.get(AckMode::Manual), None);
+    assert!(rig.queue.is_closed() && rig.fx.dead.is_empty());
+}
+
+#[test]
+fn restored_messages_keep_their_history_and_wait_for_the_first_call() {
+    let mut rig = Rig::new(Options { length_max: Some(1), ..Options::default() });
+    rig.consume(1, 1);
+    let first = Entry { redelivered: true, returns: 4, ..rig.entry() };
+    let second = rig.entry();
+    rig.queue.restore([second, first]);
+    assert_eq!(rig.handed(), []);
+    assert_eq!(rig.queue.counts().ready, 2, "limits wait too");
+    rig.queue.resume(1, rig.now_ms, &mut rig.fx);
+    assert_eq!(*rig.log.borrow(), [(1, 1, true)]);
+    rig.requeue(&[1]);
+    assert_eq!(rig.fx.returned, [(1, 5)]);
+    assert_eq!(rig.queue.totals().published, 0);
+}
+
+#[test]
+fn effects_are_reused_and_lose_extraordinary_room() {
+    let mut rig = Rig::new(Options::default());
+    assert!(rig.fx.is_empty());
+    rig.consume_with(1, |s| s.acks = AckMode::Automatic);
+    rig.publish(10_000);
+    assert!(!rig.fx.is_empty());
+    rig.fx.clear();
+    assert!(rig.fx.is_empty());
+    rig.publish(1);
+    rig.fx.clear();
+    assert!(rig.fx.settled.capacity() < 1_000);
+}

@@ -1,0 +1,228 @@
+//! One exchange's bindings: which there are, and the structure that finds those a message matches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::wire::Table;
+
+use super::arguments::{canonical_arguments, same_table};
+use super::headers::HeaderIndex;
+use super::key_hash::KeyHash;
+use super::topic::Trie;
+use super::{BindError, Binding, Bound, Destination, Destinations, Kind};
+
+/// The bindings of one exchange. Who owns the exchange guards them; routing only reads.
+pub struct Bindings<D> {
+    kind: Kind,
+    matcher: Matcher<D>,
+    /// By the destination's identity.
+    bound: FxHashMap<u64, BoundTo<D>>,
+    count: usize,
+    /// What bindings without arguments share.
+    no_arguments: Arc<Table>,
+}
+
+/// All bindings that lead to one destination.
+struct BoundTo<D> {
+    destination: D,
+    keys: HashMap<Arc<str>, SmallVec<[Arc<Table>; 1]>, KeyHash>,
+}
+
+/// Finds destinations. Which binding it was does not matter, so a destination stands in `Direct`, `Fanout` and
+/// `Topic` once per key, or once at all, however many bindings put it there.
+enum Matcher<D> {
+    Direct(HashMap<Arc<str>, Destinations<D>, KeyHash>),
+    Fanout(Destinations<D>),
+    Topic(Trie<D>),
+    Headers(HeaderIndex<D>),
+}
+
+impl<D: Destination> Bindings<D> {
+    /// No bindings yet.
+    pub fn new(kind: Kind) -> Self {
+        let matcher = match kind {
+            Kind::Direct => Matcher::Direct(HashMap::default()),
+            Kind::Fanout => Matcher::Fanout(Destinations::new()),
+            Kind::Topic => Matcher::Topic(Trie::new()),
+            Kind::Headers => Matcher::Headers(HeaderIndex::new()),
+        };
+        let no_arguments = Arc::new(Table::new());
+        Bindings { kind, matcher, bound: FxHashMap::default(), count: 0, no_arguments }
+    }
+
+    /// How this exchange matches.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Makes a binding. Specification: `queue.bind`, `exchange.bind`.
+    ///
+    /// # Errors
+    /// On a headers exchange, when `x-match` is none of the four words; other exchanges ignore it.
+    pub fn bind(
+        &mut self,
+        key: &str,
+        arguments: &Table,
+        destination: D,
+    ) -> Result<Bound, BindError> {
+        let arguments = if arguments.is_empty() {
+            self.no_arguments.clone()
+        } else {
+            canonical_arguments(arguments)
+        };
+        let id = destination.id();
+        let present = self.bound.get(&id).and_then(|bound| bound.keys.get_key_value(key));
+        let key: Arc<str> = match present {
+            Some((_, tables)) if tables.iter().any(|table| same_table(table, &arguments)) => {
+                return Ok(Bound::AlreadyThere);
+            }
+            Some((key, _)) => key.clone(),
+            None => key.into(),
+        };
+        self.matcher.insert(&key, &arguments, &destination)?;
+        let bound = self
+            .bound
+            .entry(id)
+            .or_insert_with(|| BoundTo { destination, keys: HashMap::default() });
+        bound.keys.entry(key).or_default().push(arguments);
+        self.count += 1;
+        Ok(Bound::New)
+    }
+
+    /// Removes one binding. False when there is none like it.
+    pub fn unbind(&mut self, key: &str, arguments: &Table, destination: &D) -> bool {
+        let id = destination.id();
+        let Some(bound) = self.bound.get_mut(&id) else { return false };
+        let Some(tables) = bound.keys.get_mut(key) else { return false };
+        let arguments = canonical_arguments(arguments);
+        let Some(at) = tables.iter().position(|table| same_table(table, &arguments)) else {
+            return false;
+        };
+        let arguments = tables.swap_remove(at);
+        let left = if !tables.is_empty() {
+            Left::SameKey
+        } else {
+            bound.keys.remove(key);
+            if bound.keys.is_empty() { Left::Nothing } else { Left::OtherKeys }
+        };
+        if left == Left::Nothing {
+            self.bound.remove(&id);
+        }
+        self.count -= 1;
+        self.matcher.remove(key, &arguments, id, left);
+        true
+    }
+
+    /// Removes every binding that leads to `destination`, and returns them sorted by key.
+    pub fn remove_destination(&mut self, destination: &D) -> Vec<Binding<D>> {
+        let id = destination.id();
+        let Some(BoundTo { destination, keys }) = self.bound.remove(&id) else { return Vec::new() };
+        let mut removed = Vec::with_capacity(keys.len());
+        for (key, tables) in keys {
+            for arguments in tables {
+                self.matcher.remove(&key, &arguments, id, Left::Nothing);
+                let destination = destination.clone();
+                removed.push(Binding { key: key.clone(), arguments, destination });
+            }
+        }
+        removed.sort_by(|one, other| one.key.cmp(&other.key));
+        self.count -= removed.len();
+        removed
+    }
+
+    /// Adds to `into` each destination that a message with this routing key and these headers reaches. The
+    /// headers matter only where [`needs_headers`](Self::needs_headers) says so; absent is as good as empty.
+    pub fn route(&self, key: &str, headers: Option<&Table>, into: &mut Destinations<D>) {
+        match &self.matcher {
+            Matcher::Direct(keys) => {
+                if let Some(destinations) = keys.get(key) {
+                    into.merge(destinations);
+                }
+            }
+            Matcher::Fanout(destinations) => into.merge(destinations),
+            Matcher::Topic(trie) => trie.route(key, into),
+            Matcher::Headers(index) => index.route(headers, into),
+        }
+    }
+
+    /// Whether routing looks at a message's headers, so that the caller need not parse them otherwise.
+    pub fn needs_headers(&self) -> bool {
+        matches!(&self.matcher, Matcher::Headers(index) if index.needs_headers())
+    }
+
+    /// All bindings, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = Binding<D>> {
+        self.bound.values().flat_map(|bound| {
+            bound.keys.iter().flat_map(|(key, tables)| {
+                tables.iter().map(|arguments| Binding {
+                    key: key.clone(),
+                    arguments: arguments.clone(),
+                    destination: bound.destination.clone(),
+                })
+            })
+        })
+    }
+
+    /// How many bindings there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// What still leads to a destination after one of its bindings went.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// A binding with the same key and other arguments.
+    SameKey,
+    /// Bindings with other keys only.
+    OtherKeys,
+    Nothing,
+}
+
+impl<D: Destination> Matcher<D> {
+    fn insert(
+        &mut self,
+        key: &Arc<str>,
+        arguments: &Arc<Table>,
+        destination: &D,
+    ) -> Result<(), BindError> {
+        match self {
+            Matcher::Direct(keys) => {
+                keys.entry(key.clone()).or_default().push(destination);
+            }
+            Matcher::Fanout(destinations) => {
+                destinations.push(destination);
+            }
+            Matcher::Topic(trie) => trie.insert(key, destination),
+            Matcher::Headers(index) => index.insert(arguments, destination)?,
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str, arguments: &Arc<Table>, id: u64, left: Left) {
+        match self {
+            Matcher::Headers(index) => index.remove(arguments, id),
+            Matcher::Fanout(destinations) if left == Left::Nothing => {
+                destinations.remove(id);
+            }
+            Matcher::Direct(keys) if left != Left::SameKey => {
+                if let Some(destinations) = keys.get_mut(key) {
+                    destinations.remove(id);
+                    if destinations.is_empty() {
+                        keys.remove(key);
+                    }
+                }
+            }
+            Matcher::Topic(trie) if left != Left::SameKey => trie.remove(key, id),
+            Matcher::Direct(_) | Matcher::Fanout(_) | Matcher::Topic(_) => {}
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Checkpoints: the index is brought up to date, the topology is saved, and segments that hold nothing alive are deleted. Where
+//! a segment is mostly dead, its survivors are first copied to the journal's end.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::committer::Committer;
+use super::figures::Counters;
+use super::index::{Index, IndexError};
+use super::log::{Location, LogError, LogPosition, Promise, SegmentId};
+use super::operation::Place;
+use super::record::{Parts, Record};
+use crate::message::Message;
+
+/// Survivors are copied only when the journal is larger than this many full segments.
+const SPARE_SEGMENTS: u64 = 4;
+
+/// A segment is mostly dead when less than one part in this many is alive.
+const ALIVE_PART: u64 = 4;
+
+/// Survivors are copied in runs of about so many bytes.
+const COPY_BYTES: u64 = 1 << 20;
+
+/// Whether the index is told that the store stopped in good order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    Yes,
+}
+
+/// A message that outlives its segment.
+struct Survivor {
+    location: Location,
+    places: SmallVec<[(Place, u32); 1]>,
+    bytes: u64,
+}
+
+impl Committer {
+    /// Brings the index up to date and deletes what is dead.
+    pub(super) fn checkpoint(&mut self) -> Result<(), LogError> {
+        self.copy_survivors()?;
+        let dead = self.dead_segments();
+        self.keep_floors(&dead)?;
+        self.make_durable()?;
+        let position = self.log.end();
+        if self.marked != Some(position) {
+            self.mark(position, Closing::No)?;
+        }
+        self.reclaim(&dead);
+        Counters::add(&self.counters.checkpoints, 1);
+        self.count();
+        Ok(())
+    }
+
+    /// Leaves the store so that the next start has nothing to replay.
+    pub(super) fn close(&mut self) -> Result<(), LogError> {
+        let dead = self.dead_segments();
+        self.keep_floors(&dead)?;
+        self.make_durable()?;
+        let position = self.log.end();
+        let mark = self.index.as_ref().and_then(Index::mark);
+        if mark.is_none_or(|mark| !mark.closed || mark.position != position) {
+            self.mark(position, Closing::Yes)?;
+        }
+        self.reclaim(&dead);
+        self.count();
+        Ok(())
+    }
+
+    fn mark(&mut self, position: LogPosition, closing: Closing) -> Result<(), LogError> {
+        if self.state.topology.is_unsaved() {
+            self.log.checkpoint(position, &self.state.topology)?;
+            self.state.topology.set_unsaved(false);
+        }
+        if let Err(error) = self.update_index(position, closing) {
+            log::error!("the index could not be written and is built anew: {error}");
+            self.rebuild_index(position, closing).map_err(|error| {
+                LogError(format!(
+                    "the index in {} could not be written: {error}",
+                    Index::path(&self.directory).display()
+                ))
+            })?;
+        }
+        self.state.mark_indexed();
+        self.marked = Some(position);
+        self.bytes_unmarked = 0;
+        self.due = None;
+        Ok(())
+    }
+
+    fn update_index(&mut self, position: LogPosition, closing: Closing) -> Result<(), IndexError> {
+        match &mut self.index {
+            Some(index) => index.update(&self.state, position, closing == Closing::Yes),
+            None => Ok(()),
+        }
+    }
+
+    fn rebuild_index(&mut self, position: LogPosition, closing: Closing) -> Result<(), IndexError> {
+        self.index = None;
+        Index::move_aside(&self.directory)?;
+        self.index = Some(Index::open(&self.directory, self.options.index_cache_bytes)?);
+        self.state.mark_unindexed();
+        self.update_index(position, closing)
+    }
+
+    /// Segments before the last that hold nothing alive.
+    fn dead_segments(&self) -> Vec<SegmentId> {
+        let writing = self.log.end().segment;
+        let is_dead = |id: &SegmentId| *id != writing && self.state.ledger.usage(*id).places == 0;
+        self.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
+    }
+
+    /// When a segment goes while an older one stays, settlements of the older one's messages may go with it. Without the index
+    /// nothing else would tell that they are gone.
+    fn keep_floors(&mut self, dead: &[SegmentId]) -> Result<(), LogError> {
+        let oldest_alive =
+            self.log.segments().into_iter().map(|(id, _)| id).find(|id| !dead.contains(id));
+        if dead.last() <= oldest_alive.as_ref() {
+            return Ok(());
+        }
+        let floors = self.state.ledger.floors();
+        if floors.is_empty() {
+            return Ok(());
+        }
+        self.append(&[Record::Floors(floors)], Promise::Written)
+    }
+
+    /// Deletes segments that the index no longer needs. What cannot be deleted is tried again next time.
+    fn reclaim(&mut self, dead: &[SegmentId]) {
+        match self.log.reclaim(dead) {
+            Ok(()) => {
+                for id in dead {
+                    self.state.ledger.forget_segment(*id);
+                }
+            }
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+
+    /// Appends the survivors of mostly dead segments again, for the places that are left.
+    fn copy_survivors(&mut self) -> Result<(), LogError> {
+        let survivors = self.survivors();
+        let mut rest = &survivors[..];
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let mut count = 0;
+            while count < rest.len() && bytes < COPY_BYTES {
+                bytes += rest[count].bytes;
+                count += 1;
+            }
+            let (run, after) = rest.split_at(count);
+            self.copy(run)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// The survivors of mostly dead segments, in the order in which they stand.
+    fn survivors(&self) -> Vec<Survivor> {
+        let segments = self.log.segments();
+        let total: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
+        if total <= SPARE_SEGMENTS * self.options.segment_bytes_max {
+            return Vec::new();
+        }
+        let writing = self.log.end().segment;
+        let mut sources = rustc_hash::FxHashSet::default();
+        for (id, bytes) in segments {
+            let usage = self.state.ledger.usage(id);
+            let mostly_dead = usage.places > 0 && usage.bytes * ALIVE_PART < bytes;
+            if id != writing && mostly_dead && !self.unreadable.contains(&id) {
+                sources.insert(id);
+            }
+        }
+        if sources.is_empty() {
+            return Vec::new();
+        }
+        let mut entries: Vec<_> = self
+            .state
+            .ledger
+            .iter()
+            .filter(|(_, entry)| sources.contains(&entry.location.segment))
+            .collect();
+        entries.sort_unstable_by_key(|(place, entry)| (entry.location, *place));
+        let mut survivors: Vec<Survivor> = Vec::new();
+        for (place, entry) in entries {
+            match survivors.last_mut() {
+                Some(last) if last.location == entry.location => {
+                    last.places.push((place, entry.returns));
+                    last.bytes += u64::from(entry.share);
+                }
+                _ => survivors.push(Survivor {
+                    location: entry.location,
+                    places: SmallVec::from_iter([(place, entry.returns)]),
+                    bytes: u64::from(entry.share),
+                }),
+            }
+        }
+        survivors
+    }
+
+    fn copy(&mut self, survivors: &[Survivor]) -> Result<(), LogError> {
+        let locations: Vec<Location> = survivors.iter().map(|survivor| survivor.location).collect();
+        let mut messages: Vec<Option<Message>> = Vec::with_capacity(survivors.len());
+        self.log.read(&locations, &mut |_, record| {
+            messages.push(match record {
+                Ok(Record::Enqueue { message, .. }) => {
+                    Some(message.to_message(Arc::from(message.exchange)))
+                }
+                _ => None,
+            });
+        });
+        let mut records: Vec<Record<'_>> = Vec::with_capacity(survivors.len());
+        for (survivor, message) in survivors.iter().zip(&messages) {
+            let Some(message) = message else {
+                let segment = survivor.location.segment;
+                if self.unreadable.insert(segment) {
+                    log::error!("journal segment {segment} is damaged; it is kept as it is");
+                }
+                continue;
+            };
+            let places = survivor.places.iter().map(|(place, _)| *place).collect();
+            records.push(Record::Enqueue { places, message: Parts::from(message) });
+            for (place, returns) in survivor.places.iter().filter(|(_, returns)| *returns > 0) {
+                let Place { queue, position } = *place;
+                records.push(Record::Returned { queue, position, count: *returns });
+            }
+        }
+        self.append(&records, Promise::Written)
+    }
+}

@@ -1,0 +1,74 @@
+//! A group: all that the committer found in its inbox at once. What a group's own settlements undo is taken out before
+//! anything is written.
+
+use rustc_hash::FxHashSet;
+
+use super::inbox::Batch;
+use super::operation::{Operation, Place};
+
+/// Takes out of the group every place whose message is settled in the same group, and every operation that is left
+/// with nothing to say. Returns how many places that were.
+pub(super) fn elide(group: &mut [Batch]) -> u64 {
+    let mut settled = settled_places(group);
+    let mut elided: FxHashSet<Place> = FxHashSet::default();
+    if !settled.is_empty() {
+        for operation in operations(group) {
+            if let Operation::Enqueue { places, .. } = operation {
+                places.retain(|place| {
+                    let gone = settled.remove(place);
+                    if gone {
+                        elided.insert(*place);
+                    }
+                    !gone
+                });
+            }
+        }
+    }
+    if !elided.is_empty() {
+        for operation in operations(group) {
+            if let Operation::Settle { queue, positions } = operation {
+                let queue = *queue;
+                positions.retain(|&position| !elided.contains(&Place { queue, position }));
+            }
+        }
+    }
+    for batch in group {
+        batch.operations.retain(|operation| match operation {
+            Operation::Enqueue { places, .. } => !places.is_empty(),
+            Operation::Settle { positions, .. } => !positions.is_empty(),
+            Operation::Returned { queue, position, .. } => {
+                !elided.contains(&Place { queue: *queue, position: *position })
+            }
+            Operation::Topology(changes) => !changes.is_empty(),
+        });
+    }
+    elided.len() as u64
+}
+
+/// What the group settles. Nothing when no message enters in it.
+fn settled_places(group: &mut [Batch]) -> FxHashSet<Place> {
+    let enters = operations(group).any(|operation| matches!(operation, Operation::Enqueue { .. }));
+    let mut settled = FxHashSet::default();
+    if enters {
+        for operation in operations(group) {
+            if let Operation::Settle { queue, positions } = operation {
+                let queue = *queue;
+                settled.extend(positions.iter().map(|&position| Place { queue, position }));
+            }
+        }
+    }
+    settled
+}
+
+fn operations(group: &mut [Batch]) -> impl Iterator<Item = &mut Operation> {
+    group.iter_mut().flat_map(|batch| &mut batch.operations)
+}
+
+/// Whether an operation has to be on the disk even when nobody waits for it. A settlement that is lost brings its message back,
+/// which at-least-once delivery allows.
+pub(super) fn must_be_durable(operation: &Operation) -> bool {
+    match operation {
+        Operation::Enqueue { .. } | Operation::Topology(_) => true,
+        Operation::Settle { .. } | Operation::Returned { .. } => false,
+    }
+}

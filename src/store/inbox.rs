@@ -1,0 +1,172 @@
+//! The committer's inbox: operations that wait for the disk, in the order in which they came. Putting something in never
+//! waits; it counts its bytes and says when it is full.
+
+use std::mem::size_of;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::failure::Lost;
+use super::operation::{Change, Operation, Place, Position};
+
+/// Called once the operations are durable, or with `Lost` when they may not be.
+pub type Done = Box<dyn FnOnce(Result<(), Lost>) + Send>;
+
+/// What one call of `append` brought.
+pub(super) struct Batch {
+    pub(super) operations: Vec<Operation>,
+    pub(super) done: Option<Done>,
+    pub(super) bytes: usize,
+}
+
+/// What the committer is to do next.
+pub(super) enum Next {
+    /// Commit these. Never empty.
+    Commit(Vec<Batch>),
+    /// The time has come and nothing waits.
+    Due,
+    /// Nothing waits and nothing more will come.
+    Stop,
+}
+
+/// The inbox.
+pub(super) struct Inbox {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    bytes_max: usize,
+    bytes: AtomicUsize,
+    full: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    batches: Vec<Batch>,
+    /// The committer sleeps.
+    asleep: bool,
+    /// Nothing more is taken in.
+    closed: bool,
+    /// The store is poisoned.
+    lost: bool,
+}
+
+impl Inbox {
+    /// An empty inbox that is full above `bytes_max`.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            bytes_max,
+            bytes: AtomicUsize::new(0),
+            full: AtomicBool::new(false),
+        }
+    }
+
+    /// Puts a batch at the end. When the store is lost or closed, says so to `done` at once.
+    pub(super) fn put(&self, operations: Vec<Operation>, done: Option<Done>) {
+        let bytes = operations.iter().map(held).sum::<usize>() + size_of::<Batch>();
+        let mut waiting = self.waiting.lock();
+        if waiting.closed || waiting.lost {
+            drop(waiting);
+            if let Some(done) = done {
+                done(Err(Lost));
+            }
+            return;
+        }
+        waiting.batches.push(Batch { operations, done, bytes });
+        // Counted under the lock, so that becoming full and having room again take turns.
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.bytes_max {
+            self.full.store(true, Ordering::Relaxed);
+        }
+        let wake = std::mem::take(&mut waiting.asleep);
+        drop(waiting);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits until something is there to commit, until `due`, or until the inbox is closed and empty.
+    pub(super) fn take(&self, due: Option<Instant>) -> Next {
+        let mut waiting = self.waiting.lock();
+        loop {
+            if !waiting.batches.is_empty() {
+                return Next::Commit(std::mem::take(&mut waiting.batches));
+            }
+            if waiting.closed {
+                return Next::Stop;
+            }
+            waiting.asleep = true;
+            match due {
+                Some(due) => {
+                    if self.arrived.wait_until(&mut waiting, due).timed_out() {
+                        waiting.asleep = false;
+                        if waiting.batches.is_empty() && !waiting.closed {
+                            return Next::Due;
+                        }
+                    }
+                }
+                None => self.arrived.wait(&mut waiting),
+            }
+        }
+    }
+
+    /// Operations of so many bytes have left. Returns whether there is room again after the inbox was full.
+    pub(super) fn release(&self, bytes: usize) -> bool {
+        let _turn = self.waiting.lock();
+        let left = self.bytes.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        left < self.bytes_max / 2 && self.full.swap(false, Ordering::Relaxed)
+    }
+
+    /// Takes nothing more in. What is in it is still committed.
+    pub(super) fn close(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        waiting.asleep = false;
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Takes nothing more in, and gives back what nobody will commit. Returns whether there is room again after the inbox was
+    /// full.
+    pub(super) fn lose(&self) -> (Vec<Batch>, bool) {
+        let mut waiting = self.waiting.lock();
+        waiting.lost = true;
+        let batches = std::mem::take(&mut waiting.batches);
+        self.bytes.store(0, Ordering::Relaxed);
+        (batches, self.full.swap(false, Ordering::Relaxed))
+    }
+
+    /// The limit was passed, and what waits has not yet fallen below half of it.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of operations that are not yet written.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// Memory that an operation holds while it waits.
+fn held(operation: &Operation) -> usize {
+    let more = match operation {
+        Operation::Enqueue { message, places } => {
+            message.held() + places.len() * size_of::<Place>()
+        }
+        Operation::Settle { positions, .. } => positions.len() * size_of::<Position>(),
+        Operation::Returned { .. } => 0,
+        Operation::Topology(changes) => changes.iter().map(held_by_change).sum(),
+    };
+    size_of::<Operation>() + more
+}
+
+/// Names are at most 255 bytes; only a field table can be large.
+fn held_by_change(change: &Change) -> usize {
+    let arguments = match change {
+        Change::PutExchange(exchange) => exchange.arguments.len(),
+        Change::PutQueue(queue) => queue.arguments.len(),
+        Change::PutBinding(binding) | Change::DeleteBinding(binding) => binding.arguments.len(),
+        _ => 0,
+    };
+    size_of::<Change>() + 256 + arguments
+}

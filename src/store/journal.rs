@@ -1,0 +1,395 @@
+//! The journal: segment files that are only ever appended to, and deleted whole. It is the log on local files, and the one
+//! truth on disk.
+//!
+//! # What reading does with damage
+//!
+//! - What is unreadable at the end of the last segment is a torn tail: it was never confirmed. It is cut and noted.
+//! - What is unreadable elsewhere is skipped up to the next frame of that segment whose sum is right, and noted. The other
+//!   records stay in force: losing one message is better than losing all behind it.
+//! - A segment whose head is unreadable is read with the marker of its first frame.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::definitions;
+use super::directory::sync_directory;
+use super::log::{
+    Location, Log, LogError, LogPosition, Promise, Replayed, SegmentId, Stand, Unreadable,
+};
+use super::record::{Marker, Record, encode};
+use super::segment::{
+    Disk, SEGMENT_HEAD_BYTES, SegmentFile, SegmentReader, decode_head, encode_head, scan,
+    segment_of, segment_path,
+};
+use super::topology::Topology;
+
+/// So many encoded bytes are handed to the system at once, at least: a small batch is one write.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// The buffer gives memory back when a burst has made it larger than this.
+const BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// Largest segment size, so that an offset fits four bytes.
+const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
+
+/// The journal of one data directory.
+pub(super) struct Journal {
+    directory: PathBuf,
+    disk: Box<dyn Disk>,
+    segment_bytes_max: u64,
+    segments: BTreeMap<SegmentId, Segment>,
+    writing: Option<Writing>,
+    /// Encoded records that are not yet written.
+    buffer: Vec<u8>,
+    lost: Option<String>,
+    /// What opening found worth telling.
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    marker: Marker,
+    bytes: u64,
+}
+
+/// The segment at the end.
+struct Writing {
+    id: SegmentId,
+    marker: Marker,
+    file: Box<dyn SegmentFile>,
+}
+
+impl Journal {
+    /// Finds the segments in the data directory's `journal`. `replay` must come before `append`.
+    pub(super) fn open(
+        data_directory: &Path,
+        segment_bytes_max: u64,
+        disk: Box<dyn Disk>,
+    ) -> Result<Self, LogError> {
+        let directory = data_directory.join("journal");
+        let mut journal = Self {
+            disk,
+            segment_bytes_max: segment_bytes_max.min(SEGMENT_BYTES_LIMIT),
+            segments: BTreeMap::new(),
+            writing: None,
+            buffer: Vec::new(),
+            lost: None,
+            notes: Vec::new(),
+            directory,
+        };
+        journal.find_segments().map_err(|error| journal.error("read", &error))?;
+        Ok(journal)
+    }
+
+    /// Where the oldest record stands.
+    pub(super) fn start(&self) -> LogPosition {
+        let segment = self.segments.keys().next().copied().unwrap_or(1);
+        LogPosition { segment, offset: SEGMENT_HEAD_BYTES as u64 }
+    }
+
+    /// The topology as of a checkpoint, or nothing when there was none. An error says what is wrong with it.
+    pub(super) fn snapshot(&self) -> Result<Option<(LogPosition, Topology)>, String> {
+        definitions::load(self.data_directory())
+    }
+
+    fn data_directory(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
+    }
+
+    fn error(&self, doing: &str, error: &io::Error) -> LogError {
+        LogError(format!(
+            "the journal in {} could not be {doing}: {error}",
+            self.directory.display()
+        ))
+    }
+
+    fn find_segments(&mut self) -> io::Result<()> {
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if let Some(id) = entry.file_name().to_str().and_then(segment_of) {
+                found.insert(id, entry.metadata()?.len());
+            }
+        }
+        let last = found.keys().next_back().copied();
+        for (id, bytes) in found {
+            let path = segment_path(&self.directory, id);
+            match read_marker(&path, id)? {
+                Head::Whole(marker) => {
+                    self.segments.insert(id, Segment { marker, bytes });
+                }
+                Head::Damaged(marker) => {
+                    self.notes.push(format!("the head of journal segment {id} is damaged"));
+                    self.segments.insert(id, Segment { marker, bytes });
+                }
+                Head::Unfinished if Some(id) == last => {
+                    self.notes.push(format!("removed journal segment {id}, which was never begun"));
+                    fs::remove_file(&path)?;
+                }
+                Head::Unfinished => {
+                    self.notes.push(format!("journal segment {id} is empty: its records are lost"));
+                    fs::rename(&path, path.with_extension("log.empty"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the segment from `offset` on, hands out its records, and cuts a torn tail if it is the last.
+    fn replay_segment(
+        &mut self,
+        id: SegmentId,
+        offset: u64,
+        visit: &mut dyn FnMut(Stand, Record<'_>),
+        replayed: &mut Replayed,
+    ) -> io::Result<()> {
+        let Some(segment) = self.segments.get(&id).copied() else { return Ok(()) };
+        let path = segment_path(&self.directory, id);
+        let mut bytes = Vec::new();
+        let mut file = File::open(&path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_to_end(&mut bytes)?;
+        let gaps = scan(&bytes, offset as usize, segment.marker, &mut |offset, size, record| {
+            replayed.bytes += size as u64;
+            let location = Location { segment: id, offset: offset as u32 };
+            visit(Stand { location, bytes: size as u64 }, record);
+        });
+        let is_last = self.segments.keys().next_back() == Some(&id);
+        for gap in gaps {
+            if gap.at_end && is_last {
+                self.cut(id, gap.offset as u64)?;
+                replayed.notes.push(format!(
+                    "cut a torn tail of {} bytes from journal segment {id} at {}",
+                    gap.bytes, gap.offset
+                ));
+            } else {
+                replayed.notes.push(format!(
+                    "skipped {} damaged bytes of journal segment {id} at {}: what they held is lost",
+                    gap.bytes, gap.offset
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, id: SegmentId, bytes: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(segment_path(&self.directory, id))?;
+        file.set_len(bytes)?;
+        file.sync_all()?;
+        if let Some(segment) = self.segments.get_mut(&id) {
+            segment.bytes = bytes;
+        }
+        Ok(())
+    }
+
+    /// Goes on at the end of the last segment, or begins a new one where that would stand before `from`.
+    fn resume(&mut self, from: LogPosition) -> io::Result<()> {
+        match self.segments.last_key_value() {
+            Some((&id, &segment))
+                if (LogPosition { segment: id, offset: segment.bytes }) >= from =>
+            {
+                let mut file = self.disk.resume(&segment_path(&self.directory, id))?;
+                // What an earlier process wrote and did not sync is relied upon from now on.
+                file.sync()?;
+                self.writing = Some(Writing { id, marker: segment.marker, file });
+                Ok(())
+            }
+            Some((&id, _)) => self.begin_segment(id.max(from.segment) + 1),
+            None if from == self.start() => self.begin_segment(1),
+            None => self.begin_segment(from.segment + 1),
+        }
+    }
+
+    fn begin_segment(&mut self, id: SegmentId) -> io::Result<()> {
+        let mut marker = Marker::default();
+        getrandom::fill(&mut marker).map_err(|error| io::Error::other(error.to_string()))?;
+        let mut file = self.disk.create(&segment_path(&self.directory, id))?;
+        file.write(&encode_head(id, marker))?;
+        file.sync()?;
+        sync_directory(&self.directory)?;
+        self.segments.insert(id, Segment { marker, bytes: SEGMENT_HEAD_BYTES as u64 });
+        self.writing = Some(Writing { id, marker, file });
+        Ok(())
+    }
+
+    fn append_all(
+        &mut self,
+        batch: &[Record<'_>],
+        promise: Promise,
+        stands: &mut Vec<Stand>,
+    ) -> io::Result<()> {
+        for record in batch {
+            if self.end().offset >= self.segment_bytes_max {
+                self.write_out()?;
+                self.sync()?;
+                self.begin_segment(self.end().segment + 1)?;
+            }
+            let end = self.end();
+            let Some(writing) = &self.writing else { return Err(not_ready()) };
+            encode(record, writing.marker, &mut self.buffer).map_err(io::Error::other)?;
+            let location = Location { segment: end.segment, offset: end.offset as u32 };
+            stands.push(Stand { location, bytes: self.end().offset - end.offset });
+            if self.buffer.len() >= WRITE_BYTES {
+                self.write_out()?;
+            }
+        }
+        self.write_out()?;
+        if promise == Promise::Durable {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        let Some(writing) = &mut self.writing else { return Err(not_ready()) };
+        if !self.buffer.is_empty() {
+            writing.file.write(&self.buffer)?;
+            if let Some(segment) = self.segments.get_mut(&writing.id) {
+                segment.bytes += self.buffer.len() as u64;
+            }
+            self.buffer.clear();
+            self.buffer.shrink_to(BUFFER_BYTES_MAX);
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.writing.as_mut().map_or_else(|| Err(not_ready()), |writing| writing.file.sync())
+    }
+
+    fn lose(&mut self, error: &io::Error) -> LogError {
+        let error = self.error("written", error);
+        self.lost = Some(error.0.clone());
+        error
+    }
+}
+
+fn not_ready() -> io::Error {
+    io::Error::other("the journal was not replayed")
+}
+
+enum Head {
+    Whole(Marker),
+    /// The head is unreadable; the marker comes from the first frame.
+    Damaged(Marker),
+    /// The file ends before its first record, and its head was not written or not whole.
+    Unfinished,
+}
+
+fn read_marker(path: &Path, id: SegmentId) -> io::Result<Head> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SEGMENT_HEAD_BYTES as u64 + 4).read_to_end(&mut bytes)?;
+    if let Some(marker) = decode_head(id, &bytes) {
+        return Ok(Head::Whole(marker));
+    }
+    match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
+        Some(marker) => Ok(Head::Damaged(*marker)),
+        None => Ok(Head::Unfinished),
+    }
+}
+
+impl Log for Journal {
+    fn append(
+        &mut self,
+        batch: &[Record<'_>],
+        promise: Promise,
+        stands: &mut Vec<Stand>,
+    ) -> Result<(), LogError> {
+        if let Some(reason) = &self.lost {
+            return Err(LogError(reason.clone()));
+        }
+        self.append_all(batch, promise, stands).map_err(|error| self.lose(&error))
+    }
+
+    fn replay(
+        &mut self,
+        from: LogPosition,
+        visit: &mut dyn FnMut(Stand, Record<'_>),
+    ) -> Result<Replayed, LogError> {
+        let mut replayed = Replayed { bytes: 0, notes: std::mem::take(&mut self.notes) };
+        let ids: Vec<SegmentId> = self.segments.range(from.segment..).map(|(id, _)| *id).collect();
+        for (id, expected) in ids.iter().zip(from.segment..) {
+            if *id != expected {
+                replayed.notes.push(format!(
+                    "journal segments are missing before segment {id}: their records are lost"
+                ));
+                break;
+            }
+        }
+        for id in ids {
+            let offset = if id == from.segment { from.offset } else { SEGMENT_HEAD_BYTES as u64 };
+            self.replay_segment(id, offset, visit, &mut replayed)
+                .map_err(|error| self.error("read", &error))?;
+        }
+        self.resume(from).map_err(|error| self.error("written", &error))?;
+        Ok(replayed)
+    }
+
+    fn read(
+        &self,
+        locations: &[Location],
+        visit: &mut dyn FnMut(usize, Result<Record<'_>, Unreadable>),
+    ) {
+        let mut open: Option<(SegmentId, SegmentReader)> = None;
+        for (place, location) in locations.iter().enumerate() {
+            if open.as_ref().is_none_or(|(id, _)| *id != location.segment) {
+                let path = segment_path(&self.directory, location.segment);
+                open = self
+                    .segments
+                    .get(&location.segment)
+                    .and_then(|segment| SegmentReader::open(&path, segment.marker).ok())
+                    .map(|reader| (location.segment, reader));
+            }
+            let Some((_, reader)) = &mut open else {
+                visit(place, Err(Unreadable::Missing));
+                continue;
+            };
+            match reader.record(u64::from(location.offset)) {
+                Ok(Some(record)) => visit(place, Ok(record)),
+                Ok(None) => visit(place, Err(Unreadable::Damaged)),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    visit(place, Err(Unreadable::Missing));
+                }
+                Err(_) => visit(place, Err(Unreadable::Damaged)),
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError> {
+        definitions::save(self.data_directory(), up_to, snapshot).map_err(|error| self.lose(&error))
+    }
+
+    fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError> {
+        let writing = self.end().segment;
+        let mut removed = false;
+        for id in segments.iter().filter(|id| **id != writing) {
+            fs::remove_file(segment_path(&self.directory, *id))
+                .map_err(|error| self.error("reclaimed", &error))?;
+            self.segments.remove(id);
+            removed = true;
+        }
+        if removed {
+            sync_directory(&self.directory).map_err(|error| self.error("reclaimed", &error))?;
+        }
+        Ok(())
+    }
+
+    fn segments(&self) -> Vec<(SegmentId, u64)> {
+        self.segments.iter().map(|(id, segment)| (*id, segment.bytes)).collect()
+    }
+
+    fn end(&self) -> LogPosition {
+        match self.segments.last_key_value() {
+            Some((id, segment)) => {
+                LogPosition { segment: *id, offset: segment.bytes + self.buffer.len() as u64 }
+            }
+            None => self.start(),
+        }
+    }
+
+    fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+}

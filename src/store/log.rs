@@ -1,0 +1,107 @@
+//! The edge between the store and the ordered log beneath it. The journal implements it on local files; a
+//! replicated log engine could. Nothing above the store sees it.
+
+use super::record::Record;
+use super::topology::Topology;
+
+/// Numbers a segment of the log: a part that is reclaimed as a whole. The first is 1.
+pub(super) type SegmentId = u32;
+
+/// A point between two records.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub(super) struct LogPosition {
+    pub(super) segment: SegmentId,
+    /// Bytes from the segment's start.
+    pub(super) offset: u64,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Location {
+    pub(super) segment: SegmentId,
+    /// Bytes from the segment's start.
+    pub(super) offset: u32,
+}
+
+/// A record that was appended: where it stands and how many bytes it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stand {
+    pub(super) location: Location,
+    pub(super) bytes: u64,
+}
+
+/// What `append` is to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// The records survive the end of this process, and become durable with the next batch that is.
+    Written,
+    /// The records, and all before them, survive the loss of power.
+    Durable,
+}
+
+/// Why a record could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Its segment is not there, or ends before it.
+    Missing,
+    /// It is there, and its sum is wrong.
+    Damaged,
+}
+
+/// What `replay` met on its way.
+#[derive(Debug, Default)]
+pub(super) struct Replayed {
+    /// Bytes of records that were handed out.
+    pub(super) bytes: u64,
+    /// What was damaged and what was done about it, one line each.
+    pub(super) notes: Vec<String>,
+}
+
+/// The log can take no more; the text says why.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct LogError(pub(super) String);
+
+/// An ordered log of records.
+///
+/// Records are applied idempotently by (queue, position), so a log may hand a record out again after a failure.
+pub(super) trait Log: Send {
+    /// Appends a batch in order and says where each record stands. After an error the log is lost for good.
+    fn append(
+        &mut self,
+        batch: &[Record<'_>],
+        promise: Promise,
+        stands: &mut Vec<Stand>,
+    ) -> Result<(), LogError>;
+
+    /// Hands out every readable record from `from` to the end, and makes the log ready for `append`.
+    fn replay(
+        &mut self,
+        from: LogPosition,
+        visit: &mut dyn FnMut(Stand, Record<'_>),
+    ) -> Result<Replayed, LogError>;
+
+    /// Reads single records; quickest when the locations are in order. `visit` gets the place in `locations`.
+    fn read(
+        &self,
+        locations: &[Location],
+        visit: &mut dyn FnMut(usize, Result<Record<'_>, Unreadable>),
+    );
+
+    /// Keeps a snapshot of the topology as of `up_to`, so that segments before it may go.
+    fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError>;
+
+    /// Deletes segments for good. Never the one that is being written.
+    fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError>;
+
+    /// The segments that there are, in order, each with its bytes. The last is being written.
+    fn segments(&self) -> Vec<(SegmentId, u64)>;
+
+    /// Where the next record will stand.
+    fn end(&self) -> LogPosition;
+
+    /// Why the log can take no more, once that is so.
+    fn lost(&self) -> Option<&str>;
+}

@@ -1,0 +1,352 @@
+//! The journal's records as bytes. A frame is: the segment's marker (4 bytes), the payload's length (4), a CRC-32C
+//! over kind and payload (4), the kind (1), the payload. Fixed integers are little-endian; those within a payload
+//! are variable, seven bits to a byte.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::operation::{Change, Operation, Place, Position, QueueId};
+use crate::message::{Facts, Message};
+
+/// Bytes of a frame before its payload.
+pub(super) const FRAME_HEAD_BYTES: usize = 13;
+
+/// The four random bytes that begin every frame of one segment. Reading can find its way again after damage by
+/// looking for them, and nobody who chooses a message's body can know them.
+pub(super) type Marker = [u8; 4];
+
+const ENQUEUE: u8 = 1;
+const SETTLE: u8 = 2;
+const RETURNED: u8 = 3;
+const TOPOLOGY: u8 = 4;
+const FLOORS: u8 = 5;
+
+const PERSISTENT: u8 = 1;
+const EXPIRES: u8 = 2;
+
+/// One record of the journal. It borrows from the operation on the way in, from the file's bytes on the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Record<'a> {
+    /// A message and all its places.
+    Enqueue { places: SmallVec<[Place; 1]>, message: Parts<'a> },
+    /// Positions of one queue that are gone.
+    Settle { queue: QueueId, runs: SmallVec<[Run; 2]> },
+    /// A message came back for the `count`-th time.
+    Returned { queue: QueueId, position: Position, count: u32 },
+    /// Changes of the topology.
+    Topology(Cow<'a, [Change]>),
+    /// Everything below these positions is gone. Written before a segment is deleted that may hold the `Settle` of
+    /// a message in an older segment.
+    Floors(Vec<Place>),
+}
+
+/// Adjoining positions: `count` of them from `first`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The lowest.
+    pub(super) first: Position,
+    /// How many, at least 1.
+    pub(super) count: u64,
+}
+
+impl Run {
+    /// The highest position of the run.
+    pub(super) fn last(self) -> Position {
+        self.first.saturating_add(self.count - 1)
+    }
+}
+
+/// A message's parts, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parts<'a> {
+    pub(super) exchange: &'a str,
+    pub(super) routing_key: &'a str,
+    pub(super) properties: &'a [u8],
+    pub(super) body: &'a [u8],
+    pub(super) facts: Facts,
+}
+
+impl Parts<'_> {
+    /// The message, with a name of its exchange that may be shared.
+    pub(super) fn to_message(self, exchange: Arc<str>) -> Message {
+        Message::new(exchange, self.routing_key, self.properties, self.body, self.facts)
+    }
+}
+
+impl<'a> From<&'a Message> for Parts<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            exchange: message.exchange(),
+            routing_key: message.routing_key(),
+            properties: message.properties(),
+            body: message.body(),
+            facts: *message.facts(),
+        }
+    }
+}
+
+impl<'a> From<&'a Operation> for Record<'a> {
+    fn from(operation: &'a Operation) -> Self {
+        match operation {
+            Operation::Enqueue { message, places } => {
+                Self::Enqueue { places: places.clone(), message: Parts::from(&**message) }
+            }
+            Operation::Settle { queue, positions } => {
+                Self::Settle { queue: *queue, runs: runs_of(positions) }
+            }
+            Operation::Returned { queue, position, count } => {
+                Self::Returned { queue: *queue, position: *position, count: *count }
+            }
+            Operation::Topology(changes) => Self::Topology(Cow::Borrowed(changes)),
+        }
+    }
+}
+
+/// Gathers positions into runs, sorting only when they do not come in order.
+fn runs_of(positions: &[Position]) -> SmallVec<[Run; 2]> {
+    let sorted: Cow<'_, [Position]> = if positions.is_sorted() {
+        Cow::Borrowed(positions)
+    } else {
+        let mut copy = positions.to_vec();
+        copy.sort_unstable();
+        Cow::Owned(copy)
+    };
+    let mut runs: SmallVec<[Run; 2]> = SmallVec::new();
+    for &position in sorted.iter() {
+        match runs.last_mut() {
+            Some(run) if position <= run.last() => {}
+            Some(run) if position - 1 == run.last() => run.count += 1,
+            _ => runs.push(Run { first: position, count: 1 }),
+        }
+    }
+    runs
+}
+
+/// A record that is too long for its length field.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {0} bytes is longer than the journal can hold")]
+pub(super) struct TooLong(pub(super) usize);
+
+/// Appends one frame to `buffer`. On an error the buffer is as before.
+pub(super) fn encode(
+    record: &Record<'_>,
+    marker: Marker,
+    buffer: &mut Vec<u8>,
+) -> Result<(), TooLong> {
+    let start = buffer.len();
+    buffer.extend_from_slice(&marker);
+    buffer.extend_from_slice(&[0; 8]);
+    match record {
+        Record::Enqueue { places, message } => encode_enqueue(places, message, buffer),
+        Record::Settle { queue, runs } => encode_settle(*queue, runs, buffer),
+        Record::Returned { queue, position, count } => {
+            buffer.push(RETURNED);
+            put_number(buffer, *queue);
+            put_number(buffer, *position);
+            put_number(buffer, u64::from(*count));
+        }
+        Record::Topology(changes) => {
+            buffer.push(TOPOLOGY);
+            // Writing plain owned data into memory cannot fail; an empty payload would be refused on reading.
+            if let Ok(bytes) = postcard::to_stdvec(changes) {
+                buffer.extend_from_slice(&bytes);
+            }
+        }
+        Record::Floors(floors) => {
+            buffer.push(FLOORS);
+            put_number(buffer, floors.len() as u64);
+            for floor in floors {
+                put_number(buffer, floor.queue);
+                put_number(buffer, floor.position);
+            }
+        }
+    }
+    let payload_bytes = buffer.len() - start - FRAME_HEAD_BYTES;
+    let Ok(length) = u32::try_from(payload_bytes) else {
+        buffer.truncate(start);
+        return Err(TooLong(payload_bytes));
+    };
+    let sum = crc32c::crc32c(&buffer[start + 12..]);
+    buffer[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
+    buffer[start + 8..start + 12].copy_from_slice(&sum.to_le_bytes());
+    Ok(())
+}
+
+fn encode_enqueue(places: &[Place], message: &Parts<'_>, buffer: &mut Vec<u8>) {
+    buffer.push(ENQUEUE);
+    put_number(buffer, places.len() as u64);
+    for place in places {
+        put_number(buffer, place.queue);
+        put_number(buffer, place.position);
+    }
+    let facts = &message.facts;
+    let mut flags = 0;
+    if facts.persistent {
+        flags |= PERSISTENT;
+    }
+    if facts.expiration_ms.is_some() {
+        flags |= EXPIRES;
+    }
+    buffer.push(flags);
+    buffer.push(facts.priority);
+    put_number(buffer, facts.accepted_ms);
+    if let Some(expiration_ms) = facts.expiration_ms {
+        put_number(buffer, expiration_ms);
+    }
+    put_bytes(buffer, message.exchange.as_bytes());
+    put_bytes(buffer, message.routing_key.as_bytes());
+    put_bytes(buffer, message.properties);
+    buffer.extend_from_slice(message.body);
+}
+
+fn encode_settle(queue: QueueId, runs: &[Run], buffer: &mut Vec<u8>) {
+    buffer.push(SETTLE);
+    put_number(buffer, queue);
+    put_number(buffer, runs.len() as u64);
+    let mut before = 0;
+    for run in runs {
+        put_number(buffer, run.first.wrapping_sub(before));
+        put_number(buffer, run.count);
+        before = run.last();
+    }
+}
+
+fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        buffer.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    buffer.push(number as u8);
+}
+
+fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(buffer, bytes.len() as u64);
+    buffer.extend_from_slice(bytes);
+}
+
+/// A frame whose marker, length and sum are right. What its payload says is not looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Frame<'a> {
+    kind: u8,
+    payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The frame that begins `bytes`, if a whole and undamaged one does.
+    pub(super) fn first(bytes: &'a [u8], marker: Marker) -> Option<Self> {
+        let (head, rest) = bytes.split_at_checked(FRAME_HEAD_BYTES)?;
+        if head[..4] != marker {
+            return None;
+        }
+        let payload = rest.get(..payload_bytes(head))?;
+        let sum = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+        let kind = head[12];
+        if crc32c::crc32c_append(crc32c::crc32c(&[kind]), payload) != sum {
+            return None;
+        }
+        Some(Self { kind, payload })
+    }
+
+    /// Bytes of the frame, head included.
+    pub(super) fn bytes(&self) -> usize {
+        FRAME_HEAD_BYTES + self.payload.len()
+    }
+
+    /// What the frame says, or nothing when its kind is unknown or its payload makes no sense.
+    pub(super) fn decode(&self) -> Option<Record<'a>> {
+        let mut reader = Reader(self.payload);
+        let record = match self.kind {
+            ENQUEUE => return decode_enqueue(reader),
+            SETTLE => decode_settle(&mut reader)?,
+            RETURNED => Record::Returned {
+                queue: reader.number()?,
+                position: reader.number()?,
+                count: u32::try_from(reader.number()?).ok()?,
+            },
+            TOPOLOGY => {
+                let (changes, rest) = postcard::take_from_bytes::<Vec<Change>>(reader.0).ok()?;
+                reader.0 = rest;
+                Record::Topology(Cow::Owned(changes))
+            }
+            FLOORS => {
+                let count = reader.number()?;
+                let floors = (0..count).map(|_| reader.place()).collect::<Option<_>>()?;
+                Record::Floors(floors)
+            }
+            _ => return None,
+        };
+        reader.0.is_empty().then_some(record)
+    }
+}
+
+/// The payload's length that a frame's head declares.
+pub(super) fn payload_bytes(head: &[u8]) -> usize {
+    u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize
+}
+
+fn decode_enqueue(mut reader: Reader<'_>) -> Option<Record<'_>> {
+    let count = reader.number()?;
+    let places = (0..count).map(|_| reader.place()).collect::<Option<_>>()?;
+    let flags = reader.byte()?;
+    let priority = reader.byte()?;
+    let accepted_ms = reader.number()?;
+    let expiration_ms = if flags & EXPIRES == 0 { None } else { Some(reader.number()?) };
+    let facts = Facts { persistent: flags & PERSISTENT != 0, priority, expiration_ms, accepted_ms };
+    let exchange = std::str::from_utf8(reader.bytes()?).ok()?;
+    let routing_key = std::str::from_utf8(reader.bytes()?).ok()?;
+    let properties = reader.bytes()?;
+    let message = Parts { exchange, routing_key, properties, body: reader.0, facts };
+    Some(Record::Enqueue { places, message })
+}
+
+fn decode_settle<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
+    let queue = reader.number()?;
+    let count = reader.number()?;
+    let mut runs = SmallVec::new();
+    let mut before: Position = 0;
+    for _ in 0..count {
+        let run = Run { first: before.wrapping_add(reader.number()?), count: reader.number()? };
+        if run.count == 0 {
+            return None;
+        }
+        before = run.last();
+        runs.push(run);
+    }
+    Some(Record::Settle { queue, runs })
+}
+
+/// Takes values off the front of a payload; nothing when it ends too early.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        let (&first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let count = usize::try_from(self.number()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn place(&mut self) -> Option<Place> {
+        Some(Place { queue: self.number()?, position: self.number()? })
+    }
+}

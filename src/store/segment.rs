@@ -1,0 +1,196 @@
+//! One segment file of the journal: its name, its head, how it is written, and how its records are found again, past
+//! damage too.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::log::SegmentId;
+use super::record::{FRAME_HEAD_BYTES, Frame, Marker, Record, payload_bytes};
+
+/// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of these (4).
+pub(super) const SEGMENT_HEAD_BYTES: usize = 24;
+
+const MAGIC: [u8; 8] = *b"LVRTJRNL";
+const VERSION: u32 = 1;
+
+/// The file of a segment below the journal's directory.
+pub(super) fn segment_path(directory: &Path, id: SegmentId) -> PathBuf {
+    directory.join(format!("{id:020}.log"))
+}
+
+/// The segment that a file name stands for, if it does.
+pub(super) fn segment_of(name: &str) -> Option<SegmentId> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20).then(|| digits.parse().ok())?
+}
+
+/// A segment's first bytes.
+pub(super) fn encode_head(id: SegmentId, marker: Marker) -> [u8; SEGMENT_HEAD_BYTES] {
+    let mut head = [0; SEGMENT_HEAD_BYTES];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[12..16].copy_from_slice(&id.to_le_bytes());
+    head[16..20].copy_from_slice(&marker);
+    let sum = crc32c::crc32c(&head[..20]);
+    head[20..].copy_from_slice(&sum.to_le_bytes());
+    head
+}
+
+/// The marker that a segment's head names. Nothing when the head is damaged, or belongs to another segment.
+pub(super) fn decode_head(id: SegmentId, head: &[u8]) -> Option<Marker> {
+    let head: &[u8; SEGMENT_HEAD_BYTES] = head.first_chunk()?;
+    let mut marker = Marker::default();
+    marker.copy_from_slice(&head[16..20]);
+    (*head == encode_head(id, marker)).then_some(marker)
+}
+
+/// A segment that is being written. Behind a trait so that tests can make it fail.
+pub(super) trait SegmentFile: Send {
+    /// Appends all the bytes.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Returns when everything written is on the disk.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Opens segments for writing. Behind a trait so that tests can make them fail.
+pub(super) trait Disk: Send {
+    /// Creates a segment that must not exist yet.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Opens a segment to go on at its end.
+    fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+}
+
+/// The file system.
+#[derive(Debug)]
+pub(super) struct LocalDisk;
+
+impl Disk for LocalDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).create_new(true).open(path)?))
+    }
+
+    fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+    }
+}
+
+impl SegmentFile for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// Bytes of a segment that hold no readable record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    /// Bytes from the segment's start.
+    pub(super) offset: usize,
+    pub(super) bytes: usize,
+    /// No readable record follows.
+    pub(super) at_end: bool,
+}
+
+/// Hands out the readable records in `bytes`, which start at `offset` of a segment, with their offset and size. Returns what
+/// lies between them.
+pub(super) fn scan(
+    bytes: &[u8],
+    offset: usize,
+    marker: Marker,
+    visit: &mut dyn FnMut(usize, usize, Record<'_>),
+) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        if let Some((frame, record)) = readable(&bytes[at..], marker) {
+            visit(offset + at, frame.bytes(), record);
+            at += frame.bytes();
+            continue;
+        }
+        let next = next_readable(bytes, at + 1, marker);
+        let end = next.unwrap_or(bytes.len());
+        gaps.push(Gap { offset: offset + at, bytes: end - at, at_end: next.is_none() });
+        at = end;
+    }
+    gaps
+}
+
+fn readable(bytes: &[u8], marker: Marker) -> Option<(Frame<'_>, Record<'_>)> {
+    let frame = Frame::first(bytes, marker)?;
+    Some((frame, frame.decode()?))
+}
+
+/// The first place from `from` on where a readable record begins.
+fn next_readable(bytes: &[u8], from: usize, marker: Marker) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let found = bytes.get(at..)?.windows(marker.len()).position(|part| part == marker)?;
+        at += found;
+        if readable(&bytes[at..], marker).is_some() {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+/// How much of a segment is read at once when single records are wanted.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+/// Reads single records of one segment, best in order.
+#[derive(Debug)]
+pub(super) struct SegmentReader {
+    file: File,
+    marker: Marker,
+    window: Vec<u8>,
+    window_start: u64,
+}
+
+impl SegmentReader {
+    /// Opens a segment's file.
+    pub(super) fn open(path: &Path, marker: Marker) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)?, marker, window: Vec::new(), window_start: 0 })
+    }
+
+    /// The record at `offset`. `Ok(None)` when what stands there is not a readable record.
+    pub(super) fn record(&mut self, offset: u64) -> io::Result<Option<Record<'_>>> {
+        let marker = self.marker;
+        let head = self.bytes(offset, FRAME_HEAD_BYTES)?;
+        if head[..4] != marker {
+            return Ok(None);
+        }
+        let wanted = FRAME_HEAD_BYTES + payload_bytes(head);
+        if offset + wanted as u64 > self.file.metadata()?.len() {
+            return Ok(None);
+        }
+        let bytes = self.bytes(offset, wanted)?;
+        Ok(Frame::first(bytes, marker).and_then(|frame| frame.decode()))
+    }
+
+    fn bytes(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
+        let window_end = self.window_start + self.window.len() as u64;
+        if offset < self.window_start || offset + count as u64 > window_end {
+            self.window.resize(count.max(WINDOW_BYTES), 0);
+            self.window_start = offset;
+            let mut filled = 0;
+            while filled < self.window.len() {
+                match self.file.read_at(&mut self.window[filled..], offset + filled as u64) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        self.window.clear();
+                        return Err(error);
+                    }
+                }
+            }
+            self.window.truncate(filled);
+        }
+        let start = (offset - self.window_start) as usize;
+        self.window.get(start..start + count).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}

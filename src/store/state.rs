@@ -1,0 +1,98 @@
+//! What all records of the journal so far have added up to: the topology and the live messages. Replay and the committer
+//! apply records through the same function, so a restart cannot see them otherwise than the running store did.
+
+use super::ledger::Ledger;
+use super::log::Stand;
+use super::operation::Place;
+use super::record::{Record, Run};
+use super::topology::Topology;
+
+/// The topology and the live messages.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) topology: Topology,
+    pub(super) ledger: Ledger,
+}
+
+/// Whether a record is new or was read back from the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It has just been appended: its queues are known.
+    Live,
+    /// It comes from the journal: a queue's definition may be known otherwise than from the journal's own records.
+    Replay,
+    /// The same, at a point that the topology already covers.
+    ReplayKnownTopology,
+}
+
+impl State {
+    /// Applies one record, which stands in the journal at `stand`.
+    pub(super) fn apply(&mut self, record: &Record<'_>, stand: Stand, reading: Reading) {
+        match record {
+            Record::Enqueue { places, .. } => {
+                let share =
+                    u32::try_from(stand.bytes / places.len().max(1) as u64).unwrap_or(u32::MAX);
+                for place in places {
+                    if reading != Reading::Live {
+                        self.ledger.open_queue(place.queue);
+                        self.topology.note_queue_id(place.queue);
+                    }
+                    self.ledger.place(*place, stand.location, share);
+                }
+            }
+            Record::Settle { queue, runs } => {
+                for run in runs {
+                    self.ledger.settle(*queue, *run);
+                }
+            }
+            Record::Returned { queue, position, count } => {
+                self.ledger.returned(Place { queue: *queue, position: *position }, *count);
+            }
+            Record::Topology(_) if reading == Reading::ReplayKnownTopology => {}
+            Record::Topology(changes) => {
+                for change in changes.iter() {
+                    let effect = self.topology.apply(change);
+                    for queue in effect.closed {
+                        self.ledger.close_queue(queue);
+                    }
+                    for queue in effect.opened {
+                        self.ledger.open_queue(queue);
+                    }
+                }
+            }
+            Record::Floors(floors) => {
+                for floor in floors.iter().filter(|floor| floor.position > 0) {
+                    self.ledger.settle(floor.queue, Run { first: 0, count: floor.position });
+                }
+            }
+        }
+    }
+
+    /// Brings ledger and topology together: queues that the topology does not name lose their messages, and all that
+    /// it names take messages. Returns how many messages were lost that way.
+    pub(super) fn reconcile(&mut self) -> u64 {
+        let known: rustc_hash::FxHashSet<_> = self.topology.queue_ids().collect();
+        let before = self.ledger.len();
+        let unknown: Vec<_> =
+            self.ledger.queue_ids().filter(|queue| !known.contains(queue)).collect();
+        for queue in unknown {
+            self.ledger.close_queue(queue);
+        }
+        for queue in known {
+            self.ledger.open_queue(queue);
+        }
+        before - self.ledger.len()
+    }
+
+    /// Everything is to be given to the index again.
+    pub(super) fn mark_unindexed(&mut self) {
+        self.topology.mark_unindexed();
+        self.ledger.mark_unindexed();
+    }
+
+    /// The index is up to date.
+    pub(super) fn mark_indexed(&mut self) {
+        self.topology.mark_indexed();
+        self.ledger.mark_indexed();
+    }
+}

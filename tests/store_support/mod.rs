@@ -1,0 +1,100 @@
+//! What the store's tests share: short ways to write operations, and to wait for them.
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use leveret::message::{Facts, Message};
+use leveret::store::{
+    Change, Events, Lost, Operation, Options, Place, QueueId, QueueRecord, Recovered, Store,
+    VhostRecord,
+};
+
+/// Options for a test's directory.
+pub fn options(directory: &Path) -> Options {
+    Options { directory: directory.to_owned(), ..Options::default() }
+}
+
+/// Options that make segments and checkpoints come all the time.
+pub fn tiny(directory: &Path) -> Options {
+    Options { segment_bytes_max: 2_000, checkpoint_bytes: 3_000, ..options(directory) }
+}
+
+/// Opens a store that nobody listens to.
+pub fn open(options: Options) -> (Store, Recovered) {
+    Store::open(options, Events::default()).expect("the store opens")
+}
+
+/// Appends, and waits until it is durable.
+pub fn commit(store: &Store, operations: Vec<Operation>) -> Result<(), Lost> {
+    let (sender, receiver) = mpsc::channel();
+    store.append(operations, Some(Box::new(move |result| sender.send(result).expect("awaited"))));
+    receiver.recv().expect("the store answers")
+}
+
+/// A virtual host and queues `q1`, `q2`, … with these ids.
+pub fn queues(ids: impl IntoIterator<Item = QueueId>) -> Operation {
+    let vhost = Change::PutVhost(VhostRecord { name: "/".into() });
+    Operation::Topology([vhost].into_iter().chain(ids.into_iter().map(queue)).collect())
+}
+
+/// The queue `q` + id.
+pub fn queue(id: QueueId) -> Change {
+    Change::PutQueue(QueueRecord {
+        id,
+        vhost: "/".into(),
+        name: format!("q{id}"),
+        auto_delete: false,
+        arguments: vec![1, 2, 3],
+    })
+}
+
+/// A message whose every part depends on `text`.
+pub fn message(text: &str) -> Arc<Message> {
+    let facts = Facts {
+        persistent: true,
+        priority: text.len() as u8,
+        expiration_ms: text.len().is_multiple_of(2).then_some(text.len() as u64),
+        accepted_ms: 1_700_000_000_000 + text.len() as u64,
+    };
+    let key = format!("key.{text}");
+    Arc::new(Message::new("exchange".into(), &key, text.as_bytes(), text.as_bytes(), facts))
+}
+
+/// One message in the places given.
+pub fn enqueue(text: &str, places: &[(QueueId, u64)]) -> Operation {
+    let places = places.iter().map(|&(queue, position)| Place { queue, position }).collect();
+    Operation::Enqueue { message: message(text), places }
+}
+
+/// Settles positions of a queue.
+pub fn settle(queue: QueueId, positions: &[u64]) -> Operation {
+    Operation::Settle { queue, positions: positions.to_vec() }
+}
+
+/// A message came back.
+pub fn returned(queue: QueueId, position: u64, count: u32) -> Operation {
+    Operation::Returned { queue, position, count }
+}
+
+/// What a queue got back, as position, body, and returns. Also checks that nothing of a message was lost.
+pub fn contents(recovered: &Recovered, queue: QueueId) -> Vec<(u64, String, u32)> {
+    let entries = recovered.messages.get(&queue).map_or(&[][..], |entries| entries);
+    entries
+        .iter()
+        .map(|entry| {
+            let body = std::str::from_utf8(entry.message.body()).expect("text");
+            let expected = message(body);
+            assert_eq!(entry.message.exchange(), expected.exchange());
+            assert_eq!(entry.message.routing_key(), expected.routing_key());
+            assert_eq!(entry.message.properties(), expected.properties());
+            assert_eq!(entry.message.facts(), expected.facts());
+            (entry.position, body.to_owned(), entry.returns)
+        })
+        .collect()
+}
+
+/// The bodies a queue got back.
+pub fn bodies(recovered: &Recovered, queue: QueueId) -> Vec<String> {
+    contents(recovered, queue).into_iter().map(|(_, body, _)| body).collect()
+}
