@@ -170,11 +170,7 @@ impl Channel {
     }
 
     /// Finds the handler of a method. Publishing, acknowledging, opening and closing have been dealt with.
-    fn dispatch(
-        &mut self,
-        context: &mut Context<'_>,
-        method: Method<'_>,
-    ) -> Result<Answer, Fault> {
+    fn dispatch(&mut self, context: &mut Context<'_>, method: Method<'_>) -> Result<Answer, Fault> {
         match method {
             Method::ChannelFlow(flow) => self.flow(context, flow),
             Method::AccessRequest(_) => {
@@ -228,9 +224,7 @@ impl Channel {
     pub fn queue_named<'a>(&'a self, name: &'a str) -> Result<&'a str, Fault> {
         match (&self.last_queue, name) {
             (Some(last), "") => Ok(last),
-            (None, "") => {
-                Err(Fault::channel(ReplyCode::NotFound, "no previously declared queue"))
-            }
+            (None, "") => Err(Fault::channel(ReplyCode::NotFound, "no previously declared queue")),
             _ => Ok(name),
         }
     }

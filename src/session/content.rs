@@ -91,8 +91,7 @@ impl Channel {
         if size == 0 {
             return self.published(context, publishing, read.extra_keys, builder.finish());
         }
-        let begun =
-            Begun { publishing, extra_keys: read.extra_keys, builder, missing_bytes: size };
+        let begun = Begun { publishing, extra_keys: read.extra_keys, builder, missing_bytes: size };
         self.content = Some(Content::Begun(Box::new(begun)));
         Ok(())
     }

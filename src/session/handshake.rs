@@ -169,7 +169,8 @@ impl Session {
         let (Some(applicant), Some(close)) = (self.applicant.take(), self.close.take()) else {
             return self.refuse("opened twice");
         };
-        let Applicant { capabilities, properties, identity: Some(identity), .. } = *applicant else {
+        let Applicant { capabilities, properties, identity: Some(identity), .. } = *applicant
+        else {
             return self.refuse("opened without a login");
         };
         let user = identity.user.clone();
@@ -192,8 +193,7 @@ impl Session {
                 self.phase = Phase::Running;
             }
             Err(fault) => {
-                let fault =
-                    fault.at(connection::Open::CLASS_ID, connection::Open::METHOD_ID);
+                let fault = fault.at(connection::Open::CLASS_ID, connection::Open::METHOD_ID);
                 log::warn!("{}: refused: {fault} (user '{user}')", self.peer);
                 self.send_close(&fault);
             }

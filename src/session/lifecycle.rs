@@ -34,7 +34,9 @@ impl Session {
         self.waiting = None;
         match self.phase {
             Phase::Closed => {}
-            Phase::Closing(_) => log::debug!("{}: closed without its agreement: {reason}", self.peer),
+            Phase::Closing(_) => {
+                log::debug!("{}: closed without its agreement: {reason}", self.peer)
+            }
             _ => log::warn!("{}: closed: {reason}", self.title()),
         }
         self.phase = Phase::Closed;

@@ -16,9 +16,9 @@ mod consume;
 mod content;
 mod exchange;
 mod handshake;
-mod properties;
 mod lifecycle;
 mod peer;
+mod properties;
 mod publish;
 mod queue;
 mod reply;
@@ -363,11 +363,15 @@ impl Session {
                 self.channel_method(channel, method, now_ms)
                     .map_err(|fault| located(fault, class_id, method_id))
             }
-            Frame::Header { channel, header } => self.on_content(channel, now_ms, |open, context| {
-                open.content_header(context, &header)
-            }),
+            Frame::Header { channel, header } => {
+                self.on_content(channel, now_ms, |open, context| {
+                    open.content_header(context, &header)
+                })
+            }
             Frame::Body { channel, payload } => {
-                self.on_content(channel, now_ms, |open, context| open.content_body(context, payload))
+                self.on_content(channel, now_ms, |open, context| {
+                    open.content_body(context, payload)
+                })
             }
             Frame::Heartbeat { channel: 0 } => Ok(Step::Next),
             Frame::Heartbeat { .. } => {

@@ -132,12 +132,10 @@ mod tests {
     }
 
     fn check_expiration(text: &str, expected: Result<u64, &str>) {
-        let properties =
-            Properties { expiration: Some(text.to_owned()), ..Properties::default() };
+        let properties = Properties { expiration: Some(text.to_owned()), ..Properties::default() };
         let got = read(&encoded(&properties), &SENDER, 5);
         let got = got.map(|read| read.facts.expiration_ms.unwrap()).map_err(|fault| fault.text);
-        let expected =
-            expected.map_err(|why| format!("invalid expiration '{text}': {why}"));
+        let expected = expected.map_err(|why| format!("invalid expiration '{text}': {why}"));
         assert_eq!(got, expected);
     }
 
@@ -164,8 +162,7 @@ mod tests {
             headers: Some([("x", Value::U8(3))].into_iter().collect()),
             ..Properties::default()
         };
-        let facts =
-            Facts { persistent: true, priority: 9, expiration_ms: None, accepted_ms: 5 };
+        let facts = Facts { persistent: true, priority: 9, expiration_ms: None, accepted_ms: 5 };
         assert_eq!(
             read(&encoded(&properties), &SENDER, 5),
             Ok(Read { facts, extra_keys: Vec::new(), rewritten: None })
@@ -174,8 +171,7 @@ mod tests {
 
     #[test]
     fn a_user_id_is_that_of_the_login() {
-        let properties =
-            Properties { user_id: Some("other".to_owned()), ..Properties::default() };
+        let properties = Properties { user_id: Some("other".to_owned()), ..Properties::default() };
         let fault = read(&encoded(&properties), &SENDER, 5).unwrap_err();
         let text = "user_id property set to 'other' but authenticated user was 'guest'";
         assert_eq!(fault.text, text);
@@ -215,8 +211,7 @@ mod tests {
         assert_eq!(fault.text, "fast reply consumer does not exist");
         let requester = Sender { user: "guest", reply_address: Some("address") };
         let got = read(&encoded(&properties), &requester, 5).unwrap();
-        let seen =
-            Properties { reply_to: Some("address".to_owned()), ..Properties::default() };
+        let seen = Properties { reply_to: Some("address".to_owned()), ..Properties::default() };
         assert_eq!(got.rewritten, Some(encoded(&seen)));
     }
 }

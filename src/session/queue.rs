@@ -81,8 +81,7 @@ impl Channel {
         delete: &queue::Delete<'_>,
     ) -> Result<Answer, Fault> {
         let queue = self.queue_named(delete.queue)?;
-        let conditions =
-            DeleteQueue { if_unused: delete.if_unused, if_empty: delete.if_empty };
+        let conditions = DeleteQueue { if_unused: delete.if_unused, if_empty: delete.if_empty };
         let (message_count, pending) =
             context.client.delete_queue(queue, conditions, context.now_ms)?;
         let reply = Reply::Method(Method::QueueDeleteOk(queue::DeleteOk { message_count }));

@@ -68,8 +68,7 @@ impl Channel {
         for (settled, how) in committed.settled {
             context.client.settle(settled, how, context.now_ms);
         }
-        let pending =
-            context.client.publish_transaction(&mut committed.publishes, context.now_ms);
+        let pending = context.client.publish_transaction(&mut committed.publishes, context.now_ms);
         Ok(Answer::Later(pending, Reply::Method(Method::TxCommitOk(tx::CommitOk))))
     }
 
