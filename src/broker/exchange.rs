@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use super::queue_handle::QueueRef;
 use super::vhost::Vhost;
 use crate::routing::{Bindings, Destination, Kind};
+use crate::store::DestinationKind;
 use crate::wire::Table;
 
 /// A reference to an exchange. It stays usable after the exchange was deleted; it then routes nowhere.
@@ -112,6 +113,14 @@ impl Destination for Target {
 }
 
 impl Target {
+    /// The queue or exchange of this name.
+    pub(super) fn find(vhost: &Vhost, kind: DestinationKind, name: &str) -> Option<Self> {
+        match kind {
+            DestinationKind::Queue => vhost.queues.get(name).map(Self::Queue),
+            DestinationKind::Exchange => vhost.exchanges.get(name).map(Self::Exchange),
+        }
+    }
+
     pub(super) fn is_durable(&self) -> bool {
         match self {
             Self::Queue(queue) => queue.is_stored(),

@@ -12,6 +12,7 @@ mod bindings;
 mod client;
 mod consume;
 mod dead_letter;
+mod definitions;
 mod delivery_count;
 mod effects;
 mod equivalence;
@@ -87,6 +88,14 @@ pub enum OpenError {
     /// The first virtual host and user could not be made.
     #[error("the data directory cannot be set up: {0}")]
     Setup(String),
+    /// The definitions file cannot be applied.
+    #[error("definitions file {path}: {why}", path = path.display())]
+    Definitions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        why: String,
+    },
 }
 
 /// A running broker.
@@ -139,6 +148,9 @@ impl Broker {
         broker.census = broker.restore(recovered, now_ms);
         if is_new {
             broker.found()?;
+        }
+        if let Some(path) = broker.config.definitions.clone() {
+            broker.apply_definitions(&path, now_ms)?;
         }
         Ok(Arc::new(broker))
     }

@@ -161,7 +161,7 @@ impl Client {
         DeclaredQueue {
             name: Arc::clone(&queue.name),
             messages: saturate(counts.ready),
-            consumers: saturate(counts.consumers as u64),
+            consumers: saturate(counts.consumers),
             pending,
         }
     }
@@ -234,7 +234,7 @@ fn saturate(count: u64) -> u32 {
 }
 
 impl QueueHandle {
-    fn record(&self) -> QueueRecord {
+    pub(super) fn record(&self) -> QueueRecord {
         QueueRecord {
             id: self.id,
             vhost: self.vhost.name.to_string(),

@@ -14,8 +14,8 @@ use super::{Broker, OpenError};
 use crate::queue::{Entry, NEVER_MS};
 use crate::routing::Kind;
 use crate::store::{
-    BindingRecord, Change, DestinationKind, ExchangeRecord, PermissionRecord, QueueRecord,
-    Recovered, RecoveredEntry, UserRecord, VhostRecord,
+    BindingRecord, Change, ExchangeRecord, PermissionRecord, QueueRecord, Recovered,
+    RecoveredEntry, UserRecord, VhostRecord,
 };
 use crate::wire::{Table, WireError};
 
@@ -81,7 +81,7 @@ impl Broker {
         vhost
     }
 
-    fn put_permission(&self, record: &PermissionRecord) {
+    pub(super) fn put_permission(&self, record: &PermissionRecord) {
         if let Err(error) = self.access.put_permission(record) {
             let (user, vhost) = (&record.user, &record.vhost);
             log::error!("permission of user '{user}' in vhost '{vhost}' is ignored: {error}");
@@ -180,13 +180,8 @@ impl Broker {
         let vhost = self.restored_vhost(&record.vhost)?;
         let missing = |name: &str| format!("'{name}' is missing");
         let source = vhost.exchanges.get(&*record.source).ok_or_else(|| missing(&record.source))?;
-        let destination = match record.destination_kind {
-            DestinationKind::Queue => vhost.queues.get(&*record.destination).map(Target::Queue),
-            DestinationKind::Exchange => {
-                vhost.exchanges.get(&*record.destination).map(Target::Exchange)
-            }
-        };
-        let destination = destination.ok_or_else(|| missing(&record.destination))?;
+        let destination = Target::find(&vhost, record.destination_kind, &record.destination)
+            .ok_or_else(|| missing(&record.destination))?;
         let arguments = read_table(&record.arguments)?;
         let mut topology = vhost.topology.lock();
         self.add_binding(&mut topology, &source, &record.routing_key, &arguments, destination)
@@ -194,7 +189,7 @@ impl Broker {
             .map_err(|fault| fault.text)
     }
 
-    fn restored_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
+    pub(super) fn restored_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
         self.vhosts.get(name).ok_or_else(|| format!("vhost '{name}' is missing"))
     }
 }

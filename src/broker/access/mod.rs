@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use login::{Identity, Login, Verification};
-pub use password::hash;
+pub use password::{RABBIT_SHA256_PREFIX, hash};
 pub use permission::{Action, Permission};
 
 use login::LoginCache;
@@ -45,11 +45,6 @@ impl Access {
         let key = (Arc::from(record.user.as_str()), Arc::from(record.vhost.as_str()));
         self.permissions.insert(key, Arc::new(Permission::new(record)?));
         Ok(())
-    }
-
-    /// Whether there is a user of this name.
-    pub(super) fn has_user(&self, name: &str) -> bool {
-        self.users.contains(name)
     }
 
     /// What a user may do in a virtual host, if anything.

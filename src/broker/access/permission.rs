@@ -36,7 +36,11 @@ pub struct Permission {
 }
 
 impl Permission {
-    pub(super) fn new(record: &PermissionRecord) -> Result<Self, regex::Error> {
+    /// Reads the patterns.
+    ///
+    /// # Errors
+    /// When a pattern is not a regular expression.
+    pub fn new(record: &PermissionRecord) -> Result<Self, regex::Error> {
         Ok(Self {
             configure: Pattern::new(&record.configure)?,
             write: Pattern::new(&record.write)?,

@@ -462,6 +462,21 @@ fn memory_comes_back_after_a_burst() {
 }
 
 #[test]
+fn memory_comes_back_when_the_middle_of_the_line_expires() {
+    let mut rig = Rig::new(Options::default());
+    for round in 1..=3 {
+        rig.publish_expirations(&[None]);
+        rig.publish_expirations(&[Some(10); 5_000]);
+        rig.publish_expirations(&[None]);
+        rig.pass(10);
+        assert_eq!(rig.dead().len(), 5_000);
+        assert_eq!(rig.queue.counts().ready, 2 * round);
+        assert!(rig.queue.ready.slots() < 1_000);
+    }
+    assert_eq!(rig.drain(), [1, 5_002, 5_003, 10_004, 10_005, 15_006]);
+}
+
+#[test]
 fn marks_of_consumed_messages_do_not_pile_up() {
     let mut rig = Rig::new(Options { priority_max: Some(1), ..Options::default() });
     rig.publish_expirations(&[Some(10)]);
