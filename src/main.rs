@@ -6,10 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    leveret::admin::run(std::env::args_os(), serve)
-}
-
-/// Stands in until the network is there.
-fn serve(_config: leveret::config::Config) -> Result<(), String> {
-    Err("this build cannot serve yet".to_owned())
+    leveret::admin::run(std::env::args_os(), leveret::net::serve)
 }

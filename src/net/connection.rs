@@ -1,0 +1,44 @@
+//! Setting up a connection that was accepted: its session, its link, and its two tasks.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_std::net::TcpStream;
+use async_std::task;
+use futures_lite::FutureExt;
+
+use super::link::Link;
+use super::reader::Reader;
+use super::server::Server;
+use super::watch::Watch;
+use super::writer;
+use crate::outbox::{Limits, Outbox};
+use crate::session::{Peer, Session};
+
+/// Starts to serve a connection.
+pub(super) fn start(server: &Arc<Server>, stream: TcpStream, peer: Peer) {
+    log::info!("{peer}: accepted");
+    let config = server.broker.config();
+    let link = Arc::new(Link::new(peer, stream.clone()));
+    let limits = Limits {
+        bytes_max: config.amqp.outbox_bytes_max,
+        unacked_per_channel_max: config.limits.unacked_per_channel_max,
+    };
+    let writer = Arc::clone(&link);
+    let outbox = Arc::new(Outbox::new(limits, config.amqp.frame_bytes_max, move || {
+        writer.writable.notify(1);
+    }));
+    let operator = Arc::clone(&link);
+    let close = Box::new(move |fault| operator.close(fault));
+    let session = Session::new(Arc::clone(&server.broker), Arc::clone(&outbox), peer, close);
+    let number = server.enter(Watch::new(Arc::clone(&link), Arc::clone(&outbox)));
+    let writer = writer::run(Arc::clone(&server.broker), Arc::clone(&link), outbox, stream.clone());
+    let reader = Reader::new(Arc::clone(server), link, session, stream, number);
+    task::spawn(writer);
+    task::spawn(async move {
+        // The reader gives everything back when it is dropped, also by a panic.
+        if AssertUnwindSafe(reader.run()).catch_unwind().await.is_err() {
+            log::error!("{peer}: closed: the broker made a mistake; please report it");
+        }
+    });
+}

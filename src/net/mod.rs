@@ -1,0 +1,103 @@
+//! Sockets, tasks and time: everything that waits. Below this layer nothing does.
+//!
+//! Each connection has two tasks. The [reader](reader) feeds its session with what the socket brings and does
+//! what the session asks for; the [writer](writer) empties the session's outbox into the socket. They share a
+//! [link](link), through which anyone else reaches them: the broker to wake the writer, an operator to close the
+//! connection, the [watch](watch) to drop a peer that has gone silent. A reader stops reading, and so TCP stops the
+//! peer, while the peer does not read what it was sent, while too much waits for the disk, or while an alarm
+//! is on and the peer publishes; it still hears that it has to end.
+//!
+//! One task looks after the time of all connections, one after the queues' timers, one accepts, and one waits for
+//! signals.
+
+mod clock;
+mod connection;
+mod deadlines;
+mod hub;
+mod link;
+mod listener;
+mod read_buffer;
+mod reader;
+mod server;
+mod shutdown;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_std::task;
+
+use crate::broker::{Broker, OpenError};
+use crate::config::Config;
+
+use self::hub::Hub;
+use self::server::Server;
+
+/// Why the broker does not run, or not any longer. It displays as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", because(source))]
+    Listen {
+        /// The address, as configured.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The operating system does not tell us of signals.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    /// The store failed while the broker ran.
+    #[error("the broker had to stop, because its store failed: {0}")]
+    Lost(String),
+}
+
+fn because(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use; is a broker running already? `amqp.listen` sets another".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not use the port; one above 1023 needs no permission".to_owned()
+        }
+        _ => source.to_string(),
+    }
+}
+
+/// Runs a broker until it is told to stop by SIGTERM or SIGINT. Blocks the thread.
+///
+/// The port is taken before the data directory is touched: of two brokers that are started alike, the second
+/// fails without a trace.
+///
+/// # Errors
+/// When it cannot start, or when its store fails.
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    let began = Instant::now();
+    let socket = listener::bind(&config.amqp.listen)?;
+    let hub = Arc::new(Hub::default());
+    let broker = Broker::open(config, hub.events(), clock::now_ms())?;
+    report(&broker);
+    let server = Arc::new(Server::new(broker, hub));
+    task::block_on(shutdown::run(server, socket, began))
+}
+
+fn report(broker: &Broker) {
+    let directory = &broker.config().data_dir;
+    let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
+    let census = broker.census();
+    log::info!("data directory {}", directory.display());
+    log::info!(
+        "recovered {} exchanges, {} queues, {} bindings, {} messages",
+        census.exchanges,
+        census.queues,
+        census.bindings,
+        census.messages
+    );
+}

@@ -1,0 +1,323 @@
+//! A connection's reader task: it feeds the session with what the socket brings, waits for what the session
+//! waits for, and stands still while the peer must not send more.
+//!
+//! Whatever it waits for, it also waits for the link to call for attention: an order to close or to give memory
+//! back. A listener is always there before the orders are looked at, so that none is missed.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_std::io::Read;
+use async_std::net::TcpStream;
+use async_std::task;
+use event_listener::EventListener;
+use futures_lite::future::{pending, poll_fn};
+
+use super::clock::now_ms;
+use super::link::{Link, Stage};
+use super::read_buffer::ReadBuffer;
+use super::server::Server;
+use crate::session::{self, Outcome, Session, Then, Wait};
+
+/// A connection's reader.
+pub(super) struct Reader {
+    server: Arc<Server>,
+    link: Arc<Link>,
+    session: Session,
+    stream: TcpStream,
+    number: u64,
+    buffer: ReadBuffer,
+    /// Becomes ready when the link wants attention.
+    attention: EventListener,
+    /// Why the connection ended without the session having closed it.
+    why: &'static str,
+}
+
+/// Why a reader stops reading.
+enum End {
+    /// Everything is said; what is in the outbox is still to be written.
+    Said,
+    /// The peer is refused and is to wait.
+    Refused,
+    /// The socket is of no use any more.
+    Gone(&'static str),
+}
+
+/// What waiting led to.
+enum Woken<T> {
+    Attention,
+    By(T),
+}
+
+impl Reader {
+    pub fn new(
+        server: Arc<Server>,
+        link: Arc<Link>,
+        session: Session,
+        stream: TcpStream,
+        number: u64,
+    ) -> Self {
+        Self {
+            attention: link.attention.listen(),
+            server,
+            link,
+            session,
+            stream,
+            number,
+            buffer: ReadBuffer::default(),
+            why: "the broker ended its task",
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn run(mut self) {
+        let end = match self.serve().await {
+            Err(end) => end,
+            Ok(never) => match never {},
+        };
+        match end {
+            End::Said => self.linger().await,
+            End::Refused => {
+                self.hold().await;
+                self.linger().await;
+            }
+            End::Gone(why) => self.why = why,
+        }
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            let received = self.session.receive(self.buffer.unused(), now_ms());
+            self.buffer.used(received.consumed);
+            self.act(received.then).await?;
+        }
+    }
+
+    /// Does what the session asks for, as far as more bytes.
+    async fn act(&mut self, then: Then) -> Result<(), End> {
+        let mut then = then;
+        loop {
+            then = match then {
+                Then::More => {
+                    self.note_stage();
+                    self.stand_still().await?;
+                    return self.read().await;
+                }
+                Then::Full => return self.stand_still().await,
+                Then::Close => return Err(End::Said),
+                Then::Refuse => return Err(End::Refused),
+                Then::Wait(wait) => match self.wait(wait).await? {
+                    Some(outcome) => match self.session.resume(outcome, now_ms()) {
+                        // Bytes that came before are looked at before more are read.
+                        Then::More => return Ok(()),
+                        then => then,
+                    },
+                    None => return Ok(()),
+                },
+            };
+        }
+    }
+
+    /// Waits while the peer must not send more.
+    async fn stand_still(&mut self) -> Result<(), End> {
+        if !self.must_stand_still() {
+            return Ok(());
+        }
+        self.link.set_paused(true);
+        let outcome = self.wait_for_gates().await;
+        self.link.set_paused(false);
+        outcome
+    }
+
+    async fn wait_for_gates(&mut self) -> Result<(), End> {
+        loop {
+            self.attend()?;
+            let mut gates = self.server.hub.gates.listen();
+            if !self.must_stand_still() {
+                return Ok(());
+            }
+            self.race(&mut gates).await;
+        }
+    }
+
+    fn must_stand_still(&self) -> bool {
+        // A closing connection is read on: its answer is all that is missing.
+        self.session.stage() != session::Stage::Closing
+            && (self.session.is_full()
+                || self.server.broker.store_is_full()
+                || self.session.client().is_some_and(|client| client.must_pause()))
+    }
+
+    /// Reads once, or until an order changed what is to be done.
+    async fn read(&mut self) -> Result<(), End> {
+        let wanted = self.session.wanted(self.buffer.unused());
+        loop {
+            if self.attend()? {
+                return Ok(());
+            }
+            self.buffer.prepare(wanted);
+            match self.read_once().await {
+                Woken::Attention => {}
+                Woken::By(Ok(0)) => return Err(End::Gone("the client closed the socket")),
+                Woken::By(Ok(count)) => {
+                    self.buffer.read(count);
+                    self.link.note_read();
+                    return Ok(());
+                }
+                Woken::By(Err(error)) => return Err(End::Gone(lost(&error))),
+            }
+        }
+    }
+
+    async fn read_once(&mut self) -> Woken<io::Result<usize>> {
+        let Self { attention, link, stream, buffer, .. } = self;
+        poll_fn(|context| {
+            if called(attention, link, context) {
+                return Poll::Ready(Woken::Attention);
+            }
+            let mut stream = &*stream;
+            Pin::new(&mut stream).poll_read(context, buffer.room()).map(Woken::By)
+        })
+        .await
+    }
+
+    /// Waits for something slow. `None` when the connection was told to close meanwhile.
+    async fn wait(&mut self, wait: Wait) -> Result<Option<Outcome>, End> {
+        self.link.set_paused(true);
+        let server = Arc::clone(&self.server);
+        let mut outcome = pin!(outcome(&server, wait));
+        let waited = loop {
+            match self.attend() {
+                Ok(false) => {}
+                Ok(true) => break Ok(None),
+                Err(end) => break Err(end),
+            }
+            if let Woken::By(outcome) = self.race(&mut outcome).await {
+                break Ok(Some(outcome));
+            }
+        };
+        self.link.set_paused(false);
+        waited
+    }
+
+    /// Waits for something, or for attention.
+    async fn race<F: Future + Unpin>(&mut self, mut other: F) -> Woken<F::Output> {
+        let Self { attention, link, .. } = self;
+        poll_fn(|context| {
+            if called(attention, link, context) {
+                return Poll::Ready(Woken::Attention);
+            }
+            Pin::new(&mut other).poll(context).map(Woken::By)
+        })
+        .await
+    }
+
+    /// Follows the orders that came. True when the session was told to close.
+    fn attend(&mut self) -> Result<bool, End> {
+        let Some(orders) = self.link.take_orders() else { return Ok(false) };
+        if let Some(why) = orders.abort {
+            return Err(End::Gone(why));
+        }
+        if orders.release {
+            self.buffer.release();
+            self.session.release();
+        }
+        let Some(fault) = orders.close else { return Ok(false) };
+        self.session.fail(fault, now_ms());
+        self.note_stage();
+        match self.session.stage() {
+            session::Stage::Closed => Err(End::Said),
+            _ => Ok(true),
+        }
+    }
+
+    fn note_stage(&self) {
+        let stage = match self.session.stage() {
+            session::Stage::Handshake => Stage::Handshake,
+            session::Stage::Open => Stage::Open,
+            session::Stage::Closing | session::Stage::Closed => Stage::Closing,
+        };
+        if stage != self.link.stage() {
+            self.link.set_heartbeat_s(self.session.heartbeat_s());
+            self.link.set_stage(stage);
+        }
+    }
+
+    /// Keeps a refused peer waiting, until the watch ends it or the server stops.
+    async fn hold(&mut self) {
+        self.buffer = ReadBuffer::default();
+        self.link.set_stage(Stage::Refused);
+        loop {
+            let orders = self.link.take_orders().unwrap_or_default();
+            if orders.abort.is_some() || orders.close.is_some() {
+                return;
+            }
+            self.race(pending::<()>()).await;
+        }
+    }
+
+    /// Lets the writer write the rest, then waits for the peer to close its side, so that the rest reaches it.
+    async fn linger(&mut self) {
+        self.session.end(self.why, now_ms());
+        self.link.set_stage(Stage::Lingering);
+        self.link.finish_writing();
+        loop {
+            if self.link.take_orders().is_some_and(|orders| orders.abort.is_some()) {
+                return;
+            }
+            self.buffer = ReadBuffer::default();
+            self.buffer.prepare(0);
+            match self.read_once().await {
+                Woken::Attention | Woken::By(Ok(1..)) => {}
+                Woken::By(Ok(0) | Err(_)) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    /// Gives everything back, also when the task panicked or was cancelled.
+    fn drop(&mut self) {
+        self.session.end(self.why, now_ms());
+        self.link.abort(self.why);
+        self.link.finish_writing();
+        self.server.leave(self.number);
+    }
+}
+
+/// Whether the link called for attention. What calls later makes the new listener ready, and what called before
+/// is found by looking at the orders now.
+fn called(attention: &mut EventListener, link: &Link, context: &mut Context<'_>) -> bool {
+    let called = Pin::new(&mut *attention).poll(context).is_ready();
+    if called {
+        *attention = link.attention.listen();
+    }
+    called
+}
+
+async fn outcome(server: &Server, wait: Wait) -> Outcome {
+    match wait {
+        Wait::Durable(pending) => match pending.wait().await {
+            Ok(()) => Outcome::Durable,
+            Err(_) => Outcome::Lost,
+        },
+        Wait::Verify(verification) => {
+            let _turn = server.verifying.lock().await;
+            match task::spawn_blocking(move || verification.run()).await {
+                Ok(identity) => Outcome::Welcome(identity),
+                Err(reason) => Outcome::Refused(reason),
+            }
+        }
+    }
+}
+
+fn lost(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset => "the client reset the socket",
+        io::ErrorKind::TimedOut => "the client cannot be reached any more",
+        _ => "the socket failed",
+    }
+}

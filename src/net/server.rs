@@ -1,0 +1,95 @@
+//! What all tasks of the server share: the broker, the hub, and the connections that there are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use event_listener::Event;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+use super::hub::Hub;
+use super::watch::Watch;
+use crate::broker::Broker;
+use crate::fault::Fault;
+
+/// The server.
+pub(super) struct Server {
+    pub broker: Arc<Broker>,
+    pub hub: Arc<Hub>,
+    /// Passwords are verified one after the other: each takes a processor and megabytes of memory.
+    pub verifying: async_std::sync::Mutex<()>,
+    connections: Mutex<Connections>,
+    last_number: AtomicU64,
+    /// The last connection has gone.
+    empty: Event,
+}
+
+#[derive(Default)]
+struct Connections {
+    watches: FxHashMap<u64, Watch>,
+    /// New ones are closed with this fault at once.
+    closing: Option<Fault>,
+}
+
+impl Server {
+    pub fn new(broker: Arc<Broker>, hub: Arc<Hub>) -> Self {
+        Self {
+            broker,
+            hub,
+            verifying: async_std::sync::Mutex::new(()),
+            connections: Mutex::default(),
+            last_number: AtomicU64::new(0),
+            empty: Event::new(),
+        }
+    }
+
+    /// Enters a connection and answers its number.
+    pub fn enter(&self, watch: Watch) -> u64 {
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut connections = self.connections.lock();
+        if let Some(fault) = &connections.closing {
+            watch.link().close(fault.clone());
+        }
+        connections.watches.insert(number, watch);
+        number
+    }
+
+    /// Forgets a connection that has ended.
+    pub fn leave(&self, number: u64) {
+        let mut connections = self.connections.lock();
+        connections.watches.remove(&number);
+        if connections.watches.is_empty() {
+            connections.watches.shrink_to_fit();
+            drop(connections);
+            self.empty.notify(usize::MAX);
+        }
+    }
+
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        self.connections.lock().watches.len()
+    }
+
+    /// Does something with each connection.
+    pub fn each(&self, mut work: impl FnMut(&mut Watch)) {
+        self.connections.lock().watches.values_mut().for_each(&mut work);
+    }
+
+    /// Closes every connection, also those that are still to come.
+    pub fn close_all(&self, fault: &Fault) {
+        let mut connections = self.connections.lock();
+        connections.closing = Some(fault.clone());
+        connections.watches.values().for_each(|watch| watch.link().close(fault.clone()));
+    }
+
+    /// Waits until there is no connection any more.
+    pub async fn wait_until_empty(&self) {
+        loop {
+            let changed = self.empty.listen();
+            if self.count() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The server's life: it accepts until a signal comes or the store fails, then it closes its connections, makes
+//! everything durable, and ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_signal::{Signal, Signals};
+use async_std::net::TcpListener;
+use async_std::task::{self, JoinHandle};
+use futures_lite::{FutureExt, StreamExt};
+
+use super::server::Server;
+use super::{ServeError, deadlines, listener, watch};
+use crate::fault::Fault;
+use crate::wire::ReplyCode;
+
+/// What connections that did not close in time get to be gone.
+const ABORT_MAX: Duration = Duration::from_secs(1);
+
+/// What connections get to close when the store has failed: nothing can be saved for them any more.
+const LOST_MAX: Duration = Duration::from_secs(1);
+
+/// A program that a signal ends has this exit code and the signal's number added (POSIX shells).
+const SIGNAL_EXIT: i32 = 128;
+
+/// Why the server stops.
+enum Stop {
+    Signal(Signal),
+    Lost(String),
+}
+
+/// Serves until it is told to stop.
+pub(super) async fn run(
+    server: Arc<Server>,
+    socket: std::net::TcpListener,
+    began: Instant,
+) -> Result<(), ServeError> {
+    let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(ServeError::Signals)?;
+    if let Ok(address) = socket.local_addr() {
+        log::info!("listening on {address} for AMQP");
+    }
+    let accepting = task::spawn(listener::accept(Arc::clone(&server), TcpListener::from(socket)));
+    let watching = task::spawn(watch::run(Arc::clone(&server)));
+    let expiring = task::spawn(deadlines::run(Arc::clone(&server)));
+    log::info!("ready in {} ms", began.elapsed().as_millis());
+    let stop = told_to(&mut signals).or(failed(&server)).await;
+    accepting.cancel().await;
+    let outcome = match stop {
+        Stop::Signal(signal) => {
+            log::info!("{} received: shutting down", name(signal));
+            let _second = exit_on_next(signals);
+            let limit = Duration::from_millis(server.broker.config().amqp.shutdown_ms_max);
+            let reason = "broker forced connection closure with reason 'shutdown'";
+            close_all(&server, &Fault::connection(ReplyCode::ConnectionForced, reason), limit)
+                .await;
+            Ok(())
+        }
+        Stop::Lost(why) => {
+            log::error!("the store failed: {why}");
+            let reason = "the store failed; see the broker's log";
+            close_all(&server, &Fault::connection(ReplyCode::InternalError, reason), LOST_MAX)
+                .await;
+            Err(ServeError::Lost(why))
+        }
+    };
+    expiring.cancel().await;
+    watching.cancel().await;
+    let broker = Arc::clone(&server.broker);
+    task::spawn_blocking(move || broker.close()).await;
+    match (outcome, server.hub.why_lost()) {
+        (Ok(()), Some(why)) => Err(ServeError::Lost(why)),
+        (outcome, _) => {
+            log::info!("stopped");
+            outcome
+        }
+    }
+}
+
+async fn told_to(signals: &mut Signals) -> Stop {
+    loop {
+        match signals.next().await {
+            Some(Ok(signal)) => return Stop::Signal(signal),
+            Some(Err(error)) => log::error!("cannot wait for signals: {error}"),
+            None => futures_lite::future::pending().await,
+        }
+    }
+}
+
+async fn failed(server: &Server) -> Stop {
+    loop {
+        let lost = server.hub.lost.listen();
+        if let Some(why) = server.hub.why_lost() {
+            return Stop::Lost(why);
+        }
+        lost.await;
+    }
+}
+
+/// A second signal ends the program at once.
+fn exit_on_next(mut signals: Signals) -> JoinHandle<()> {
+    task::spawn(async move {
+        if let Stop::Signal(signal) = told_to(&mut signals).await {
+            log::warn!("{} received again: ending at once", name(signal));
+            std::process::exit(SIGNAL_EXIT + signal as i32);
+        }
+    })
+}
+
+/// Closes all connections; those that do not agree in time are cut off.
+async fn close_all(server: &Server, fault: &Fault, limit: Duration) {
+    let count = server.count();
+    if count == 0 {
+        return;
+    }
+    log::info!("closing {count} connections");
+    server.close_all(fault);
+    if emptied(server, limit).await {
+        return;
+    }
+    log::warn!("{} connections did not close in time", server.count());
+    server.each(|watch| watch.link().abort("the broker stops"));
+    emptied(server, ABORT_MAX).await;
+}
+
+async fn emptied(server: &Server, limit: Duration) -> bool {
+    let empty = async {
+        server.wait_until_empty().await;
+        true
+    };
+    let late = async {
+        task::sleep(limit).await;
+        false
+    };
+    empty.or(late).await
+}
+
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Term => "SIGTERM",
+        Signal::Int => "SIGINT",
+        _ => "a signal",
+    }
+}

@@ -1,0 +1,119 @@
+//! The time of all connections, looked at by one task: heartbeats both ways, the limits of handshakes, of closing
+//! and of refusals, and buffers of connections that have gone quiet. It also asks the broker to look at its alarms.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_std::task;
+
+use super::link::{Link, Stage};
+use super::server::Server;
+use crate::broker::ClientOutbox;
+
+/// How often the connections are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A connection that was told to close has this long to agree.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
+
+/// A refused connection gets no answer for this long.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+/// After everything was said the peer has this long to close its side.
+const LINGERING_MAX: Duration = Duration::from_secs(1);
+
+/// A connection that was quiet for this long gives its buffers back.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// One connection, watched.
+pub(super) struct Watch {
+    link: Arc<Link>,
+    outbox: Arc<ClientOutbox>,
+    stage: Stage,
+    stage_since: Instant,
+    reads: u32,
+    read_at: Instant,
+    written_bytes: u64,
+    written_at: Instant,
+    released: bool,
+}
+
+/// Looks after all connections for ever.
+pub(super) async fn run(server: Arc<Server>) {
+    let handshake_max = Duration::from_millis(server.broker.config().amqp.handshake_ms_max);
+    loop {
+        task::sleep(LOOK_EVERY).await;
+        let now = Instant::now();
+        server.each(|watch| watch.look(now, handshake_max));
+        server.broker.check_alarms();
+    }
+}
+
+impl Watch {
+    pub fn new(link: Arc<Link>, outbox: Arc<ClientOutbox>) -> Self {
+        let now = Instant::now();
+        Self {
+            stage: link.stage(),
+            stage_since: now,
+            reads: link.reads(),
+            read_at: now,
+            written_bytes: 0,
+            written_at: now,
+            released: true,
+            link,
+            outbox,
+        }
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn look(&mut self, now: Instant, handshake_max: Duration) {
+        self.note_activity(now);
+        let stage = self.link.stage();
+        if stage != self.stage {
+            (self.stage, self.stage_since) = (stage, now);
+        }
+        let (limit, why) = match stage {
+            Stage::Open => return self.look_at_open(now),
+            Stage::Handshake => (handshake_max, "it took too long to open its connection"),
+            Stage::Closing => (CLOSING_MAX, "it took too long to agree"),
+            Stage::Refused => (REFUSAL, "refused"),
+            Stage::Lingering => (LINGERING_MAX, "it did not close its side"),
+        };
+        if now.duration_since(self.stage_since) >= limit {
+            self.link.abort(why);
+        }
+    }
+
+    fn note_activity(&mut self, now: Instant) {
+        let (reads, written_bytes) = (self.link.reads(), self.outbox.written_bytes());
+        if reads != self.reads || self.link.is_paused() {
+            (self.reads, self.read_at) = (reads, now);
+            self.released = false;
+        }
+        if written_bytes != self.written_bytes {
+            (self.written_bytes, self.written_at) = (written_bytes, now);
+            self.released = false;
+        }
+    }
+
+    fn look_at_open(&mut self, now: Instant) {
+        let (silent, unwritten) = (now - self.read_at, now - self.written_at);
+        let heartbeat = Duration::from_secs(self.link.heartbeat_s().into());
+        if !heartbeat.is_zero() {
+            if silent >= 2 * heartbeat + LOOK_EVERY {
+                return self.link.abort("missed heartbeats from the client");
+            }
+            // Where bytes are waiting already, one more heartbeat would tell the peer nothing.
+            if unwritten + LOOK_EVERY >= heartbeat / 2 && self.outbox.waiting_bytes() == 0 {
+                self.outbox.heartbeat();
+            }
+        }
+        if !self.released && silent >= QUIET && unwritten >= QUIET {
+            self.released = true;
+            self.link.release_buffers();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Putting a message together from its method, its header and its body (specification 4.2.6): the order of the
+//! frames, and sizes.
+
+use super::channel::Channel;
+use super::properties::{self, Sender};
+use super::work::Context;
+use crate::broker::ExchangeRef;
+use crate::fault::Fault;
+use crate::message::Builder;
+use crate::wire::{ContentHeader, ReplyCode, basic};
+
+/// A message that is arriving.
+pub(super) enum Content {
+    /// The method is there.
+    Announced(Publishing),
+    /// Method and header are there.
+    Begun(Box<Begun>),
+}
+
+/// Where a message is to be published.
+pub(super) struct Publishing {
+    pub exchange: ExchangeRef,
+    pub mandatory: bool,
+}
+
+/// A message whose body is arriving.
+pub(super) struct Begun {
+    publishing: Publishing,
+    extra_keys: Vec<String>,
+    builder: Builder,
+    /// Bytes of the body that are still to come.
+    missing_bytes: u64,
+}
+
+impl Channel {
+    /// Whether a method may come now: not in the middle of a message.
+    pub(super) fn expect_method(&self) -> Result<(), Fault> {
+        match self.content {
+            None => Ok(()),
+            Some(Content::Announced(_)) => Err(out_of_order(format!(
+                "expected content header for class {}, got non content header frame instead",
+                basic::CLASS_ID
+            ))),
+            Some(Content::Begun(_)) => Err(expected_body()),
+        }
+    }
+
+    pub(super) fn content_header(
+        &mut self,
+        context: &mut Context<'_>,
+        header: &ContentHeader<'_>,
+    ) -> Result<(), Fault> {
+        let publishing = match self.content.take() {
+            None => return Err(expected_method()),
+            Some(Content::Begun(_)) => return Err(expected_body()),
+            Some(Content::Announced(publishing)) => publishing,
+        };
+        if header.class_id != basic::CLASS_ID {
+            return Err(out_of_order(format!(
+                "expected content header for class {}, got one for class {} instead",
+                basic::CLASS_ID,
+                header.class_id
+            )));
+        }
+        self.begin(context, publishing, header).map_err(at_publish)
+    }
+
+    fn begin(
+        &mut self,
+        context: &mut Context<'_>,
+        publishing: Publishing,
+        header: &ContentHeader<'_>,
+    ) -> Result<(), Fault> {
+        let (size, most) = (header.body_size, context.amqp.message_bytes_max);
+        if size > most {
+            let text = format!("message size {size} is larger than configured max size {most}");
+            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        }
+        let sender = Sender {
+            user: context.client.user(),
+            reply_address: self.reply_to.as_ref().map(|reply_to| &*reply_to.address),
+        };
+        let read = properties::read(header.properties, &sender, context.now_ms)?;
+        let builder = Builder::new(
+            publishing.exchange.name().clone(),
+            &self.routing_key,
+            read.rewritten.as_deref().unwrap_or(header.properties),
+            size as usize,
+            read.facts,
+        );
+        if size == 0 {
+            return self.published(context, publishing, read.extra_keys, builder.finish());
+        }
+        let begun = Begun { publishing, extra_keys: read.extra_keys, builder, missing_bytes: size };
+        self.content = Some(Content::Begun(Box::new(begun)));
+        Ok(())
+    }
+
+    pub(super) fn content_body(
+        &mut self,
+        context: &mut Context<'_>,
+        payload: &[u8],
+    ) -> Result<(), Fault> {
+        let begun = match &mut self.content {
+            None => return Err(expected_method()),
+            Some(Content::Announced(_)) => return self.expect_method(),
+            Some(Content::Begun(begun)) => begun,
+        };
+        let Some(missing_bytes) = begun.missing_bytes.checked_sub(payload.len() as u64) else {
+            let text = "content body frame exceeds remaining content size";
+            return Err(at_publish(Fault::connection(ReplyCode::FrameError, text)));
+        };
+        begun.missing_bytes = missing_bytes;
+        begun.builder.push(payload);
+        if missing_bytes > 0 {
+            return Ok(());
+        }
+        let Some(Content::Begun(begun)) = self.content.take() else { return Ok(()) };
+        let Begun { publishing, extra_keys, builder, .. } = *begun;
+        self.published(context, publishing, extra_keys, builder.finish()).map_err(at_publish)
+    }
+}
+
+fn at_publish(fault: Fault) -> Fault {
+    fault.at(basic::Publish::CLASS_ID, basic::Publish::METHOD_ID)
+}
+
+fn out_of_order(text: String) -> Fault {
+    at_publish(Fault::connection(ReplyCode::UnexpectedFrame, text))
+}
+
+fn expected_body() -> Fault {
+    out_of_order("expected content body, got non content body frame instead".to_owned())
+}
+
+fn expected_method() -> Fault {
+    let text = "expected method frame, got non method frame instead";
+    Fault::connection(ReplyCode::UnexpectedFrame, text)
+}

@@ -1,0 +1,70 @@
+//! Class exchange (specification 1.6): declaring, deleting, and binding exchanges to one another.
+
+use super::channel::Channel;
+use super::reply::{Answer, Reply};
+use super::work::Context;
+use crate::broker::{BindingRequest, DeclareMode, DeleteExchange, ExchangeDeclaration};
+use crate::fault::Fault;
+use crate::wire::{Method, exchange};
+
+impl Channel {
+    pub(super) fn exchange_declare(
+        &mut self,
+        context: &mut Context<'_>,
+        declare: &exchange::Declare<'_>,
+    ) -> Result<Answer, Fault> {
+        let declaration = ExchangeDeclaration {
+            name: declare.exchange,
+            kind: declare.kind,
+            mode: if declare.passive { DeclareMode::Passive } else { DeclareMode::Active },
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            arguments: &declare.arguments,
+        };
+        let pending = context.client.declare_exchange(&declaration)?;
+        let reply = Reply::Method(Method::ExchangeDeclareOk(exchange::DeclareOk));
+        Ok(Answer::to_change(pending, declare.no_wait, reply))
+    }
+
+    pub(super) fn exchange_delete(
+        &mut self,
+        context: &mut Context<'_>,
+        delete: &exchange::Delete<'_>,
+    ) -> Result<Answer, Fault> {
+        let condition = DeleteExchange { if_unused: delete.if_unused };
+        let pending = context.client.delete_exchange(delete.exchange, condition)?;
+        let reply = Reply::Method(Method::ExchangeDeleteOk(exchange::DeleteOk));
+        Ok(Answer::to_change(pending, delete.no_wait, reply))
+    }
+
+    pub(super) fn exchange_bind(
+        &mut self,
+        context: &mut Context<'_>,
+        bind: &exchange::Bind<'_>,
+    ) -> Result<Answer, Fault> {
+        let pending = context.client.bind_exchange(&BindingRequest {
+            source: bind.source,
+            destination: bind.destination,
+            routing_key: bind.routing_key,
+            arguments: &bind.arguments,
+        })?;
+        let reply = Reply::Method(Method::ExchangeBindOk(exchange::BindOk));
+        Ok(Answer::to_change(pending, bind.no_wait, reply))
+    }
+
+    pub(super) fn exchange_unbind(
+        &mut self,
+        context: &mut Context<'_>,
+        unbind: &exchange::Unbind<'_>,
+    ) -> Result<Answer, Fault> {
+        let pending = context.client.unbind_exchange(&BindingRequest {
+            source: unbind.source,
+            destination: unbind.destination,
+            routing_key: unbind.routing_key,
+            arguments: &unbind.arguments,
+        })?;
+        let reply = Reply::Method(Method::ExchangeUnbindOk(exchange::UnbindOk));
+        Ok(Answer::to_change(pending, unbind.no_wait, reply))
+    }
+}

@@ -1,0 +1,146 @@
+//! How channels and connections end: by the client's wish, by a fault, by an operator, or because the socket
+//! is gone.
+
+use super::{Discarding, Phase, Session, Slot, Step};
+use crate::fault::Fault;
+use crate::wire::{self, Frame, Method, channel, connection};
+
+/// A whole frame with `connection.close-ok`.
+const CLOSE_OK_FRAME: &[u8] = &[1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 206];
+
+impl Session {
+    /// Closes the connection with this fault: the client is told if it is far enough to understand, and
+    /// everything it had is given back. Without effect on a connection that is closing already.
+    pub fn fail(&mut self, fault: Fault, now_ms: u64) {
+        self.waiting = None;
+        match self.phase {
+            Phase::Closing(_) | Phase::Closed => {}
+            Phase::Running => {
+                log::warn!("{}: closed: {fault}", self.title());
+                self.leave(now_ms);
+                self.send_close(&fault);
+                self.outbox.flush();
+            }
+            _ => {
+                log::warn!("{}: closed before it was open: {fault}", self.peer);
+                self.phase = Phase::Closed;
+            }
+        }
+    }
+
+    /// The socket is gone, for this reason: gives back everything that the connection had. May be called
+    /// again.
+    pub fn end(&mut self, reason: &str, now_ms: u64) {
+        self.waiting = None;
+        match self.phase {
+            Phase::Closed => {}
+            Phase::Closing(_) => {
+                log::debug!("{}: closed without its agreement: {reason}", self.peer)
+            }
+            _ => log::warn!("{}: closed: {reason}", self.title()),
+        }
+        self.phase = Phase::Closed;
+        self.outbox.close();
+        self.leave(now_ms);
+    }
+
+    /// Gives back the memory that a busy connection gathered: it has gone quiet.
+    pub fn release(&mut self) {
+        self.work.release();
+    }
+
+    /// Who this is, for the log.
+    pub(super) fn title(&self) -> String {
+        match &self.client {
+            Some(client) => format!("{} (user '{}')", self.peer, client.user()),
+            None => self.peer.to_string(),
+        }
+    }
+
+    /// Closes all channels and leaves the virtual host.
+    pub(super) fn leave(&mut self, now_ms: u64) {
+        let Some(client) = self.client.take() else { return };
+        self.work.flush(&client, now_ms);
+        for (_, slot) in self.channels.drain() {
+            if let Slot::Open(channel) = slot {
+                channel.close(&client, now_ms);
+            }
+        }
+        self.broker.disconnect(&client, now_ms);
+    }
+
+    /// Closes one channel with a fault (specification 1.5.2.5).
+    pub(super) fn fail_channel(&mut self, number: u16, fault: &Fault, now_ms: u64) {
+        log::warn!("{}: channel {number} closed: {fault}", self.title());
+        self.close_slot(number, now_ms);
+        self.channels.insert(number, Slot::Closing);
+        let close = channel::Close {
+            reply_code: fault.code.code(),
+            reply_text: &fault.reply_text(),
+            class_id: fault.class_id,
+            method_id: fault.method_id,
+        };
+        self.send(number, &Method::ChannelClose(close));
+    }
+
+    /// Takes a channel's number out of use and gives back what it had.
+    pub(super) fn close_slot(&mut self, number: u16, now_ms: u64) {
+        let Some(client) = &self.client else { return };
+        self.work.flush(client, now_ms);
+        if let Some(Slot::Open(channel)) = self.channels.remove(&number) {
+            channel.close(client, now_ms);
+        }
+    }
+
+    /// Throws away what a client sends that was told to close, until it agrees.
+    pub(super) fn discard(
+        &mut self,
+        discarding: Discarding,
+        bytes: &[u8],
+    ) -> (Option<Step>, usize) {
+        if discarding == Discarding::Bytes {
+            return self.discard_bytes(bytes);
+        }
+        match wire::next_frame(bytes, self.limits.frame_bytes_max) {
+            Ok(None) => (None, 0),
+            Ok(Some((Frame::Method { channel: 0, method }, used))) => match method {
+                Method::ConnectionCloseOk(_) => (Some(self.close_agreed()), used),
+                Method::ConnectionClose(_) => {
+                    self.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
+                    (Some(self.close_agreed()), used)
+                }
+                _ => (Some(Step::Next), used),
+            },
+            Ok(Some((_, used))) => (Some(Step::Next), used),
+            Err(_) => {
+                self.phase = Phase::Closing(Discarding::Bytes);
+                self.discard_bytes(bytes)
+            }
+        }
+    }
+
+    /// The client sends its agreement last, so it is looked for at the end only.
+    fn discard_bytes(&mut self, bytes: &[u8]) -> (Option<Step>, usize) {
+        if bytes.ends_with(CLOSE_OK_FRAME) {
+            return (Some(self.close_agreed()), bytes.len());
+        }
+        (None, bytes.len().saturating_sub(CLOSE_OK_FRAME.len() - 1))
+    }
+
+    fn close_agreed(&mut self) -> Step {
+        self.phase = Phase::Closed;
+        Step::Close
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_that_is_looked_for_is_close_ok() {
+        let mut frame = Vec::new();
+        Method::ConnectionCloseOk(connection::CloseOk).encode_frame(0, &mut frame);
+        assert_eq!(frame, CLOSE_OK_FRAME);
+    }
+}

@@ -1,0 +1,465 @@
+//! One connection's protocol, from its first eight bytes to its last frame: bytes and time come in, replies
+//! go out through the connection's outbox, and what has to be waited for is handed to the caller.
+//!
+//! A [`Session`] is a plain value without sockets, clocks or tasks. Its owner calls [`Session::receive`] with
+//! whatever the peer sent and does what the answer says: bring more bytes, wait for the disk or for a password
+//! to be verified and come back with [`Session::resume`], or close. There is one file for each class of
+//! methods; `handshake` and `lifecycle` know the phases of a connection, `content` puts messages together.
+//!
+//! Messages published in one call of `receive` form one batch. The batch is handed to the broker at the end of
+//! the call, and before any method whose answer could show whether it was.
+
+mod channel;
+mod confirm;
+mod connection;
+mod consume;
+mod content;
+mod exchange;
+mod handshake;
+mod lifecycle;
+mod peer;
+mod properties;
+mod publish;
+mod queue;
+mod reply;
+mod sasl;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod work;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+pub use self::peer::Peer;
+
+use self::channel::Channel;
+use self::handshake::Applicant;
+use self::reply::Reply;
+use self::work::{Context, Work};
+use crate::broker::{Broker, Client, ClientOutbox, Closer, Identity, Pending, Verification};
+use crate::fault::Fault;
+use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode, Scope};
+
+/// A frame of a client that has not logged in may have this many bytes, head and end included.
+const HANDSHAKE_FRAME_BYTES_MAX: u32 = 8192;
+
+/// Deliveries pause when the outbox holds its configured bound; replies may fill it up to this many times the
+/// bound before requests pause too. Between the two a slow consumer's acknowledgements are still read.
+const OUTBOX_BOUNDS_MAX: usize = 2;
+
+/// What came of some bytes.
+#[derive(Debug)]
+pub struct Received {
+    /// How many of the bytes are done with. The rest is the beginning of a frame, or follows something that has
+    /// to be waited for; it is passed again.
+    pub consumed: usize,
+    /// What to do next.
+    pub then: Then,
+}
+
+/// What the owner of a session does next.
+#[derive(Debug)]
+pub enum Then {
+    /// Bring more bytes.
+    More,
+    /// Wait until the peer has read some of what it was sent, then pass the rest again.
+    Full,
+    /// Wait for this, tell the outcome to [`Session::resume`], then pass the rest again.
+    Wait(Wait),
+    /// Write what is in the outbox and close the socket.
+    Close,
+    /// Close the socket after a while during which the peer gets no answer: guessing passwords takes time.
+    Refuse,
+}
+
+/// Something that takes its time.
+#[derive(Debug)]
+pub enum Wait {
+    /// A change on its way to the disk.
+    Durable(Pending),
+    /// A password that has to be verified, which is slow.
+    Verify(Verification),
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The change is on the disk.
+    Durable,
+    /// The store is gone, and with it the promise.
+    Lost,
+    /// The password was right.
+    Welcome(Identity),
+    /// It was not; the reason is for the log.
+    Refused(String),
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It was not opened yet.
+    Handshake,
+    /// It is open.
+    Open,
+    /// It was told to close and has not agreed yet.
+    Closing,
+    /// There is nothing more to say.
+    Closed,
+}
+
+/// The states of a connection.
+#[derive(Debug)]
+enum Phase {
+    /// Before the protocol header.
+    Header,
+    /// `connection.start` was sent.
+    Starting,
+    /// A password is being verified.
+    Verifying,
+    /// `connection.tune` was sent.
+    Tuning,
+    /// `connection.tune-ok` was received.
+    Opening,
+    /// Open.
+    Running,
+    /// `connection.close` was sent. What comes is discarded until the client agrees.
+    Closing(Discarding),
+    /// The socket goes.
+    Closed,
+}
+
+/// How a closing connection finds the client's answer in what it discards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Discarding {
+    /// Frame by frame.
+    Frames,
+    /// The frames are no frames any more: only the last bytes can be trusted.
+    Bytes,
+}
+
+impl Phase {
+    /// RabbitMQ's name for the state, for error texts.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Header | Self::Starting => "starting",
+            Self::Verifying => "securing",
+            Self::Tuning => "tuning",
+            Self::Opening => "opening",
+            Self::Running => "running",
+            Self::Closing(_) => "closing",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What the two sides agreed on.
+#[derive(Debug, Clone, Copy)]
+struct Negotiated {
+    channel_max: u16,
+    frame_bytes_max: u32,
+    heartbeat_s: u16,
+}
+
+/// A number of a channel that is in use.
+enum Slot {
+    Open(Box<Channel>),
+    /// `channel.close` was sent; everything but the client's agreement is ignored.
+    Closing,
+}
+
+/// What the session does when a wait is over.
+enum Waiting {
+    Reply { channel: u16, reply: Reply },
+    Login,
+    Secret,
+}
+
+/// What a frame led to.
+#[derive(Debug)]
+enum Step {
+    Next,
+    Wait(Wait),
+    Close,
+    Refuse,
+}
+
+/// One connection's protocol.
+pub struct Session {
+    broker: Arc<Broker>,
+    outbox: Arc<ClientOutbox>,
+    peer: Peer,
+    /// How an operator reaches the connection; handed to the broker when the connection is opened.
+    close: Option<Closer>,
+    phase: Phase,
+    limits: Negotiated,
+    /// What the client said about itself, until the connection is open.
+    applicant: Option<Box<Applicant>>,
+    client: Option<Arc<Client>>,
+    channels: FxHashMap<u16, Slot>,
+    waiting: Option<Waiting>,
+    work: Work,
+}
+
+impl Session {
+    /// A connection that was just accepted. `close` lets an operator close it, from any thread.
+    pub fn new(broker: Arc<Broker>, outbox: Arc<ClientOutbox>, peer: Peer, close: Closer) -> Self {
+        let amqp = &broker.config().amqp;
+        let limits = Negotiated {
+            channel_max: amqp.channel_max,
+            frame_bytes_max: HANDSHAKE_FRAME_BYTES_MAX.min(amqp.frame_bytes_max),
+            heartbeat_s: 0,
+        };
+        Self {
+            broker,
+            outbox,
+            peer,
+            close: Some(close),
+            phase: Phase::Header,
+            limits,
+            applicant: None,
+            client: None,
+            channels: FxHashMap::default(),
+            waiting: None,
+            work: Work::default(),
+        }
+    }
+
+    /// How far the connection has come.
+    pub fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Running => Stage::Open,
+            Phase::Closing(_) => Stage::Closing,
+            Phase::Closed => Stage::Closed,
+            _ => Stage::Handshake,
+        }
+    }
+
+    /// Seconds between heartbeats, 0 for none; known when the connection is open.
+    pub fn heartbeat_s(&self) -> u16 {
+        self.limits.heartbeat_s
+    }
+
+    /// Bytes that the largest frame of the peer may have at this moment, head and end included.
+    pub fn frame_bytes_max(&self) -> u32 {
+        self.limits.frame_bytes_max
+    }
+
+    /// The connection as the broker knows it, while it is open.
+    pub fn client(&self) -> Option<&Arc<Client>> {
+        self.client.as_ref()
+    }
+
+    /// Bytes that the frame at the head of `rest`, which `receive` left over, has in all; 0 when that is
+    /// not known yet.
+    pub fn wanted(&self, rest: &[u8]) -> usize {
+        match self.phase {
+            Phase::Header => PROTOCOL_HEADER.len(),
+            _ => wire::frame_bytes_needed(rest)
+                .map_or(0, |bytes| bytes.min(self.limits.frame_bytes_max as usize)),
+        }
+    }
+
+    /// Whether the peer reads too little of what it was sent for more of its requests to be served.
+    pub fn is_full(&self) -> bool {
+        let bound = self.broker.config().amqp.outbox_bytes_max;
+        self.outbox.waiting_bytes() >= bound.saturating_mul(OUTBOX_BOUNDS_MAX)
+    }
+
+    /// Takes in what the peer sent: as many frames as are there, or as far as the first thing that has to
+    /// be waited for. `now_ms` is the time in milliseconds since the Unix epoch.
+    pub fn receive(&mut self, bytes: &[u8], now_ms: u64) -> Received {
+        let mut consumed = 0;
+        let then = loop {
+            let (step, used) = self.take(&bytes[consumed..], now_ms);
+            consumed += used;
+            match step {
+                Some(Step::Next) if self.work.replied && self.is_full() => break Then::Full,
+                Some(Step::Next) => {}
+                Some(Step::Wait(wait)) => break Then::Wait(wait),
+                Some(Step::Close) => break Then::Close,
+                Some(Step::Refuse) => break Then::Refuse,
+                None => break Then::More,
+            }
+        };
+        self.finish_work(now_ms);
+        Received { consumed, then }
+    }
+
+    /// Goes on after a wait.
+    pub fn resume(&mut self, outcome: Outcome, now_ms: u64) -> Then {
+        let Some(waiting) = self.waiting.take() else { return Then::More };
+        let (channel, result) = match (waiting, outcome) {
+            (Waiting::Reply { channel, reply }, Outcome::Durable) => {
+                reply.send(&self.outbox, channel);
+                (channel, Ok(Step::Next))
+            }
+            (Waiting::Reply { channel, .. }, _) => (channel, Err(store_lost())),
+            (Waiting::Login, Outcome::Welcome(identity)) => (0, Ok(self.welcome(identity))),
+            (Waiting::Login, Outcome::Refused(reason)) => (0, Ok(self.refuse_login(&reason))),
+            (Waiting::Secret, Outcome::Welcome(_)) => (0, Ok(self.take_secret())),
+            (Waiting::Secret, Outcome::Refused(reason)) => (0, Err(self.refuse_secret(&reason))),
+            (Waiting::Login | Waiting::Secret, _) => (0, Err(store_lost())),
+        };
+        let step = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
+        self.finish_work(now_ms);
+        match step {
+            Step::Next => Then::More,
+            Step::Wait(wait) => Then::Wait(wait),
+            Step::Close => Then::Close,
+            Step::Refuse => Then::Refuse,
+        }
+    }
+
+    /// Takes one frame off the head of `bytes`: what it led to, `None` when it is not complete, and how many
+    /// bytes it had.
+    fn take(&mut self, bytes: &[u8], now_ms: u64) -> (Option<Step>, usize) {
+        match self.phase {
+            Phase::Closed => return (Some(Step::Close), bytes.len()),
+            Phase::Closing(discarding) => return self.discard(discarding, bytes),
+            Phase::Header => return self.take_header(bytes),
+            _ => {}
+        }
+        let (frame, used) = match wire::next_frame(bytes, self.limits.frame_bytes_max) {
+            Ok(Some(cut)) => cut,
+            Ok(None) => return (None, 0),
+            Err(error) => {
+                let (class_id, method_id) = (error.class_id, error.method_id);
+                let fault = Fault::from(error).at(class_id, method_id);
+                return (Some(self.fault(0, fault, now_ms)), 0);
+            }
+        };
+        let channel = match frame {
+            Frame::Method { channel, .. }
+            | Frame::Header { channel, .. }
+            | Frame::Body { channel, .. }
+            | Frame::Heartbeat { channel } => channel,
+        };
+        let step = match self.frame(frame, now_ms) {
+            Ok(step) => step,
+            Err(fault) => self.fault(channel, fault, now_ms),
+        };
+        (Some(step), used)
+    }
+
+    fn take_header(&mut self, bytes: &[u8]) -> (Option<Step>, usize) {
+        match wire::protocol_header(bytes) {
+            HeaderCheck::NeedMore => (None, 0),
+            HeaderCheck::Ok => (Some(self.start()), PROTOCOL_HEADER.len()),
+            HeaderCheck::Wrong => (Some(self.refuse_header()), bytes.len()),
+        }
+    }
+
+    fn frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Step, Fault> {
+        if !matches!(self.phase, Phase::Running) {
+            return self.handshake_frame(frame);
+        }
+        match frame {
+            Frame::Method { channel: 0, method } => self.connection_method(&method, now_ms),
+            Frame::Method { channel, method } => {
+                let (class_id, method_id) = (method.class_id(), method.method_id());
+                self.channel_method(channel, method, now_ms)
+                    .map_err(|fault| located(fault, class_id, method_id))
+            }
+            Frame::Header { channel, header } => {
+                self.on_content(channel, now_ms, |open, context| {
+                    open.content_header(context, &header)
+                })
+            }
+            Frame::Body { channel, payload } => {
+                self.on_content(channel, now_ms, |open, context| {
+                    open.content_body(context, payload)
+                })
+            }
+            Frame::Heartbeat { channel: 0 } => Ok(Step::Next),
+            Frame::Heartbeat { .. } => {
+                Err(Fault::connection(ReplyCode::UnexpectedFrame, "heartbeat on a channel"))
+            }
+        }
+    }
+
+    fn on_content(
+        &mut self,
+        number: u16,
+        now_ms: u64,
+        take: impl FnOnce(&mut Channel, &mut Context<'_>) -> Result<(), Fault>,
+    ) -> Result<Step, Fault> {
+        if number == 0 {
+            let text = "content on channel 0";
+            return Err(Fault::connection(ReplyCode::UnexpectedFrame, text));
+        }
+        match self.parts(number, now_ms) {
+            (Some(Slot::Open(channel)), Some(mut context)) => {
+                take(channel, &mut context)?;
+                Ok(Step::Next)
+            }
+            (Some(Slot::Closing), _) => Ok(Step::Next),
+            _ => Err(expected_open()),
+        }
+    }
+
+    /// A channel's slot, and what its handlers need besides.
+    fn parts(&mut self, number: u16, now_ms: u64) -> (Option<&mut Slot>, Option<Context<'_>>) {
+        let context = self.client.as_ref().map(|client| Context {
+            client,
+            outbox: &self.outbox,
+            amqp: &self.broker.config().amqp,
+            work: &mut self.work,
+            now_ms,
+        });
+        (self.channels.get_mut(&number), context)
+    }
+
+    fn finish_work(&mut self, now_ms: u64) {
+        if let Some(client) = &self.client {
+            self.work.flush(client, now_ms);
+        }
+        self.work.replied = false;
+        self.outbox.flush();
+    }
+
+    /// Closes what a fault closes.
+    fn fault(&mut self, channel: u16, fault: Fault, now_ms: u64) -> Step {
+        match self.phase {
+            Phase::Closing(_) | Phase::Closed => Step::Next,
+            Phase::Running if channel != 0 && fault.scope == Scope::Channel => {
+                self.fail_channel(channel, &fault, now_ms);
+                Step::Next
+            }
+            Phase::Running => {
+                self.fail(fault, now_ms);
+                Step::Next
+            }
+            _ => self.refuse(&fault.to_string()),
+        }
+    }
+
+    fn send(&mut self, channel: u16, method: &Method<'_>) {
+        self.outbox.send(channel, method);
+        self.work.replied = true;
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("peer", &self.peer)
+            .field("phase", &self.phase)
+            .field("channels", &self.channels.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn located(fault: Fault, class_id: u16, method_id: u16) -> Fault {
+    if fault.class_id == 0 { fault.at(class_id, method_id) } else { fault }
+}
+
+fn expected_open() -> Fault {
+    Fault::connection(ReplyCode::ChannelError, "expected 'channel.open'")
+}
+
+fn store_lost() -> Fault {
+    Fault::connection(ReplyCode::InternalError, "the store failed; see the broker's log")
+}

@@ -1,0 +1,48 @@
+//! Replies that wait until what they report is on the disk, or are not wanted at all.
+
+use std::sync::Arc;
+
+use crate::broker::{ClientOutbox, Pending};
+use crate::wire::{Method, queue};
+
+/// A reply that owns its text.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// One without text of its own.
+    Method(Method<'static>),
+    /// `queue.declare-ok`.
+    Declared { queue: Arc<str>, messages: u32, consumers: u32 },
+}
+
+impl Reply {
+    pub(super) fn send(&self, outbox: &ClientOutbox, channel: u16) {
+        match self {
+            Self::Method(method) => outbox.send(channel, method),
+            Self::Declared { queue, messages, consumers } => {
+                let declared = queue::DeclareOk {
+                    queue,
+                    message_count: *messages,
+                    consumer_count: *consumers,
+                };
+                outbox.send(channel, &Method::QueueDeclareOk(declared));
+            }
+        }
+    }
+}
+
+/// What a method's handler leaves to be done.
+#[derive(Debug)]
+#[must_use]
+pub(super) enum Answer {
+    /// Nothing: the reply was sent, or there is none.
+    Given,
+    /// The reply is sent when the change is on the disk.
+    Later(Pending, Reply),
+}
+
+impl Answer {
+    /// The reply to a change. With `no-wait` there is none, and nothing to wait for.
+    pub(super) fn to_change(pending: Pending, no_wait: bool, reply: Reply) -> Self {
+        if no_wait { Self::Given } else { Self::Later(pending, reply) }
+    }
+}

@@ -1,0 +1,104 @@
+//! Class basic, settling deliveries (specification 1.8.3.13 to 1.8.3.17): acknowledge, reject, return, recover.
+
+use super::channel::{Channel, Mode};
+use super::reply::Answer;
+use super::work::Context;
+use crate::broker::{QueueRef, Settlement};
+use crate::fault::Fault;
+use crate::outbox::Settled;
+use crate::wire::{Method, ReplyCode, basic};
+
+impl Channel {
+    pub(super) fn acknowledge(
+        &mut self,
+        context: &mut Context<'_>,
+        ack: basic::Ack,
+    ) -> Result<(), Fault> {
+        let settled = if ack.multiple {
+            self.take_through(context, ack.delivery_tag)?
+        } else {
+            self.take_one(context, ack.delivery_tag)?
+        };
+        match &mut self.mode {
+            Mode::Transaction(transaction) => {
+                transaction.settle(settled, Settlement::Acknowledge);
+            }
+            Mode::Plain | Mode::Confirm { .. } => context.work.acknowledge(settled),
+        }
+        Ok(())
+    }
+
+    pub(super) fn reject(
+        &mut self,
+        context: &mut Context<'_>,
+        reject: basic::Reject,
+    ) -> Result<Answer, Fault> {
+        let settled = self.take_one(context, reject.delivery_tag)?;
+        self.give_back(context, settled, reject.requeue);
+        Ok(Answer::Given)
+    }
+
+    pub(super) fn nack(
+        &mut self,
+        context: &mut Context<'_>,
+        nack: basic::Nack,
+    ) -> Result<Answer, Fault> {
+        let settled = if nack.multiple {
+            self.take_through(context, nack.delivery_tag)?
+        } else {
+            self.take_one(context, nack.delivery_tag)?
+        };
+        self.give_back(context, settled, nack.requeue);
+        Ok(Answer::Given)
+    }
+
+    pub(super) fn recover(
+        &mut self,
+        context: &mut Context<'_>,
+        recover: basic::Recover,
+    ) -> Result<Answer, Fault> {
+        self.requeue_all(context, recover.requeue)?;
+        Ok(self.reply(context, &Method::BasicRecoverOk(basic::RecoverOk)))
+    }
+
+    pub(super) fn recover_async(
+        &mut self,
+        context: &mut Context<'_>,
+        recover: basic::RecoverAsync,
+    ) -> Result<Answer, Fault> {
+        self.requeue_all(context, recover.requeue)?;
+        Ok(Answer::Given)
+    }
+
+    /// Recovering to the same consumer, which the specification has too, is refused as in RabbitMQ.
+    fn requeue_all(&mut self, context: &mut Context<'_>, requeue: bool) -> Result<(), Fault> {
+        if !requeue {
+            return Err(Fault::connection(ReplyCode::NotImplemented, "requeue=false"));
+        }
+        let settled = self.take_through(context, 0)?;
+        context.client.settle(settled, Settlement::Requeue, context.now_ms);
+        Ok(())
+    }
+
+    fn give_back(&mut self, context: &mut Context<'_>, settled: Settled<QueueRef>, requeue: bool) {
+        let how = if requeue { Settlement::Requeue } else { Settlement::Reject };
+        match &mut self.mode {
+            Mode::Transaction(transaction) => transaction.settle(settled, how),
+            Mode::Plain | Mode::Confirm { .. } => {
+                context.client.settle(settled, how, context.now_ms);
+            }
+        }
+    }
+
+    fn take_one(&self, context: &Context<'_>, tag: u64) -> Result<Settled<QueueRef>, Fault> {
+        context.outbox.take_one(self.key, tag).map_err(|_| unknown_tag(tag))
+    }
+
+    fn take_through(&self, context: &Context<'_>, tag: u64) -> Result<Settled<QueueRef>, Fault> {
+        context.outbox.take_through(self.key, tag).map_err(|_| unknown_tag(tag))
+    }
+}
+
+fn unknown_tag(tag: u64) -> Fault {
+    Fault::channel(ReplyCode::PreconditionFailed, format!("unknown delivery tag {tag}"))
+}

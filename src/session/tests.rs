@@ -1,0 +1,1 @@
+//! Tests of the session with a real broker: frames in, frames out.

@@ -1,0 +1,92 @@
+//! Class tx (specification 1.9): messages and settlements of a channel that wait for its commit.
+
+use super::channel::{Channel, Mode};
+use super::reply::{Answer, Reply};
+use super::work::Context;
+use crate::broker::{Client, Publish, QueueRef, Settlement};
+use crate::fault::Fault;
+use crate::outbox::{ChannelKey, Resume, Settled};
+use crate::wire::{Method, ReplyCode, tx};
+
+/// Messages of one transaction may hold this many bytes.
+const TRANSACTION_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What a channel did since its last commit.
+#[derive(Default)]
+pub(super) struct Transaction {
+    publishes: Vec<Publish>,
+    held_bytes: usize,
+    settled: Vec<(Settled<QueueRef>, Settlement)>,
+}
+
+impl Transaction {
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// Channel 406 when the transaction would hold too much.
+    pub fn publish(&mut self, publish: Publish) -> Result<(), Fault> {
+        self.held_bytes += publish.message.held();
+        if self.held_bytes > TRANSACTION_BYTES_MAX {
+            let text = format!("transaction is larger than {TRANSACTION_BYTES_MAX} bytes");
+            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        }
+        self.publishes.push(publish);
+        Ok(())
+    }
+
+    /// Adds deliveries that were settled.
+    pub fn settle(&mut self, settled: Settled<QueueRef>, how: Settlement) {
+        self.settled.push((settled, how));
+    }
+
+    /// Makes deliveries unacknowledged again and answers the consumers that waited for credit.
+    pub fn abandon(&mut self, client: &Client, key: ChannelKey) -> Vec<Resume<QueueRef>> {
+        let transaction = std::mem::take(self);
+        let mut resume = Vec::new();
+        for (settled, _) in transaction.settled {
+            client.outbox().restore(key, settled.unacked);
+            resume.extend(settled.resume);
+        }
+        resume
+    }
+}
+
+impl Channel {
+    pub(super) fn tx_select(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
+        match self.mode {
+            Mode::Confirm { .. } => {
+                return Err(refused("cannot switch from confirm to tx mode"));
+            }
+            Mode::Plain => self.mode = Mode::Transaction(Box::default()),
+            Mode::Transaction(_) => {}
+        }
+        Ok(self.reply(context, &Method::TxSelectOk(tx::SelectOk)))
+    }
+
+    pub(super) fn tx_commit(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
+        let mut committed = std::mem::take(self.transaction()?);
+        for (settled, how) in committed.settled {
+            context.client.settle(settled, how, context.now_ms);
+        }
+        let pending = context.client.publish_transaction(&mut committed.publishes, context.now_ms);
+        Ok(Answer::Later(pending, Reply::Method(Method::TxCommitOk(tx::CommitOk))))
+    }
+
+    pub(super) fn tx_rollback(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
+        let key = self.key;
+        let resumed = self.transaction()?.abandon(context.client, key);
+        context.client.resume(resumed, context.now_ms);
+        Ok(self.reply(context, &Method::TxRollbackOk(tx::RollbackOk)))
+    }
+
+    fn transaction(&mut self) -> Result<&mut Transaction, Fault> {
+        match &mut self.mode {
+            Mode::Transaction(transaction) => Ok(transaction),
+            Mode::Plain | Mode::Confirm { .. } => Err(refused("channel is not transactional")),
+        }
+    }
+}
+
+fn refused(text: &str) -> Fault {
+    Fault::channel(ReplyCode::PreconditionFailed, text)
+}

@@ -1,0 +1,72 @@
+//! What the frames of one read have gathered for the broker, and what a method's handler works with.
+
+use std::sync::Arc;
+
+use crate::broker::{Client, ClientOutbox, Publish, QueueRef, Settlement};
+use crate::config;
+use crate::outbox::{Resume, Settled, Unacked};
+use crate::wire::Method;
+
+/// A batch that grew beyond this many entries gives its memory back.
+const KEPT_ENTRIES_MAX: usize = 256;
+
+/// Messages and acknowledgements of one read, in the order in which the broker gets them: an acknowledgement never
+/// reaches the journal before a message that was published ahead of it.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub publishes: Vec<Publish>,
+    acknowledged: Vec<Unacked<QueueRef>>,
+    resume: Vec<Resume<QueueRef>>,
+    /// The broker knows that this connection publishes.
+    pub publisher: bool,
+    /// Something was put into the outbox since the last look at how full it is.
+    pub replied: bool,
+}
+
+impl Work {
+    /// Adds acknowledged deliveries.
+    pub fn acknowledge(&mut self, settled: Settled<QueueRef>) {
+        self.acknowledged.extend(settled.unacked);
+        self.resume.extend(settled.resume);
+    }
+
+    /// Hands everything to the broker.
+    pub fn flush(&mut self, client: &Client, now_ms: u64) {
+        if !self.publishes.is_empty() {
+            client.publish(&mut self.publishes, now_ms);
+            self.publishes.shrink_to(KEPT_ENTRIES_MAX);
+        }
+        if !self.acknowledged.is_empty() || !self.resume.is_empty() {
+            let unacked = std::mem::take(&mut self.acknowledged);
+            let resume = std::mem::take(&mut self.resume);
+            client.settle(Settled { unacked, resume }, Settlement::Acknowledge, now_ms);
+        }
+    }
+
+    /// Gives back the memory that batches grew to.
+    pub fn release(&mut self) {
+        self.publishes.shrink_to(0);
+    }
+}
+
+/// What a method's handler works with.
+pub(super) struct Context<'a> {
+    pub client: &'a Arc<Client>,
+    pub outbox: &'a Arc<ClientOutbox>,
+    pub amqp: &'a config::Amqp,
+    pub work: &'a mut Work,
+    pub now_ms: u64,
+}
+
+impl Context<'_> {
+    /// Hands to the broker what was gathered so far.
+    pub fn flush(&mut self) {
+        self.work.flush(self.client, self.now_ms);
+    }
+
+    /// Puts a method into the outbox.
+    pub fn send(&mut self, channel: u16, method: &Method<'_>) {
+        self.outbox.send(channel, method);
+        self.work.replied = true;
+    }
+}
