@@ -52,13 +52,17 @@ impl Channel {
         Ok(Answer::Given)
     }
 
+    /// The reply leaves ahead of the deliveries that follow: clients forget, when it comes, what they have not
+    /// looked at yet.
     pub(super) fn recover(
         &mut self,
         context: &mut Context<'_>,
         recover: basic::Recover,
     ) -> Result<Answer, Fault> {
-        self.requeue_all(context, recover.requeue)?;
-        Ok(self.reply(context, &Method::BasicRecoverOk(basic::RecoverOk)))
+        let settled = self.take_all(context, recover.requeue)?;
+        let answer = self.reply(context, &Method::BasicRecoverOk(basic::RecoverOk));
+        context.client.settle(settled, Settlement::Requeue, context.now_ms);
+        Ok(answer)
     }
 
     pub(super) fn recover_async(
@@ -66,18 +70,21 @@ impl Channel {
         context: &mut Context<'_>,
         recover: basic::RecoverAsync,
     ) -> Result<Answer, Fault> {
-        self.requeue_all(context, recover.requeue)?;
+        let settled = self.take_all(context, recover.requeue)?;
+        context.client.settle(settled, Settlement::Requeue, context.now_ms);
         Ok(Answer::Given)
     }
 
     /// Recovering to the same consumer, which the specification has too, is refused as in RabbitMQ.
-    fn requeue_all(&mut self, context: &mut Context<'_>, requeue: bool) -> Result<(), Fault> {
+    fn take_all(
+        &self,
+        context: &Context<'_>,
+        requeue: bool,
+    ) -> Result<Settled<QueueRef>, Fault> {
         if !requeue {
             return Err(Fault::connection(ReplyCode::NotImplemented, "requeue=false"));
         }
-        let settled = self.take_through(context, 0)?;
-        context.client.settle(settled, Settlement::Requeue, context.now_ms);
-        Ok(())
+        self.take_through(context, 0)
     }
 
     fn give_back(&mut self, context: &mut Context<'_>, settled: Settled<QueueRef>, requeue: bool) {
