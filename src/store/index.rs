@@ -1,8 +1,8 @@
 //! The index: sled holds the topology and where the live messages stand, as of a mark in the journal,
 //! so that starting need not read the whole journal. All of it can be rebuilt.
 //!
-//! One tree. A key begins with its family: `m` the mark, `t` + serial + part the topology, `q` + queue
-//! + chunk the live messages. No record is larger than 4 KiB.
+//! One tree. A key begins with its family: `m` is the mark, `t` with serial and part the topology, `q`
+//! with queue and chunk the live messages. No record is larger than 4 KiB.
 //!
 //! # Why a crash in the middle of an update does no harm
 //!
