@@ -1,4 +1,5 @@
-//! A process that is killed in the middle of its work: what it was told is durable is there afterwards, in order.
+//! A process that is killed in the middle of its work: what it was told is durable is there afterwards,
+//! in order.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,7 +21,8 @@ fn crash_options(directory: &Path) -> Options {
     Options { segment_bytes_max: 20_000, checkpoint_bytes: 30_000, ..options(directory) }
 }
 
-/// Works until it is killed: publishes, says on standard output what has become durable, and settles all but each tenth.
+/// Works until it is killed: publishes, says on standard output what has become durable, and settles
+/// all but each tenth.
 fn work(directory: &Path) {
     let (store, recovered) = open(crash_options(directory));
     if recovered.new {

@@ -1,4 +1,5 @@
-//! What a store gives back when its files were damaged: everything that is still there, and a note for what is not.
+//! What a store gives back when its files were damaged: everything that is still there, and a note for
+//! what is not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! Random operations with random stops, against a simple model: what the store gives back is what the model holds.
+//! Random operations with random stops, against a simple model: what the store gives back is what the
+//! model holds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -219,7 +220,8 @@ impl Bench {
     }
 }
 
-/// A copy taken while the committer rests: a second question is answered only after the checkpoint behind the first.
+/// A copy taken while the committer rests: a second question is answered only after the checkpoint
+/// behind the first.
 fn crashed_quietly(store: &Store, directory: &TempDir) -> TempDir {
     commit(store, Vec::new()).unwrap();
     crashed(directory.path())

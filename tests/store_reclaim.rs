@@ -1,4 +1,5 @@
-//! That the journal stays small: dead segments go, survivors are copied forward, and neither changes what is there.
+//! That the journal stays small: dead segments go, survivors are copied forward, and neither changes
+//! what is there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

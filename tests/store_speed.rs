@@ -1,4 +1,5 @@
-//! How fast the store is. Figures, not rules: run with `cargo test --test store_speed -- --ignored --nocapture`.
+//! How fast the store is. Figures, not rules: run with `cargo test --test store_speed -- --ignored
+//! --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

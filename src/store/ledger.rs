@@ -1,5 +1,5 @@
-//! Which messages are alive, by queue and position, where each stands in the journal, and how much of each segment is alive.
-//! It remembers which parts of this the index does not have yet.
+//! Which messages are alive, by queue and position, where each stands in the journal, and how much of
+//! each segment is alive. It remembers which parts of this the index does not have yet.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use super::log::{Location, SegmentId};
 use super::operation::{Place, Position, QueueId};
 use super::record::Run;
 
-/// Positions are kept in chunks of this many, and the index packs a chunk into one record. Which chunk a position
-/// belongs to never changes, so that each chunk can be written alone.
+/// Positions are kept in chunks of this many, and the index packs a chunk into one record. Which chunk
+/// a position belongs to never changes, so that each chunk can be written alone.
 pub(super) const CHUNK_POSITIONS: u64 = 128;
 
 /// Names a chunk: its queue, and its first position divided by `CHUNK_POSITIONS`.
@@ -36,8 +36,8 @@ pub(super) struct Ledger {
     usage: FxHashMap<SegmentId, Usage>,
     entries: u64,
     dirty: FxHashSet<ChunkKey>,
-    /// Chunks of closed queues that the index still has. Kept apart from `dirty`, because replay may open a queue again
-    /// whose chunks the index has in a later state.
+    /// Chunks of closed queues that the index still has. Kept apart from `dirty`, because replay may
+    /// open a queue again whose chunks the index has in a later state.
     doomed: FxHashSet<ChunkKey>,
 }
 
@@ -89,8 +89,8 @@ impl Ledger {
         self.queues.keys().copied()
     }
 
-    /// A message stands at a place. One that stood there before keeps its count of returns. Ignored when the
-    /// queue is unknown.
+    /// A message stands at a place. One that stood there before keeps its count of returns. Ignored
+    /// when the queue is unknown.
     pub(super) fn place(&mut self, place: Place, location: Location, share: u32) {
         let Some(queue) = self.queues.get_mut(&place.queue) else { return };
         queue.next = queue.next.max(place.position.saturating_add(1));

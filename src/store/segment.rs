@@ -1,5 +1,5 @@
-//! One segment file of the journal: its name, its head, how it is written, and how its records are found again, past
-//! damage too.
+//! One segment file of the journal: its name, its head, how it is written, and how its records are
+//! found again, past damage too.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::log::SegmentId;
 use super::record::{FRAME_HEAD_BYTES, Frame, Marker, Record, payload_bytes};
 
-/// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of these (4).
+/// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of
+/// these (4).
 pub(super) const SEGMENT_HEAD_BYTES: usize = 24;
 
 const MAGIC: [u8; 8] = *b"LVRTJRNL";
@@ -96,8 +97,8 @@ pub(super) struct Gap {
     pub(super) at_end: bool,
 }
 
-/// Hands out the readable records in `bytes`, which start at `offset` of a segment, with their offset and size. Returns what
-/// lies between them.
+/// Hands out the readable records in `bytes`, which start at `offset` of a segment, with their offset
+/// and size. Returns what lies between them.
 pub(super) fn scan(
     bytes: &[u8],
     offset: usize,

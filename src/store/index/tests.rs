@@ -106,7 +106,7 @@ fn what_was_given_is_read_back() {
     first_half(&mut state, Reading::Live);
     let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
     assert!(index.load().unwrap().is_none());
-    index.update(&state, position(700), false).unwrap();
+    index.update(&state, position(700), Occasion::Running).unwrap();
     drop(index);
     let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
     let (mark, loaded) = index.load().unwrap().unwrap();
@@ -125,7 +125,7 @@ fn wherever_an_update_is_interrupted_replay_leads_to_the_same() {
         let mut state = State::default();
         first_half(&mut state, Reading::Live);
         let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
-        index.update(&state, position(700), false).unwrap();
+        index.update(&state, position(700), Occasion::Running).unwrap();
         state.mark_indexed();
         second_half(&mut state, Reading::Live);
         let more = begin_update(&mut index, &state, steps);
@@ -134,7 +134,7 @@ fn wherever_an_update_is_interrupted_replay_leads_to_the_same() {
         second_half(&mut loaded, Reading::Replay);
         loaded.reconcile();
         assert_eq!(describe(&loaded), describe(&expected), "after {steps} steps");
-        index.update(&loaded, position(3000), false).unwrap();
+        index.update(&loaded, position(3000), Occasion::Running).unwrap();
         let (_, again) = index.load().unwrap().unwrap();
         assert_eq!(describe(&again), describe(&expected), "after {steps} steps");
         if !more {
@@ -164,7 +164,7 @@ fn counts_that_do_not_agree_are_an_error() {
     let mut state = State::default();
     first_half(&mut state, Reading::Live);
     let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
-    index.update(&state, position(700), false).unwrap();
+    index.update(&state, position(700), Occasion::Running).unwrap();
     index.db.remove(chunk_key(1, 0)).unwrap();
     let error = index.load().map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("its mark says"), "{error}");

@@ -1,5 +1,7 @@
 //! Tests of segments: names, heads, and finding records past damage.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::store::record::encode;
 
@@ -95,4 +97,21 @@ fn a_record_within_a_body_is_not_taken_for_one() {
     let (found, gaps) = scanned(&bytes);
     assert!(found.is_empty());
     assert_eq!(gaps.len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_over_a_segment_what_is_found_was_there(
+        damage in prop::collection::vec((0..500_usize, prop::collection::vec(any::<u8>(), 0..40)), 0..6),
+    ) {
+        let (mut bytes, starts) = some_records();
+        for (at, noise) in damage {
+            let at = at.min(bytes.len());
+            let end = (at + noise.len()).min(bytes.len());
+            bytes.splice(at..end, noise);
+        }
+        let (found, gaps) = scanned(&bytes);
+        prop_assert!(found.len() < starts.len());
+        prop_assert!(found.is_sorted() && gaps.iter().all(|gap| gap.bytes > 0));
+    }
 }

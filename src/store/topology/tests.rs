@@ -52,7 +52,8 @@ fn binding(source: &str, kind: DestinationKind, destination: &str) -> Change {
     })
 }
 
-/// A virtual host with two exchanges `a` and `b`, queues `a` and `c`, bindings a→b, b→queue a, b→queue c, and a user.
+/// A virtual host with two exchanges `a` and `b`, queues `a` and `c`, bindings a→b, b→queue a, b→queue
+/// c, and a user.
 fn sample() -> Vec<Change> {
     vec![
         vhost("/"),
