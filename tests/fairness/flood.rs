@@ -18,7 +18,7 @@ pub struct Flood {
     writing: JoinHandle<io::Result<usize>>,
     peer: Peer,
     socket: TcpStream,
-    held_back_is_over: HeldBack,
+    held_back: HeldBack,
 }
 
 /// Whether a flood may be ended while the broker does not take it.
@@ -48,12 +48,12 @@ impl Flood {
         key: String,
         routing: Routing,
         delivery: Delivery,
-        held_back_is_over: HeldBack,
+        held_back: HeldBack,
     ) -> Self {
         let socket = peer.socket().unwrap();
         let mut writer = peer.socket().unwrap();
         let writing = thread::spawn(move || Self::write(&mut writer, "", &key, routing, delivery));
-        Self { writing, peer, socket, held_back_is_over }
+        Self { writing, peer, socket, held_back }
     }
 
     /// Writes a whole flood to a socket; how many bytes of bodies that were.
@@ -75,10 +75,10 @@ impl Flood {
         Ok(thrown)
     }
 
-    /// Waits for the end of it; or ends it, where the broker is right not to take it.
+    /// Waits for the end of it, and how much that was; or ends it, where the broker is right not to take it all.
     pub fn finish(self) -> Option<io::Result<usize>> {
-        let Self { writing, peer, socket, held_back_is_over } = self;
-        if held_back_is_over == HeldBack::Expected {
+        let Self { writing, peer, socket, held_back } = self;
+        if held_back == HeldBack::Expected {
             socket.shutdown(Shutdown::Both).unwrap();
             let _ = writing.join().unwrap();
             return None;
