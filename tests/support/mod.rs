@@ -6,5 +6,7 @@
 
 pub mod broker;
 pub mod interpreter;
+pub mod peer;
 pub mod process;
+pub mod random;
 pub mod server;
