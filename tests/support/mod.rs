@@ -7,4 +7,5 @@
 pub mod broker;
 pub mod interpreter;
 pub mod process;
+pub mod raw;
 pub mod server;
