@@ -83,21 +83,22 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     let socket = listener::bind(&config.amqp.listen)?;
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;
-    report(&broker);
+    report(&broker, began);
     let server = Arc::new(Server::new(broker, hub));
     task::block_on(shutdown::run(server, socket, began))
 }
 
-fn report(broker: &Broker) {
+fn report(broker: &Broker, began: Instant) {
     let directory = &broker.config().data_dir;
     let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
     let census = broker.census();
     log::info!("data directory {}", directory.display());
     log::info!(
-        "recovered {} exchanges, {} queues, {} bindings, {} messages",
+        "recovered {} exchanges, {} queues, {} bindings, {} messages in {} ms",
         census.exchanges,
         census.queues,
         census.bindings,
-        census.messages
+        census.messages,
+        began.elapsed().as_millis()
     );
 }

@@ -174,7 +174,6 @@ enum Slot {
 enum Waiting {
     Reply { channel: u16, reply: Reply },
     Login,
-    Secret,
 }
 
 /// What a frame led to.
@@ -299,9 +298,7 @@ impl Session {
             (Waiting::Reply { channel, .. }, _) => (channel, Err(store_lost())),
             (Waiting::Login, Outcome::Welcome(identity)) => (0, Ok(self.welcome(identity))),
             (Waiting::Login, Outcome::Refused(reason)) => (0, Ok(self.refuse_login(&reason))),
-            (Waiting::Secret, Outcome::Welcome(_)) => (0, Ok(self.take_secret())),
-            (Waiting::Secret, Outcome::Refused(reason)) => (0, Err(self.refuse_secret(&reason))),
-            (Waiting::Login | Waiting::Secret, _) => (0, Err(store_lost())),
+            (Waiting::Login, _) => (0, Err(store_lost())),
         };
         let step = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
         self.finish_work(now_ms);

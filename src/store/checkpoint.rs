@@ -1,5 +1,6 @@
-//! Checkpoints: the index is brought up to date, the topology is saved, and segments that hold nothing alive are deleted. Where
-//! a segment is mostly dead, its survivors are first copied to the journal's end.
+//! Checkpoints: the index is brought up to date, the topology is saved, and segments that hold nothing
+//! alive are deleted. Where a segment is mostly dead, its survivors are first copied to the journal's
+//! end.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::committer::Committer;
 use super::figures::Counters;
-use super::index::{Index, IndexError};
+use super::index::{Index, IndexError, Occasion};
 use super::log::{Location, LogError, LogPosition, Promise, SegmentId};
 use super::operation::Place;
 use super::record::{Parts, Record};
@@ -21,13 +22,6 @@ const ALIVE_PART: u64 = 4;
 
 /// Survivors are copied in runs of about so many bytes.
 const COPY_BYTES: u64 = 1 << 20;
-
-/// Whether the index is told that the store stopped in good order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    No,
-    Yes,
-}
 
 /// A message that outlives its segment.
 struct Survivor {
@@ -44,8 +38,8 @@ impl Committer {
         self.keep_floors(&dead)?;
         self.make_durable()?;
         let position = self.log.end();
-        if self.marked != Some(position) {
-            self.mark(position, Closing::No)?;
+        if self.marked != Some(position) || self.state.topology.is_unsaved() {
+            self.mark(position, Occasion::Running)?;
         }
         self.reclaim(&dead);
         Counters::add(&self.counters.checkpoints, 1);
@@ -61,21 +55,21 @@ impl Committer {
         let position = self.log.end();
         let mark = self.index.as_ref().and_then(Index::mark);
         if mark.is_none_or(|mark| !mark.closed || mark.position != position) {
-            self.mark(position, Closing::Yes)?;
+            self.mark(position, Occasion::Closing)?;
         }
         self.reclaim(&dead);
         self.count();
         Ok(())
     }
 
-    fn mark(&mut self, position: LogPosition, closing: Closing) -> Result<(), LogError> {
+    fn mark(&mut self, position: LogPosition, occasion: Occasion) -> Result<(), LogError> {
         if self.state.topology.is_unsaved() {
             self.log.checkpoint(position, &self.state.topology)?;
-            self.state.topology.set_unsaved(false);
+            self.state.topology.mark_saved();
         }
-        if let Err(error) = self.update_index(position, closing) {
+        if let Err(error) = self.update_index(position, occasion) {
             log::error!("the index could not be written and is built anew: {error}");
-            self.rebuild_index(position, closing).map_err(|error| {
+            self.rebuild_index(position, occasion).map_err(|error| {
                 LogError(format!(
                     "the index in {} could not be written: {error}",
                     Index::path(&self.directory).display()
@@ -89,19 +83,29 @@ impl Committer {
         Ok(())
     }
 
-    fn update_index(&mut self, position: LogPosition, closing: Closing) -> Result<(), IndexError> {
+    fn update_index(
+        &mut self,
+        position: LogPosition,
+        occasion: Occasion,
+    ) -> Result<(), IndexError> {
         match &mut self.index {
-            Some(index) => index.update(&self.state, position, closing == Closing::Yes),
-            None => Ok(()),
+            Some(index) => index.update(&self.state, position, occasion),
+            None => Err(IndexError::missing()),
         }
     }
 
-    fn rebuild_index(&mut self, position: LogPosition, closing: Closing) -> Result<(), IndexError> {
+    fn rebuild_index(
+        &mut self,
+        position: LogPosition,
+        occasion: Occasion,
+    ) -> Result<(), IndexError> {
         self.index = None;
-        Index::move_aside(&self.directory)?;
+        if Index::path(&self.directory).exists() {
+            Index::move_aside(&self.directory)?;
+        }
         self.index = Some(Index::open(&self.directory, self.options.index_cache_bytes)?);
         self.state.mark_unindexed();
-        self.update_index(position, closing)
+        self.update_index(position, occasion)
     }
 
     /// Segments before the last that hold nothing alive.
@@ -111,8 +115,8 @@ impl Committer {
         self.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
     }
 
-    /// When a segment goes while an older one stays, settlements of the older one's messages may go with it. Without the index
-    /// nothing else would tell that they are gone.
+    /// When a segment goes while an older one stays, settlements of the older one's messages may go
+    /// with it. Without the index nothing else would tell that they are gone.
     fn keep_floors(&mut self, dead: &[SegmentId]) -> Result<(), LogError> {
         let oldest_alive =
             self.log.segments().into_iter().map(|(id, _)| id).find(|id| !dead.contains(id));

@@ -1,5 +1,6 @@
-//! The committer: the one thread that writes. It takes what has gathered in the inbox, appends it to the log, syncs once,
-//! and calls back those who wait. While it is busy the next group gathers; there is no timer.
+//! The committer: the one thread that writes. It takes what has gathered in the inbox, appends it to
+//! the log, syncs once, and calls back those who wait. While it is busy the next group gathers; there
+//! is no timer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -19,8 +20,12 @@ use super::options::{Events, Options};
 use super::record::Record;
 use super::state::{Reading, State};
 
-/// A group is written in runs of about so many bytes, so that a large group's memory is given back as it goes.
+/// A group is written in runs of about so many bytes, so that a large group's memory is given back as
+/// it goes.
 const RUN_BYTES: usize = 1 << 20;
+
+/// Room for so many who wait is kept from one group to the next.
+const WAITING_KEPT: usize = 4096;
 
 /// The committer and all it owns.
 pub(super) struct Committer {
@@ -107,6 +112,7 @@ impl Committer {
         for done in self.waiting.drain(..) {
             done(Ok(()));
         }
+        self.waiting.shrink_to(WAITING_KEPT);
         Ok(())
     }
 
@@ -166,7 +172,8 @@ impl Committer {
     }
 }
 
-/// Takes the next batches off a group, up to a run's size: their operations, and what they count for in the inbox.
+/// Takes the next batches off a group, up to a run's size: their operations, and what they count for in
+/// the inbox.
 fn next_run(
     rest: &mut impl Iterator<Item = Batch>,
     waiting: &mut Vec<Done>,

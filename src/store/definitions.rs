@@ -1,5 +1,5 @@
-//! The snapshot of the topology as a JSON file, `definitions.json`, replaced as a whole. With the journal it rebuilds
-//! the index when sled cannot.
+//! The snapshot of the topology as a JSON file, `definitions.json`, replaced as a whole. With the
+//! journal it rebuilds the index when sled cannot.
 
 use std::fs;
 use std::io;
@@ -59,6 +59,6 @@ pub(super) fn load(directory: &Path) -> Result<Option<(LogPosition, Topology)>, 
         topology.apply(record);
     }
     topology.note_queue_id(loaded.queue_id_max);
-    topology.set_unsaved(false);
+    topology.mark_saved();
     Ok(Some((LogPosition { segment: loaded.segment, offset: loaded.offset }, topology)))
 }

@@ -1,5 +1,5 @@
-//! The data directory itself: who may use it (the lock), how it is written (the format version), and files that are
-//! replaced as a whole.
+//! The data directory itself: who may use it (the lock), how it is written (the format version), and
+//! files that are replaced as a whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,13 +1,13 @@
-//! A group: all that the committer found in its inbox at once. What a group's own settlements undo is taken out before
-//! anything is written.
+//! A group: all that the committer found in its inbox at once. What a group's own settlements undo is
+//! taken out before anything is written.
 
 use rustc_hash::FxHashSet;
 
 use super::inbox::Batch;
 use super::operation::{Operation, Place};
 
-/// Takes out of the group every place whose message is settled in the same group, and every operation that is left
-/// with nothing to say. Returns how many places that were.
+/// Takes out of the group every place whose message is settled in the same group, and every operation
+/// that is left with nothing to say. Returns how many places that were.
 pub(super) fn elide(group: &mut [Batch]) -> u64 {
     let mut settled = settled_places(group);
     let mut elided: FxHashSet<Place> = FxHashSet::default();
@@ -64,11 +64,14 @@ fn operations(group: &mut [Batch]) -> impl Iterator<Item = &mut Operation> {
     group.iter_mut().flat_map(|batch| &mut batch.operations)
 }
 
-/// Whether an operation has to be on the disk even when nobody waits for it. A settlement that is lost brings its message back,
-/// which at-least-once delivery allows.
+/// Whether an operation has to be on the disk even when nobody waits for it. A settlement that is lost
+/// brings its message back, which at-least-once delivery allows.
 pub(super) fn must_be_durable(operation: &Operation) -> bool {
     match operation {
         Operation::Enqueue { .. } | Operation::Topology(_) => true,
         Operation::Settle { .. } | Operation::Returned { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

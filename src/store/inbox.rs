@@ -1,5 +1,5 @@
-//! The committer's inbox: operations that wait for the disk, in the order in which they came. Putting something in never
-//! waits; it counts its bytes and says when it is full.
+//! The committer's inbox: operations that wait for the disk, in the order in which they came. Putting
+//! something in never waits; it counts its bytes and says when it is full.
 
 use std::mem::size_of;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -126,8 +126,8 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
-    /// Takes nothing more in, and gives back what nobody will commit. Returns whether there is room again after the inbox was
-    /// full.
+    /// Takes nothing more in, and gives back what nobody will commit. Returns whether there is room
+    /// again after the inbox was full.
     pub(super) fn lose(&self) -> (Vec<Batch>, bool) {
         let mut waiting = self.waiting.lock();
         waiting.lost = true;
@@ -170,3 +170,6 @@ fn held_by_change(change: &Change) -> usize {
     };
     size_of::<Change>() + 256 + arguments
 }
+
+#[cfg(test)]
+mod tests;

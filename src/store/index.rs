@@ -1,15 +1,15 @@
-//! The index: sled holds the topology and where the live messages stand, as of a mark in the journal, so that starting
-//! need not read the whole journal. All of it can be rebuilt.
+//! The index: sled holds the topology and where the live messages stand, as of a mark in the journal,
+//! so that starting need not read the whole journal. All of it can be rebuilt.
 //!
-//! One tree. A key begins with its family: `m` the mark, `t` + serial + part the topology, `q` + queue + chunk the live messages.
-//! No record is larger than 4 KiB.
+//! One tree. A key begins with its family: `m` is the mark, `t` with serial and part the topology, `q`
+//! with queue and chunk the live messages. No record is larger than 4 KiB.
 //!
 //! # Why a crash in the middle of an update does no harm
 //!
-//! Updates are plain inserts in order from one thread, and sled recovers a prefix of them. The mark moves last. Every
-//! record describes one thing whole (a chunk of positions, a definition), and applying the journal from the old mark on top of
-//! newer records leads to the same state. While an update is under way the mark says so, because the counts in it
-//! then need not agree.
+//! Updates are plain inserts in order from one thread, and sled recovers a prefix of them. The mark
+//! moves last. Every record describes one thing whole (a chunk of positions, a definition), and
+//! applying the journal from the old mark on top of newer records leads to the same state. While an
+//! update is under way the mark says so, because the counts in it then need not agree.
 
 use std::fs::{self, File};
 use std::io;
@@ -50,10 +50,26 @@ pub(super) struct Mark {
     pub(super) updating: bool,
 }
 
+/// When the index is brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Now and then while the store runs.
+    Running,
+    /// At the end, in good order.
+    Closing,
+}
+
 /// The index cannot be used; the text says why.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct IndexError(String);
+
+impl IndexError {
+    /// There is none.
+    pub(super) fn missing() -> Self {
+        Self("there is no index".to_owned())
+    }
+}
 
 impl From<sled::Error> for IndexError {
     fn from(error: sled::Error) -> Self {
@@ -186,7 +202,7 @@ impl Index {
         &mut self,
         state: &State,
         position: LogPosition,
-        closed: bool,
+        occasion: Occasion,
     ) -> Result<(), IndexError> {
         if let Some(mark) = &mut self.mark {
             mark.updating = true;
@@ -209,7 +225,7 @@ impl Index {
             queue_id_max: state.topology.queue_id_max(),
             entries: state.ledger.len(),
             definitions: state.topology.len() as u64,
-            closed,
+            closed: occasion == Occasion::Closing,
             updating: false,
         };
         self.db.insert(MARK, postcard::to_stdvec(&mark)?)?;
@@ -331,3 +347,6 @@ fn decode_chunk(value: &[u8]) -> Option<Vec<Entry>> {
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

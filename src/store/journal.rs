@@ -1,11 +1,13 @@
-//! The journal: segment files that are only ever appended to, and deleted whole. It is the log on local files, and the one
-//! truth on disk.
+//! The journal: segment files that are only ever appended to, and deleted whole. It is the log on local
+//! files, and the one truth on disk.
 //!
 //! # What reading does with damage
 //!
-//! - What is unreadable at the end of the last segment is a torn tail: it was never confirmed. It is cut and noted.
-//! - What is unreadable elsewhere is skipped up to the next frame of that segment whose sum is right, and noted. The other
-//!   records stay in force: losing one message is better than losing all behind it.
+//! - What is unreadable at the end of the last segment is a torn tail: it was never confirmed. It is
+//!   cut and noted.
+//! - What is unreadable elsewhere is skipped up to the next frame of that segment whose sum is right,
+//!   and noted. The other records stay in force: losing one message is better than losing all behind
+//!   it.
 //! - A segment whose head is unreadable is read with the marker of its first frame.
 
 use std::collections::BTreeMap;
@@ -89,7 +91,8 @@ impl Journal {
         LogPosition { segment, offset: SEGMENT_HEAD_BYTES as u64 }
     }
 
-    /// The topology as of a checkpoint, or nothing when there was none. An error says what is wrong with it.
+    /// The topology as of a checkpoint, or nothing when there was none. An error says what is wrong
+    /// with it.
     pub(super) fn snapshot(&self) -> Result<Option<(LogPosition, Topology)>, String> {
         definitions::load(self.data_directory())
     }

@@ -1,5 +1,5 @@
-//! Which messages are alive, by queue and position, where each stands in the journal, and how much of each segment is alive.
-//! It remembers which parts of this the index does not have yet.
+//! Which messages are alive, by queue and position, where each stands in the journal, and how much of
+//! each segment is alive. It remembers which parts of this the index does not have yet.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use super::log::{Location, SegmentId};
 use super::operation::{Place, Position, QueueId};
 use super::record::Run;
 
-/// Positions are kept in chunks of this many, and the index packs a chunk into one record. Which chunk a position
-/// belongs to never changes, so that each chunk can be written alone.
+/// Positions are kept in chunks of this many, and the index packs a chunk into one record. Which chunk
+/// a position belongs to never changes, so that each chunk can be written alone.
 pub(super) const CHUNK_POSITIONS: u64 = 128;
 
 /// Names a chunk: its queue, and its first position divided by `CHUNK_POSITIONS`.
@@ -36,6 +36,9 @@ pub(super) struct Ledger {
     usage: FxHashMap<SegmentId, Usage>,
     entries: u64,
     dirty: FxHashSet<ChunkKey>,
+    /// Chunks of closed queues that the index still has. Kept apart from `dirty`, because replay may
+    /// open a queue again whose chunks the index has in a later state.
+    doomed: FxHashSet<ChunkKey>,
 }
 
 #[derive(Debug, Default)]
@@ -74,10 +77,9 @@ impl Ledger {
                 self.entries -= 1;
                 release(&mut self.usage, &entry);
             }
+            self.dirty.remove(&(queue, *number));
             if chunk.indexed {
-                self.dirty.insert((queue, *number));
-            } else {
-                self.dirty.remove(&(queue, *number));
+                self.doomed.insert((queue, *number));
             }
         }
     }
@@ -87,8 +89,8 @@ impl Ledger {
         self.queues.keys().copied()
     }
 
-    /// A message stands at a place. One that stood there before keeps its count of returns. Ignored when the
-    /// queue is unknown.
+    /// A message stands at a place. One that stood there before keeps its count of returns. Ignored
+    /// when the queue is unknown.
     pub(super) fn place(&mut self, place: Place, location: Location, share: u32) {
         let Some(queue) = self.queues.get_mut(&place.queue) else { return };
         queue.next = queue.next.max(place.position.saturating_add(1));
@@ -217,7 +219,7 @@ impl Ledger {
 
     /// The chunks that the index must change, in order, each with what it is to hold; empty ones are to go.
     pub(super) fn dirty(&self) -> Vec<(ChunkKey, &[Entry])> {
-        let mut keys: Vec<ChunkKey> = self.dirty.iter().copied().collect();
+        let mut keys: Vec<ChunkKey> = self.dirty.union(&self.doomed).copied().collect();
         keys.sort_unstable();
         let entries = |key: ChunkKey| {
             let chunk = self.queues.get(&key.0).and_then(|queue| queue.chunks.get(&key.1));
@@ -239,11 +241,13 @@ impl Ledger {
             }
         }
         self.dirty.shrink_to(1024);
+        self.doomed = FxHashSet::default();
     }
 
     /// The index is new: it is to be given everything.
     pub(super) fn mark_unindexed(&mut self) {
         self.dirty.clear();
+        self.doomed.clear();
         for (id, queue) in &mut self.queues {
             queue.chunks.retain(|_, chunk| !chunk.entries.is_empty());
             for (number, chunk) in &mut queue.chunks {
@@ -260,3 +264,6 @@ fn release(usage: &mut FxHashMap<SegmentId, Usage>, entry: &Entry) {
         usage.bytes = usage.bytes.saturating_sub(u64::from(entry.share));
     }
 }
+
+#[cfg(test)]
+mod tests;

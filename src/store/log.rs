@@ -66,7 +66,8 @@ pub(super) struct LogError(pub(super) String);
 
 /// An ordered log of records.
 ///
-/// Records are applied idempotently by (queue, position), so a log may hand a record out again after a failure.
+/// Records are applied idempotently by (queue, position), so a log may hand a record out again after a
+/// failure.
 pub(super) trait Log: Send {
     /// Appends a batch in order and says where each record stands. After an error the log is lost for good.
     fn append(
@@ -83,7 +84,8 @@ pub(super) trait Log: Send {
         visit: &mut dyn FnMut(Stand, Record<'_>),
     ) -> Result<Replayed, LogError>;
 
-    /// Reads single records; quickest when the locations are in order. `visit` gets the place in `locations`.
+    /// Reads single records; quickest when the locations are in order. `visit` gets the place in
+    /// `locations`.
     fn read(
         &self,
         locations: &[Location],

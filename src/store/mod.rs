@@ -1,5 +1,6 @@
-//! The store: everything durable. Operations go into an inbox; one committer thread writes them to the journal, syncs once
-//! per group, and calls back. sled holds an index that can be rebuilt from the journal; only this module knows it.
+//! The store: everything durable. Operations go into an inbox; one committer thread writes them to the
+//! journal, syncs once per group, and calls back. sled holds an index that can be rebuilt from the
+//! journal; only this module knows it.
 //!
 //! ```text
 //! append ──► inbox ──► committer ──► journal (segments) ──► fdatasync ──► done
@@ -11,15 +12,16 @@
 //!
 //! # On the disk
 //!
-//! `lock` is locked while a store has the directory, `format` holds the format's version, `journal/` the segments,
-//! `index/` sled, and `definitions.json` the last snapshot of the topology.
+//! `lock` is locked while a store has the directory, `format` holds the format's version, `journal/`
+//! the segments, `index/` sled, and `definitions.json` the last snapshot of the topology.
 //!
 //! # What damage does
 //!
-//! A torn tail is cut. A damaged record elsewhere costs what it held, and nothing else. A message whose record is damaged or missing is
-//! dropped. An index that cannot be used is moved to `index.broken-N` and rebuilt; messages that were already settled may
-//! then come back. Each is told in `Recovered::notes`. A failing write or sync poisons the store: whoever
-//! waits is told `Lost`, and nothing more is written.
+//! A torn tail is cut. A damaged record elsewhere costs what it held, and nothing else. A message whose
+//! record is damaged or missing is dropped. An index that cannot be used is moved to `index.broken-N`
+//! and rebuilt; messages that were already settled may then come back. Each is told in
+//! `Recovered::notes`. A failing write or sync poisons the store: whoever waits is told `Lost`, and
+//! nothing more is written.
 
 mod checkpoint;
 mod committer;
@@ -80,7 +82,8 @@ struct Running {
 }
 
 impl Store {
-    /// Opens the store in its directory, and gives back what it holds. Takes as long as reading all live messages does.
+    /// Opens the store in its directory, and gives back what it holds. Takes as long as reading all
+    /// live messages does.
     pub fn open(options: Options, events: Events) -> Result<(Self, Recovered), StoreError> {
         Self::open_on(options, events, Box::new(LocalDisk))
     }
@@ -90,41 +93,9 @@ impl Store {
         events: Events,
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Recovered), StoreError> {
-        let directory = Directory::open(&options.directory)?;
-        let journal_error = |error: self::log::LogError| StoreError::Io {
-            path: directory.path().join("journal"),
-            doing: "recovered",
-            source: std::io::Error::other(error),
-        };
-        let mut journal = Journal::open(directory.path(), options.segment_bytes_max, disk)
-            .map_err(journal_error)?;
-        let Recovery { index, state, recovered, marked, bytes_unmarked } =
-            recover(&directory, &mut journal, &options)?;
-        let inbox = Arc::new(Inbox::new(options.inbox_bytes_max));
-        let counters = Arc::new(Counters::default());
-        let due = Duration::from_millis(options.checkpoint_ms);
-        let mut committer = Committer {
-            directory: directory.path().to_owned(),
-            due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
-            options,
-            events,
-            inbox: inbox.clone(),
-            counters: counters.clone(),
-            log: Box::new(journal),
-            state,
-            index: Some(index),
-            marked,
-            bytes_unmarked,
-            unsynced: false,
-            waiting: Vec::new(),
-            unreadable: FxHashSet::default(),
-        };
-        if recovered.notes.is_empty() {
-            committer.count();
-        } else {
-            // What was repaired must not be met again.
-            committer.checkpoint().map_err(journal_error)?;
-        }
+        let (committer, directory, recovered) = prepare(options, events, disk)?;
+        let inbox = committer.inbox.clone();
+        let counters = committer.counters.clone();
         let committer = thread::Builder::new()
             .name("committer".to_owned())
             .spawn(|| committer.run())
@@ -133,19 +104,20 @@ impl Store {
         Ok((Self { inbox, counters, running }, recovered))
     }
 
-    /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the order of these
-    /// calls, those of one call in one group.
+    /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
+    /// order of these calls, those of one call in one group.
     ///
-    /// `done` is called on the committer thread once the operations, and all before them, are on the disk; with `Lost` when
-    /// that can no longer be said; and at once, on this thread, when the store is lost or closed already. Messages that are settled
-    /// before their turn to be written count as done. `done` must be quick. An empty list of operations is a
-    /// question whether all before is durable.
+    /// `done` is called on the committer thread once the operations, and all before them, are on the
+    /// disk; with `Lost` when that can no longer be said; and at once, on this thread, when the store
+    /// is lost or closed already. Messages that are settled before their turn to be written count as
+    /// done. `done` must be quick. An empty list of operations is a question whether all before is
+    /// durable.
     pub fn append(&self, operations: Vec<Operation>, done: Option<Done>) {
         self.inbox.put(operations, done);
     }
 
-    /// The inbox has passed its limit and has not yet fallen below half of it. Until `Events::room` is called, nothing
-    /// more should be read from those who publish.
+    /// The inbox has passed its limit and has not yet fallen below half of it. Until `Events::room` is
+    /// called, nothing more should be read from those who publish.
     pub fn is_full(&self) -> bool {
         self.inbox.is_full()
     }
@@ -165,8 +137,8 @@ impl Store {
         self.counters.read()
     }
 
-    /// Commits what waits, brings the index up to date, and lets go of the directory. Later calls do nothing. Must not be
-    /// called from `done` or an event.
+    /// Commits what waits, brings the index up to date, and lets go of the directory. Later calls do
+    /// nothing. Must not be called from `done` or an event.
     pub fn close(&self) {
         let mut running = self.running.lock();
         if let Some(Running { committer, directory }) = running.take() {
@@ -176,6 +148,48 @@ impl Store {
             drop(directory);
         }
     }
+}
+
+/// Takes the directory, gets back what it holds, and makes a committer that is ready to run.
+fn prepare(
+    options: Options,
+    events: Events,
+    disk: Box<dyn Disk>,
+) -> Result<(Committer, Directory, Recovered), StoreError> {
+    let directory = Directory::open(&options.directory)?;
+    let journal_error = |error: self::log::LogError| StoreError::Io {
+        path: directory.path().join("journal"),
+        doing: "recovered",
+        source: std::io::Error::other(error),
+    };
+    let mut journal =
+        Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
+    let Recovery { index, state, recovered, marked, bytes_unmarked } =
+        recover(&directory, &mut journal, &options)?;
+    let due = Duration::from_millis(options.checkpoint_ms);
+    let mut committer = Committer {
+        directory: directory.path().to_owned(),
+        inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
+        counters: Arc::default(),
+        due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
+        options,
+        events,
+        log: Box::new(journal),
+        state,
+        index: Some(index),
+        marked,
+        bytes_unmarked,
+        unsynced: false,
+        waiting: Vec::new(),
+        unreadable: FxHashSet::default(),
+    };
+    if recovered.notes.is_empty() {
+        committer.count();
+    } else {
+        // What was repaired must not be met again.
+        committer.checkpoint().map_err(journal_error)?;
+    }
+    Ok((committer, directory, recovered))
 }
 
 impl Drop for Store {
@@ -189,3 +203,6 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store").field("figures", &self.figures()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,8 +33,8 @@ pub enum Operation {
         /// Every durable queue that took it, each at its position.
         places: SmallVec<[Place; 1]>,
     },
-    /// Messages that are gone from a queue: acknowledged, dropped, or purged. Must come after their `Enqueue`.
-    /// Positions that hold nothing are ignored.
+    /// Messages that are gone from a queue: acknowledged, dropped, or purged. Must come after their
+    /// `Enqueue`. Positions that hold nothing are ignored.
     Settle {
         /// The queue.
         queue: QueueId,
@@ -89,9 +89,11 @@ pub enum Change {
         /// The exchange.
         name: String,
     },
-    /// Creates or replaces a queue. Another id under the same name replaces the queue and drops its messages.
+    /// Creates or replaces a queue. Another id under the same name replaces the queue and drops its
+    /// messages.
     PutQueue(QueueRecord),
-    /// Deletes a queue with its messages and the bindings that end at it. Ignored when the name has another id.
+    /// Deletes a queue with its messages and the bindings that end at it. Ignored when the name has
+    /// another id.
     DeleteQueue {
         /// The virtual host.
         vhost: String,

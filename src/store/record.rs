@@ -1,6 +1,6 @@
-//! The journal's records as bytes. A frame is: the segment's marker (4 bytes), the payload's length (4), a CRC-32C
-//! over kind and payload (4), the kind (1), the payload. Fixed integers are little-endian; those within a payload
-//! are variable, seven bits to a byte.
+//! The journal's records as bytes. A frame is: the segment's marker (4 bytes), the payload's length
+//! (4), a CRC-32C over kind and payload (4), the kind (1), the payload. Fixed integers are
+//! little-endian; those within a payload are variable, seven bits to a byte.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::message::{Facts, Message};
 /// Bytes of a frame before its payload.
 pub(super) const FRAME_HEAD_BYTES: usize = 13;
 
-/// The four random bytes that begin every frame of one segment. Reading can find its way again after damage by
-/// looking for them, and nobody who chooses a message's body can know them.
+/// The four random bytes that begin every frame of one segment. Reading can find its way again after
+/// damage by looking for them, and nobody who chooses a message's body can know them.
 pub(super) type Marker = [u8; 4];
 
 const ENQUEUE: u8 = 1;
@@ -26,7 +26,8 @@ const FLOORS: u8 = 5;
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
 
-/// One record of the journal. It borrows from the operation on the way in, from the file's bytes on the way out.
+/// One record of the journal. It borrows from the operation on the way in, from the file's bytes on the
+/// way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Record<'a> {
     /// A message and all its places.
@@ -37,8 +38,8 @@ pub(super) enum Record<'a> {
     Returned { queue: QueueId, position: Position, count: u32 },
     /// Changes of the topology.
     Topology(Cow<'a, [Change]>),
-    /// Everything below these positions is gone. Written before a segment is deleted that may hold the `Settle` of
-    /// a message in an older segment.
+    /// Everything below these positions is gone. Written before a segment is deleted that may hold the
+    /// `Settle` of a message in an older segment.
     Floors(Vec<Place>),
 }
 
@@ -149,7 +150,8 @@ pub(super) fn encode(
         }
         Record::Topology(changes) => {
             buffer.push(TOPOLOGY);
-            // Writing plain owned data into memory cannot fail; an empty payload would be refused on reading.
+            // Writing plain owned data into memory cannot fail; an empty payload would be refused on
+            // reading.
             if let Ok(bytes) = postcard::to_stdvec(changes) {
                 buffer.extend_from_slice(&bytes);
             }
@@ -350,3 +352,6 @@ impl<'a> Reader<'a> {
         Some(Place { queue: self.number()?, position: self.number()? })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
-//! Recovery: what a start does to get everything back. The index gives the state as of its mark and the journal the
-//! rest; if the index cannot be used, the journal and the snapshot of the topology give all of it.
+//! Recovery: what a start does to get everything back. The index gives the state as of its mark and the
+//! journal the rest; if the index cannot be used, the journal and the snapshot of the topology give all
+//! of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +36,8 @@ pub struct Recovered {
     pub queues: Vec<QueueRecord>,
     /// Durable bindings.
     pub bindings: Vec<BindingRecord>,
-    /// The messages of each queue that has any, in order of position. One message in several queues is shared.
+    /// The messages of each queue that has any, in order of position. One message in several queues is
+    /// shared.
     pub messages: FxHashMap<QueueId, Vec<RecoveredEntry>>,
     /// The highest id that a queue ever had. New queues take higher ones.
     pub queue_id_max: QueueId,
@@ -106,7 +108,10 @@ pub(super) fn recover(
     };
     let Restored { mut state, messages, bytes_replayed } = restored;
     if !matches!(journal.snapshot(), Ok(Some(_))) {
-        state.topology.set_unsaved(true);
+        state.topology.mark_unsaved();
+        if mark.is_some() {
+            notes.push("definitions.json could not be read and was written anew".to_owned());
+        }
     }
     let clean = directory.is_new || (notes.is_empty() && stopped_at_mark(mark, journal));
     let mut recovered = Recovered {
@@ -120,7 +125,8 @@ pub(super) fn recover(
     for record in state.topology.records() {
         recovered.add(record.clone());
     }
-    let marked = mark.map(|mark| mark.position);
+    // What was repaired is not in the index yet, even where the journal has not grown.
+    let marked = mark.map(|mark| mark.position).filter(|_| recovered.notes.is_empty());
     Ok(Recovery { index, state, recovered, marked, bytes_unmarked: bytes_replayed })
 }
 
@@ -219,7 +225,8 @@ fn rebuild(
     }
 }
 
-/// Applies the journal from `from` on, its topology from `known_to` on, and reads the messages that are alive.
+/// Applies the journal from `from` on, its topology from `known_to` on, and reads the messages that are
+/// alive.
 fn replay(
     journal: &mut Journal,
     mut state: State,

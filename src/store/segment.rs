@@ -1,5 +1,5 @@
-//! One segment file of the journal: its name, its head, how it is written, and how its records are found again, past
-//! damage too.
+//! One segment file of the journal: its name, its head, how it is written, and how its records are
+//! found again, past damage too.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::log::SegmentId;
 use super::record::{FRAME_HEAD_BYTES, Frame, Marker, Record, payload_bytes};
 
-/// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of these (4).
+/// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of
+/// these (4).
 pub(super) const SEGMENT_HEAD_BYTES: usize = 24;
 
 const MAGIC: [u8; 8] = *b"LVRTJRNL";
@@ -96,8 +97,8 @@ pub(super) struct Gap {
     pub(super) at_end: bool,
 }
 
-/// Hands out the readable records in `bytes`, which start at `offset` of a segment, with their offset and size. Returns what
-/// lies between them.
+/// Hands out the readable records in `bytes`, which start at `offset` of a segment, with their offset
+/// and size. Returns what lies between them.
 pub(super) fn scan(
     bytes: &[u8],
     offset: usize,
@@ -145,6 +146,8 @@ const WINDOW_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct SegmentReader {
     file: File,
+    /// The file's length when it was opened.
+    bytes: u64,
     marker: Marker,
     window: Vec<u8>,
     window_start: u64,
@@ -153,7 +156,9 @@ pub(super) struct SegmentReader {
 impl SegmentReader {
     /// Opens a segment's file.
     pub(super) fn open(path: &Path, marker: Marker) -> io::Result<Self> {
-        Ok(Self { file: File::open(path)?, marker, window: Vec::new(), window_start: 0 })
+        let file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { file, bytes, marker, window: Vec::new(), window_start: 0 })
     }
 
     /// The record at `offset`. `Ok(None)` when what stands there is not a readable record.
@@ -164,7 +169,7 @@ impl SegmentReader {
             return Ok(None);
         }
         let wanted = FRAME_HEAD_BYTES + payload_bytes(head);
-        if offset + wanted as u64 > self.file.metadata()?.len() {
+        if offset + wanted as u64 > self.bytes {
             return Ok(None);
         }
         let bytes = self.bytes(offset, wanted)?;
@@ -194,3 +199,6 @@ impl SegmentReader {
         self.window.get(start..start + count).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
-//! What all records of the journal so far have added up to: the topology and the live messages. Replay and the committer
-//! apply records through the same function, so a restart cannot see them otherwise than the running store did.
+//! What all records of the journal so far have added up to: the topology and the live messages. Replay
+//! and the committer apply records through the same function, so a restart cannot see them otherwise
+//! than the running store did.
 
 use super::ledger::Ledger;
 use super::log::Stand;
@@ -19,7 +20,8 @@ pub(super) struct State {
 pub(super) enum Reading {
     /// It has just been appended: its queues are known.
     Live,
-    /// It comes from the journal: a queue's definition may be known otherwise than from the journal's own records.
+    /// It comes from the journal: a queue's definition may be known otherwise than from the journal's
+    /// own records.
     Replay,
     /// The same, at a point that the topology already covers.
     ReplayKnownTopology,
@@ -68,8 +70,8 @@ impl State {
         }
     }
 
-    /// Brings ledger and topology together: queues that the topology does not name lose their messages, and all that
-    /// it names take messages. Returns how many messages were lost that way.
+    /// Brings ledger and topology together: queues that the topology does not name lose their messages,
+    /// and all that it names take messages. Returns how many messages were lost that way.
     pub(super) fn reconcile(&mut self) -> u64 {
         let known: rustc_hash::FxHashSet<_> = self.topology.queue_ids().collect();
         let before = self.ledger.len();

@@ -1,5 +1,5 @@
-//! The durable topology as it stands: what all changes so far have added up to. It also remembers which records the
-//! index does not have yet.
+//! The durable topology as it stands: what all changes so far have added up to. It also remembers which
+//! records the index does not have yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,8 @@ pub(super) type Serial = u64;
 /// Virtual hosts, users, permissions, exchanges, queues, and bindings.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Topology {
-    /// Only `Put` changes. A record that is replaced gets a new serial, so that one under a serial never changes.
+    /// Only `Put` changes. A record that is replaced gets a new serial, so that one under a serial
+    /// never changes.
     records: BTreeMap<Serial, Change>,
     names: FxHashMap<Name, Serial>,
     /// Which bindings start or end at an exchange, or end at a queue.
@@ -150,9 +151,14 @@ impl Topology {
         self.unsaved
     }
 
-    /// A snapshot holds all of this, or must be taken again.
-    pub(super) fn set_unsaved(&mut self, unsaved: bool) {
-        self.unsaved = unsaved;
+    /// A snapshot holds all of this.
+    pub(super) fn mark_saved(&mut self) {
+        self.unsaved = false;
+    }
+
+    /// There is no snapshot that could be read.
+    pub(super) fn mark_unsaved(&mut self) {
+        self.unsaved = true;
     }
 
     fn put(&mut self, record: &Change, effect: &mut Effect) {
@@ -286,3 +292,6 @@ fn vhost_of(record: &Change) -> Option<&String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! What the store's tests share: short ways to write operations, and to wait for them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -97,4 +97,34 @@ pub fn contents(recovered: &Recovered, queue: QueueId) -> Vec<(u64, String, u32)
 /// The bodies a queue got back.
 pub fn bodies(recovered: &Recovered, queue: QueueId) -> Vec<String> {
     contents(recovered, queue).into_iter().map(|(_, body, _)| body).collect()
+}
+
+/// A copy of the directory as it is now: what a crash at this moment would leave.
+pub fn crashed(directory: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a directory");
+    copy_into(directory, copy.path());
+    copy
+}
+
+fn copy_into(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("known").is_dir() {
+            std::fs::create_dir(&target).expect("created");
+            copy_into(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+/// The journal's segments in order.
+pub fn segments(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(directory.join("journal"))
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
+    paths.sort();
+    paths
 }

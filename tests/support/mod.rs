@@ -6,6 +6,8 @@
 
 pub mod broker;
 pub mod interpreter;
+pub mod peer;
 pub mod process;
+pub mod random;
 pub mod raw;
 pub mod server;

@@ -1,0 +1,146 @@
+//! Tests of the topology: what replaces what, and what goes with what.
+
+use super::*;
+use crate::store::operation::{
+    ExchangeRecord, PermissionRecord, QueueRecord, UserRecord, VhostRecord,
+};
+
+fn vhost(name: &str) -> Change {
+    Change::PutVhost(VhostRecord { name: name.into() })
+}
+
+fn queue(vhost: &str, name: &str, id: QueueId) -> Change {
+    let (vhost, name) = (vhost.into(), name.into());
+    Change::PutQueue(QueueRecord { id, vhost, name, auto_delete: false, arguments: Vec::new() })
+}
+
+fn exchange(vhost: &str, name: &str) -> Change {
+    Change::PutExchange(ExchangeRecord {
+        vhost: vhost.into(),
+        name: name.into(),
+        kind: "topic".into(),
+        auto_delete: false,
+        internal: false,
+        arguments: Vec::new(),
+    })
+}
+
+fn user(name: &str, password_hash: &str) -> Change {
+    let (name, password_hash) = (name.into(), password_hash.into());
+    Change::PutUser(UserRecord { name, password_hash, tags: Vec::new() })
+}
+
+fn permission(user: &str, vhost: &str) -> Change {
+    let all = || ".*".to_owned();
+    Change::PutPermission(PermissionRecord {
+        user: user.into(),
+        vhost: vhost.into(),
+        configure: all(),
+        write: all(),
+        read: all(),
+    })
+}
+
+fn binding(source: &str, kind: DestinationKind, destination: &str) -> Change {
+    Change::PutBinding(BindingRecord {
+        vhost: "/".into(),
+        source: source.into(),
+        destination: destination.into(),
+        destination_kind: kind,
+        routing_key: "#".into(),
+        arguments: Vec::new(),
+    })
+}
+
+/// A virtual host with two exchanges `a` and `b`, queues `a` and `c`, bindings a→b, b→queue a, b→queue
+/// c, and a user.
+fn sample() -> Vec<Change> {
+    vec![
+        vhost("/"),
+        user("u", "h"),
+        permission("u", "/"),
+        exchange("/", "a"),
+        exchange("/", "b"),
+        queue("/", "a", 1),
+        queue("/", "c", 2),
+        binding("a", DestinationKind::Exchange, "b"),
+        binding("b", DestinationKind::Queue, "a"),
+        binding("b", DestinationKind::Queue, "c"),
+    ]
+}
+
+/// Applies a change to the sample. The records at `gone` must be what it takes away, `added` what it adds.
+fn check(change: Change, gone: &[usize], added: &[Change], closed: &[QueueId]) {
+    let mut topology = Topology::default();
+    let mut expected = sample();
+    for change in &expected {
+        topology.apply(change);
+    }
+    let effect = topology.apply(&change);
+    let mut number = 0;
+    expected.retain(|_| {
+        number += 1;
+        !gone.contains(&(number - 1))
+    });
+    expected.extend_from_slice(added);
+    assert_eq!(topology.records().cloned().collect::<Vec<_>>(), expected, "{change:?}");
+    assert_eq!(effect.closed, closed, "{change:?}");
+}
+
+#[test]
+fn deletions_take_along_what_cannot_be_without() {
+    let (slash, name) = (|| "/".to_owned(), |name: &str| name.to_owned());
+    check(Change::DeleteVhost { name: slash() }, &[0, 2, 3, 4, 5, 6, 7, 8, 9], &[], &[1, 2]);
+    check(Change::DeleteUser { name: name("u") }, &[1, 2], &[], &[]);
+    check(Change::DeletePermission { user: name("u"), vhost: slash() }, &[2], &[], &[]);
+    check(Change::DeleteExchange { vhost: slash(), name: name("a") }, &[3, 7], &[], &[]);
+    check(Change::DeleteExchange { vhost: slash(), name: name("b") }, &[4, 7, 8, 9], &[], &[]);
+    check(Change::DeleteQueue { vhost: slash(), name: name("a"), id: 1 }, &[5, 8], &[], &[1]);
+}
+
+#[test]
+fn deletions_of_what_is_not_there_change_nothing() {
+    let (slash, name) = (|| "/".to_owned(), |name: &str| name.to_owned());
+    check(Change::DeleteVhost { name: name("x") }, &[], &[], &[]);
+    check(Change::DeleteUser { name: name("x") }, &[], &[], &[]);
+    check(Change::DeleteExchange { vhost: name("x"), name: name("a") }, &[], &[], &[]);
+    check(Change::DeleteQueue { vhost: slash(), name: name("a"), id: 9 }, &[], &[], &[]);
+    let Change::PutBinding(other) = binding("a", DestinationKind::Queue, "b") else { return };
+    check(Change::DeleteBinding(other), &[], &[], &[]);
+}
+
+#[test]
+fn a_record_replaces_the_one_of_its_name() {
+    check(user("u", "h2"), &[1], &[user("u", "h2")], &[]);
+    check(user("u", "h"), &[], &[], &[]);
+    check(queue("/", "a", 7), &[5], &[queue("/", "a", 7)], &[1]);
+    check(queue("other", "a", 7), &[], &[queue("other", "a", 7)], &[]);
+}
+
+#[test]
+fn a_queue_that_keeps_its_id_keeps_its_messages() {
+    let mut topology = Topology::default();
+    topology.apply(&queue("/", "a", 1));
+    let Change::PutQueue(mut record) = queue("/", "a", 1) else { return };
+    record.auto_delete = true;
+    let effect = topology.apply(&Change::PutQueue(record));
+    assert_eq!(effect, Effect { opened: vec![1], closed: vec![] });
+}
+
+#[test]
+fn the_highest_queue_id_outlives_its_queue() {
+    let mut topology = Topology::default();
+    topology.apply(&queue("/", "a", 12));
+    topology.apply(&Change::DeleteQueue { vhost: "/".into(), name: "a".into(), id: 12 });
+    assert_eq!(topology.queue_id_max(), 12);
+    assert_eq!(topology.len(), 0);
+}
+
+#[test]
+fn loading_what_an_interrupted_replacement_left_keeps_the_newer_record() {
+    let mut topology = Topology::default();
+    topology.load(3, user("u", "old"));
+    topology.load(8, user("u", "new"));
+    assert_eq!(topology.records().cloned().collect::<Vec<_>>(), [user("u", "new")]);
+    assert_eq!(topology.dirty().collect::<Vec<_>>(), [(3, None)]);
+}
