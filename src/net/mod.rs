@@ -13,6 +13,7 @@
 mod clock;
 mod connection;
 mod deadlines;
+mod files;
 mod hub;
 mod link;
 mod listener;
@@ -20,8 +21,7 @@ mod read_buffer;
 mod reader;
 mod server;
 mod shutdown;
-#[cfg(test)]
-mod tests;
+mod turn;
 mod watch;
 mod writer;
 
@@ -81,6 +81,7 @@ fn because(source: &io::Error) -> String {
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let began = Instant::now();
     let socket = listener::bind(&config.amqp.listen)?;
+    files::raise_limit(config.amqp.connections_max);
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;
     report(&broker, began);

@@ -20,6 +20,7 @@ use super::clock::now_ms;
 use super::link::{Link, Stage};
 use super::read_buffer::ReadBuffer;
 use super::server::Server;
+use super::turn::Turn;
 use crate::session::{self, Outcome, Session, Then, Wait};
 
 /// Reads after which a reader lets others have a turn. A peer that sends without a pause always has something to
@@ -93,9 +94,11 @@ impl Reader {
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut turn = Turn::default();
         loop {
             let received = self.session.receive(self.buffer.unused(), now_ms());
             self.buffer.used(received.consumed);
+            turn.spend(received.consumed).await;
             self.act(received.then).await?;
         }
     }
