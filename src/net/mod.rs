@@ -1,9 +1,9 @@
 //! Sockets, tasks and time: everything that waits. Below this layer nothing does.
 //!
-//! Each connection has two tasks. The [reader](reader) feeds its session with what the socket brings and does
-//! what the session asks for; the [writer](writer) empties the session's outbox into the socket. They share a
-//! [link](link), through which anyone else reaches them: the broker to wake the writer, an operator to close the
-//! connection, the [watch](watch) to drop a peer that has gone silent. A reader stops reading, and so TCP stops the
+//! Each connection has two tasks. The `reader` feeds its session with what the socket brings and does
+//! what the session asks for; the `writer` empties the session's outbox into the socket. They share a
+//! `link`, through which anyone else reaches them: the broker to wake the writer, an operator to close the
+//! connection, the `watch` to drop a peer that has gone silent. A reader stops reading, and so TCP stops the
 //! peer, while the peer does not read what it was sent, while too much waits for the disk, or while an alarm
 //! is on and the peer publishes; it still hears that it has to end.
 //!
