@@ -34,6 +34,12 @@ fn messages_are_confirmed_by_number() {
             "also what has nowhere to go",
             [confirm_select(), publish("", "nowhere", "1"), confirmed(1)],
         ),
+    ]);
+}
+
+#[test]
+fn confirms_are_asked_for_on_each_channel() {
+    check([
         row(
             "confirm.select may be repeated",
             [

@@ -61,6 +61,12 @@ fn a_consumer_gets_messages() {
             "a queue that is missing: 404",
             [refused(consume(consumer("q", "c")), 404, "NOT_FOUND - no queue 'q' in vhost '/'")],
         ),
+    ]);
+}
+
+#[test]
+fn a_consumer_has_its_own_tag_and_sometimes_its_own_queue() {
+    check([
         row(
             "a tag is used once: 530",
             [

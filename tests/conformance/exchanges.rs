@@ -273,6 +273,12 @@ fn exchanges_are_bound_to_exchanges() {
                 call(unbind_exchange("x2", "x"), unbound()),
             ],
         ),
+    ]);
+}
+
+#[test]
+fn an_exchange_may_be_internal_or_have_an_alternate() {
+    check([
         row(
             "an internal one takes no message from a client: 403",
             [

@@ -8,6 +8,11 @@ use super::row::{Row, Step, check, row};
 const DROPPED: &str = "it drops the socket without a word";
 const OWN_TEXT: &str = "its text shows terms of its own language";
 
+/// `basic.publish` on channel 1, which content has to follow.
+fn announce() -> Step {
+    send(1, Method::BasicPublish(publishing("", "q")))
+}
+
 fn fatal_bytes(rule: &'static str, bytes: Vec<u8>, code: u16, text: &'static str) -> Row {
     row(rule, [Step::Bytes(bytes), Step::Closed(code, text, (0, 0))])
 }
@@ -45,6 +50,12 @@ fn a_frame_that_cannot_be_read_closes_the_connection_with_501() {
             ],
         )
         .ours(DROPPED),
+    ]);
+}
+
+#[test]
+fn a_table_or_text_that_cannot_be_read_closes_the_connection_with_501() {
+    check([
         row(
             "a table that lies about its length",
             [
@@ -121,7 +132,6 @@ fn frames_come_in_order() {
                              header frame instead";
     const NO_BODY: &str =
         "UNEXPECTED_FRAME - expected content body, got non content body frame instead";
-    let announce = || send(1, Method::BasicPublish(publishing("", "q")));
     let flow = || send(1, Method::ChannelFlow(channel::Flow { active: true }));
     check([
         row("a header without a method", [header(60, 1), Step::Closed(505, NO_METHOD, (0, 0))]),
@@ -155,6 +165,12 @@ fn frames_come_in_order() {
             "a header instead of a body",
             [announce(), header(60, 1), header(60, 1), Step::Closed(505, NO_BODY, (60, 40))],
         ),
+    ]);
+}
+
+#[test]
+fn frames_of_channels_and_heartbeats_may_alternate() {
+    check([
         row(
             "a heartbeat on a channel",
             [

@@ -164,6 +164,12 @@ fn a_second_declaration_says_the_same() {
                 ),
             ],
         ),
+    ]);
+}
+
+#[test]
+fn what_a_second_declaration_may_say_otherwise() {
+    check([
         row(
             "an integer of another width is the same",
             [

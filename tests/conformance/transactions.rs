@@ -31,6 +31,12 @@ fn what_a_transaction_did_counts_when_it_is_committed() {
                 holds("q", 0, 0),
             ],
         ),
+    ]);
+}
+
+#[test]
+fn acknowledgements_count_when_they_are_committed() {
+    check([
         row(
             "acknowledgements",
             [
@@ -74,6 +80,12 @@ fn what_a_transaction_did_counts_when_it_is_committed() {
                 fetched_again(1, 0, "1"),
             ],
         ),
+    ]);
+}
+
+#[test]
+fn what_a_transaction_returns_comes_with_its_commit() {
+    check([
         row(
             "a rejection that is committed returns the message",
             [
