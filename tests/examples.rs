@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use support::broker::Broker;
 use support::example::built;
 use support::interpreter::Interpreter;
 use support::process::{Process, run};
+use support::server::Server;
 
 /// No example takes so long; one that does has hung.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -183,11 +183,11 @@ fn every_example_is_run_by_a_test() {
     }
 }
 
-/// Runs an example twice against one broker, so that it also shows to leave nothing behind that matters, and compares
+/// Runs an example twice against one broker, which shows that it leaves nothing behind, and compares
 /// what it prints. A `#` in the expected text stands for any number.
 #[track_caller]
 fn check(command: Command, expected: &str) {
-    let broker = Broker::start();
+    let broker = Server::start();
     for _ in 0..2 {
         let mut again = Command::new(command.get_program());
         again.args(command.get_args()).env("AMQP_URL", broker.uri());
