@@ -111,6 +111,7 @@ impl Client {
             self.broker.store.append(std::mem::take(&mut plan.operations), done);
         }
         self.deliver(plan, now_ms);
+        self.broker.check_memory();
     }
 
     /// Done when everything that was handed to the store so far is on the disk: the end of a transaction.
