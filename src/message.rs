@@ -17,6 +17,28 @@ pub fn held_bytes() -> usize {
     HELD_BYTES.load(Ordering::Relaxed)
 }
 
+/// A share of the bytes that messages hold. It is given back when this goes.
+#[derive(Debug)]
+struct Held(usize);
+
+impl Held {
+    fn new(bytes: usize) -> Self {
+        HELD_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        Self(bytes)
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        HELD_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        self.0 += bytes;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
 /// What the broker itself needs to know of a message's properties, read once when it is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -37,6 +59,7 @@ pub struct Message {
     key_bytes: u32,
     properties_bytes: u32,
     facts: Facts,
+    held: Held,
 }
 
 impl Message {
@@ -82,13 +105,7 @@ impl Message {
 
     /// Bytes that this message holds in memory, its overhead included.
     pub fn held(&self) -> usize {
-        self.data.len() + OVERHEAD_BYTES
-    }
-}
-
-impl Drop for Message {
-    fn drop(&mut self) {
-        HELD_BYTES.fetch_sub(self.held(), Ordering::Relaxed);
+        self.held.0
     }
 }
 
@@ -104,8 +121,8 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// A message whose body is still arriving. Memory is taken as the body's frames come, never ahead of them
-/// by more than `RESERVE_BYTES_MAX`, whatever size the header declared.
+/// A message whose body is still arriving; what has arrived counts as held. Memory is taken as the body's frames
+/// come, never ahead of them by more than `RESERVE_BYTES_MAX`, whatever size the header declared.
 #[derive(Debug)]
 pub struct Builder {
     exchange: Arc<str>,
@@ -113,6 +130,7 @@ pub struct Builder {
     key_bytes: u32,
     properties_bytes: u32,
     facts: Facts,
+    held: Held,
 }
 
 /// How much of a declared body size is allocated before any of the body was seen.
@@ -137,12 +155,14 @@ impl Builder {
             key_bytes: routing_key.len() as u32,
             properties_bytes: properties.len() as u32,
             facts,
+            held: Held::new(head + OVERHEAD_BYTES),
         }
     }
 
     /// Appends the next part of the body.
     pub fn push(&mut self, part: &[u8]) {
         self.data.extend_from_slice(part);
+        self.held.grow(part.len());
     }
 
     /// Bytes of body received so far.
@@ -152,15 +172,14 @@ impl Builder {
 
     /// The finished message.
     pub fn finish(self) -> Message {
-        let message = Message {
+        Message {
             exchange: self.exchange,
             data: self.data.into_boxed_slice(),
             key_bytes: self.key_bytes,
             properties_bytes: self.properties_bytes,
             facts: self.facts,
-        };
-        HELD_BYTES.fetch_add(message.held(), Ordering::Relaxed);
-        message
+            held: self.held,
+        }
     }
 }
 
@@ -181,6 +200,15 @@ mod tests {
     fn a_declared_size_alone_takes_little_memory() {
         let builder = Builder::new("".into(), "k", &[], 1 << 40, Facts::default());
         assert!(builder.data.capacity() <= RESERVE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn what_has_arrived_of_a_message_counts_until_it_goes() {
+        let mut builder = Builder::new("".into(), "k", &[], 4, Facts::default());
+        let before = builder.held.0;
+        builder.push(b"body");
+        assert_eq!(builder.held.0, before + 4);
+        assert_eq!(builder.finish().held(), before + 4);
     }
 
     #[test]

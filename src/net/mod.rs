@@ -1,9 +1,9 @@
 //! Sockets, tasks and time: everything that waits. Below this layer nothing does.
 //!
-//! Each connection has two tasks. The [reader](reader) feeds its session with what the socket brings and does
-//! what the session asks for; the [writer](writer) empties the session's outbox into the socket. They share a
-//! [link](link), through which anyone else reaches them: the broker to wake the writer, an operator to close the
-//! connection, the [watch](watch) to drop a peer that has gone silent. A reader stops reading, and so TCP stops the
+//! Each connection has two tasks. The `reader` feeds its session with what the socket brings and does
+//! what the session asks for; the `writer` empties the session's outbox into the socket. They share a
+//! `link`, through which anyone else reaches them: the broker to wake the writer, an operator to close the
+//! connection, the `watch` to drop a peer that has gone silent. A reader stops reading, and so TCP stops the
 //! peer, while the peer does not read what it was sent, while too much waits for the disk, or while an alarm
 //! is on and the peer publishes; it still hears that it has to end.
 //!
@@ -13,6 +13,7 @@
 mod clock;
 mod connection;
 mod deadlines;
+mod files;
 mod hub;
 mod link;
 mod listener;
@@ -20,8 +21,7 @@ mod read_buffer;
 mod reader;
 mod server;
 mod shutdown;
-#[cfg(test)]
-mod tests;
+mod turn;
 mod watch;
 mod writer;
 
@@ -81,6 +81,7 @@ fn because(source: &io::Error) -> String {
 pub fn serve(config: Config) -> Result<(), ServeError> {
     let began = Instant::now();
     let socket = listener::bind(&config.amqp.listen)?;
+    files::raise_limit(config.amqp.connections_max);
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;
     report(&broker, began);

@@ -32,7 +32,8 @@ impl ReadBuffer {
 
     /// Makes room to read into, for a frame of `wanted` bytes in all if that is known.
     pub fn prepare(&mut self, wanted: usize) {
-        if self.start > 0 {
+        let fits = self.start + wanted.max(self.bytes.len() / 2) <= self.bytes.len();
+        if self.start > 0 && !fits {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
@@ -41,7 +42,7 @@ impl ReadBuffer {
             capacity *= 2;
         }
         // One byte more than is there: room to read into, whatever the caller knows.
-        capacity = capacity.max(wanted).max(self.end + 1);
+        capacity = capacity.max(self.start + wanted).max(self.end + 1);
         if capacity > self.bytes.len() {
             self.bytes.resize(capacity, 0);
         }

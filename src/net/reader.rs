@@ -14,13 +14,18 @@ use async_std::io::Read;
 use async_std::net::TcpStream;
 use async_std::task;
 use event_listener::EventListener;
-use futures_lite::future::{pending, poll_fn};
+use futures_lite::future::{pending, poll_fn, yield_now};
 
 use super::clock::now_ms;
 use super::link::{Link, Stage};
 use super::read_buffer::ReadBuffer;
 use super::server::Server;
+use super::turn::Turn;
 use crate::session::{self, Outcome, Session, Then, Wait};
+
+/// Reads after which a reader lets others have a turn. A peer that sends without a pause always has something to
+/// read, so its reader would keep a thread for itself.
+const READS_PER_TURN: u32 = 8;
 
 /// A connection's reader.
 pub(super) struct Reader {
@@ -89,9 +94,11 @@ impl Reader {
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+        let mut turn = Turn::default();
         loop {
             let received = self.session.receive(self.buffer.unused(), now_ms());
             self.buffer.used(received.consumed);
+            turn.spend(received.consumed).await;
             self.act(received.then).await?;
         }
     }
@@ -165,6 +172,9 @@ impl Reader {
                 Woken::By(Ok(count)) => {
                     self.buffer.read(count);
                     self.link.note_read();
+                    if self.link.reads().is_multiple_of(READS_PER_TURN) {
+                        yield_now().await;
+                    }
                     return Ok(());
                 }
                 Woken::By(Err(error)) => return Err(End::Gone(lost(&error))),

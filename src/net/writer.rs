@@ -10,6 +10,7 @@ use async_std::net::TcpStream;
 
 use super::clock::now_ms;
 use super::link::Link;
+use super::turn::Turn;
 use crate::broker::{Broker, ClientOutbox};
 use crate::outbox::Buffer;
 
@@ -24,6 +25,7 @@ pub(super) async fn run(
     stream: TcpStream,
 ) {
     let mut buffer = Buffer::default();
+    let mut turn = Turn::default();
     loop {
         let mut stalled = outbox.drain(&mut buffer);
         if buffer.is_empty() && stalled.is_empty() {
@@ -47,6 +49,7 @@ pub(super) async fn run(
             link.abort("the client is gone");
             return;
         }
+        turn.spend(buffer.len()).await;
         buffer.clear();
         if link.is_paused() {
             link.attention.notify(1);

@@ -90,7 +90,10 @@ impl Accepted {
 mod tests {
     use super::*;
 
-    fn check(steps: &[(&[u64], Option<(u64, bool)>)]) {
+    /// Numbers that became safe, and the tag and `multiple` of the acknowledgement that follows.
+    type Step<'a> = (&'a [u64], Option<(u64, bool)>);
+
+    fn check(steps: &[Step<'_>]) {
         let mut confirms = Confirms::default();
         for (numbers, expected) in steps {
             let got = confirms.acknowledge(numbers).map(|ack| (ack.tag, ack.multiple));

@@ -86,24 +86,26 @@ impl Session {
                 }
             }
             ((Some(Slot::Closing), _), method) => Ok(self.while_closing(number, &method)),
-            (_, Method::ChannelOpen(_)) => self.open_channel(number),
+            (_, Method::ChannelOpen(_)) => Ok(self.open_channel(number, now_ms)),
             _ => Err(expected_open()),
         }
     }
 
-    fn open_channel(&mut self, number: u16) -> Result<Step, Fault> {
+    fn open_channel(&mut self, number: u16, now_ms: u64) -> Step {
         let (open, most) = (self.channels.len() + 1, self.limits.channel_max);
         if open > usize::from(most) {
             let text = format!(
                 "number of channels opened ({}) has reached the negotiated channel_max ({most})",
                 self.channels.len()
             );
-            return Err(Fault::connection(ReplyCode::NotAllowed, text));
+            // As in RabbitMQ the close names no method.
+            self.fail(Fault::connection(ReplyCode::NotAllowed, text), now_ms);
+            return Step::Next;
         }
         let channel = Channel::new(self.outbox.open_channel(number));
         self.channels.insert(number, Slot::Open(Box::new(channel)));
         self.send(number, &Method::ChannelOpenOk(channel::OpenOk));
-        Ok(Step::Next)
+        Step::Next
     }
 
     fn close_by_client(&mut self, number: u16, close: &channel::Close<'_>, now_ms: u64) {
@@ -198,8 +200,6 @@ impl Channel {
             Method::TxSelect(_) => self.tx_select(context),
             Method::TxCommit(_) => self.tx_commit(context),
             Method::TxRollback(_) => self.tx_rollback(context),
-            // Answers to what the broker may have sent without waiting for them.
-            Method::BasicCancelOk(_) | Method::ChannelFlowOk(_) => Ok(Answer::Given),
             _ => Err(Fault::connection(ReplyCode::CommandInvalid, "unimplemented method")),
         }
     }

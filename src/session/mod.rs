@@ -275,7 +275,9 @@ impl Session {
             let (step, used) = self.take(&bytes[consumed..], now_ms);
             consumed += used;
             match step {
-                Some(Step::Next) if self.work.replied && self.is_full() => break Then::Full,
+                Some(Step::Next) if self.work.take_replied() && self.is_full() => {
+                    break Then::Full;
+                }
                 Some(Step::Next) => {}
                 Some(Step::Wait(wait)) => break Then::Wait(wait),
                 Some(Step::Close) => break Then::Close,
@@ -413,7 +415,6 @@ impl Session {
         if let Some(client) = &self.client {
             self.work.flush(client, now_ms);
         }
-        self.work.replied = false;
         self.outbox.flush();
     }
 

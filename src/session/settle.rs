@@ -76,11 +76,7 @@ impl Channel {
     }
 
     /// Recovering to the same consumer, which the specification has too, is refused as in RabbitMQ.
-    fn take_all(
-        &self,
-        context: &Context<'_>,
-        requeue: bool,
-    ) -> Result<Settled<QueueRef>, Fault> {
+    fn take_all(&self, context: &Context<'_>, requeue: bool) -> Result<Settled<QueueRef>, Fault> {
         if !requeue {
             return Err(Fault::connection(ReplyCode::NotImplemented, "requeue=false"));
         }

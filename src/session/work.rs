@@ -43,6 +43,11 @@ impl Work {
         }
     }
 
+    /// Whether something was put into the outbox since this was last asked.
+    pub fn take_replied(&mut self) -> bool {
+        std::mem::take(&mut self.replied)
+    }
+
     /// Gives back the memory that batches grew to.
     pub fn release(&mut self) {
         self.publishes.shrink_to(0);

@@ -9,4 +9,5 @@ pub mod interpreter;
 pub mod peer;
 pub mod process;
 pub mod random;
+pub mod raw;
 pub mod server;
