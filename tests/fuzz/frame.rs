@@ -59,7 +59,9 @@ fn survives_a_round_trip(frame: &Frame<'_>, limit: u32) {
             assert!(method.sent_by_client() || method.sent_by_server());
         }
         Frame::Header { header, .. } => header_is_settled(header),
-        Frame::Body { payload, .. } => assert!(payload.len() + FRAME_OVERHEAD_BYTES <= limit as usize),
+        Frame::Body { payload, .. } => {
+            assert!(payload.len() + FRAME_OVERHEAD_BYTES <= limit as usize)
+        }
         Frame::Heartbeat { .. } => {}
     }
 }
@@ -77,7 +79,9 @@ fn written(frame: &Frame<'_>) -> Vec<u8> {
         Frame::Header { channel, header } => {
             let body_bytes = header.body_size;
             let (class_id, properties) = (header.class_id, header.properties);
-            leveret::wire::encode_content_header(&mut out, *channel, class_id, properties, body_bytes);
+            leveret::wire::encode_content_header(
+                &mut out, *channel, class_id, properties, body_bytes,
+            );
         }
         Frame::Body { channel, payload } => {
             // A content of its own writes its body in frames of this size.

@@ -14,14 +14,16 @@ const BASIC: u16 = 60;
 const PUBLISH: u16 = 40;
 
 static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../grammar/amqp-0-9-1.toml")).expect("the grammar is well formed")
+    toml::from_str(include_str!("../../grammar/amqp-0-9-1.toml"))
+        .expect("the grammar is well formed")
 });
 
 const QUEUES: &[&str] = &["q", "r", "d", "t", "", "amq.x", "amq.rabbitmq.reply-to", "Ω"];
 const EXCHANGES: &[&str] =
     &["", "e", "x", "h", "amq.direct", "amq.topic", "amq.fanout", "amq.headers", "amq.y", "none"];
 const KINDS: &[&str] = &["direct", "fanout", "topic", "headers", "direct", "x-none", ""];
-const KEYS: &[&str] = &["q", "r", "d", "", "a", "a.b", "a..b", "*", "#", "a.#", "*.b", "#.#.b", "t"];
+const KEYS: &[&str] =
+    &["q", "r", "d", "", "a", "a.b", "a..b", "*", "#", "a.#", "*.b", "#.#.b", "t"];
 const TAGS: &[&str] = &["c", "c2", ""];
 const NUMBERS: &[i64] =
     &[0, 1, 2, 3, 10, 255, 256, 1000, 65_535, i32::MAX as i64, -1, i64::MAX, i64::MIN, 1 << 53];
@@ -141,7 +143,8 @@ fn method_payload(random: &mut Random, class: &Class, method: &Method) -> Bytes 
 fn bits(random: &mut Random, fields: &[Field]) -> u8 {
     let mut octet = 0;
     for (at, field) in fields.iter().enumerate() {
-        let often = matches!(&*field.name, "durable" | "mandatory" | "multiple" | "requeue" | "active");
+        let often =
+            matches!(&*field.name, "durable" | "mandatory" | "multiple" | "requeue" | "active");
         if if often { coin(random) } else { random.once_in(8) } {
             octet |= 1 << at;
         }
@@ -241,7 +244,9 @@ pub fn properties(random: &mut Random) -> Bytes {
         flags |= 0x8000 >> at;
         match &*field.name {
             "delivery-mode" => list.push(random.within(0..4) as u8),
-            "expiration" => short_string(&mut list, pick(random, &["0", "1", "1000", "x", "-1", ""])),
+            "expiration" => {
+                short_string(&mut list, pick(random, &["0", "1", "1000", "x", "-1", ""]))
+            }
             "reply-to" => short_string(&mut list, pick(random, QUEUES)),
             "user-id" => short_string(&mut list, pick(random, &["guest", "other"])),
             _ => argument(random, class, field, &mut list),

@@ -34,8 +34,7 @@ impl Side {
         let outbox = Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {}));
         let here = SocketAddr::from(([127, 0, 0, 1], 5672));
         let peer = Peer { address: here, local: here };
-        let session =
-            Session::new(Arc::clone(broker), Arc::clone(&outbox), peer, Box::new(|_| {}));
+        let session = Session::new(Arc::clone(broker), Arc::clone(&outbox), peer, Box::new(|_| {}));
         Self {
             broker: Arc::clone(broker),
             session,
