@@ -18,6 +18,13 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, Consumer};
 const QUEUE: &str = "orders.charge";
 const TRIES_MAX: u32 = 5;
 
+/// What is to go wrong, to show what happens then.
+#[derive(PartialEq)]
+enum Network {
+    Works,
+    FailsBeforeTheConfirm,
+}
+
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -55,8 +62,11 @@ async fn connect(url: &str) -> Outcome<Connection> {
 /// Sends an order until the broker has said that it is on the disk.
 async fn publish_until_confirmed(url: &str, order: &str) -> Outcome {
     for number in 1..=TRIES_MAX {
-        let breaks = order == "order-3" && number == 1;
-        match publish(url, order, breaks).await {
+        let network = match (order, number) {
+            ("order-3", 1) => Network::FailsBeforeTheConfirm,
+            _ => Network::Works,
+        };
+        match publish(url, order, network).await {
             Ok(true) => {
                 println!("publisher: {order} confirmed at try {number}");
                 return Ok(());
@@ -68,7 +78,7 @@ async fn publish_until_confirmed(url: &str, order: &str) -> Outcome {
     Err(format!("{order} was not confirmed in {TRIES_MAX} tries").into())
 }
 
-async fn publish(url: &str, order: &str, breaks: bool) -> Outcome<bool> {
+async fn publish(url: &str, order: &str, network: Network) -> Outcome<bool> {
     let connection = connect(url).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -80,7 +90,7 @@ async fn publish(url: &str, order: &str, breaks: bool) -> Outcome<bool> {
     let confirm = channel
         .basic_publish("".into(), QUEUE.into(), options, order.as_bytes(), properties)
         .await?;
-    if breaks {
+    if network == Network::FailsBeforeTheConfirm {
         connection.close(200, "as if the network had failed".into()).await?;
         return Err("lost its connection before the confirm".into());
     }
