@@ -1,0 +1,109 @@
+//! Opening a directory, and what must be true of what comes out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use leveret::broker::Broker;
+use leveret::config::Config;
+use leveret::store::{Events, Options, Recovered, Store, StoreError};
+
+/// Opens the directory twice: what the first opening repaired, the second one finds in order.
+pub fn open_twice(directory: &Path) {
+    let first = open(directory, |_| {});
+    let second = open(directory, |_| {});
+    match (first, second) {
+        (Ok(first), Ok(second)) => {
+            assert_eq!(contents(&second), contents(&first));
+            let repaired: Vec<_> = second.notes.iter().filter(|note| !stays_true(note)).collect();
+            assert!(repaired.is_empty(), "repaired again: {repaired:?}");
+            assert_eq!(second.clean, second.notes.is_empty());
+        }
+        (Err(first), Err(_)) => {
+            let text = first.to_string();
+            assert!(!text.is_empty() && !text.contains('\n'), "{text}");
+        }
+        (Ok(first), Err(error)) => panic!("opened with {:?}, and then {error}", first.notes),
+        (Err(error), Ok(_)) => panic!("refused with {error}, and then opened"),
+    }
+}
+
+/// What opening leaves as it is, and tells again: a segment's head that cannot be read, until nothing is left of the
+/// segment.
+fn stays_true(note: &str) -> bool {
+    note.starts_with("the head of journal segment") || note.starts_with("removed journal segment")
+}
+
+/// Opens the store, lets it be used, closes it, and answers what it held.
+pub fn open(directory: &Path, work: impl FnOnce(&Store)) -> Result<Recovered, StoreError> {
+    let options = Options {
+        directory: directory.to_owned(),
+        segment_bytes_max: 2048,
+        checkpoint_bytes: 4096,
+        index_cache_bytes: 1 << 20,
+        ..Options::default()
+    };
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let lost = Arc::clone(&is_lost);
+    let events = Events {
+        lost: Box::new(move |_| lost.store(true, Ordering::Release)),
+        ..Events::default()
+    };
+    let (store, recovered) = Store::open(options, events)?;
+    is_sound(&recovered);
+    work(&store);
+    store.close();
+    assert!(!is_lost.load(Ordering::Acquire), "the store was lost on a disk that works");
+    Ok(recovered)
+}
+
+fn is_sound(recovered: &Recovered) {
+    let ids: BTreeSet<u64> = recovered.queues.iter().map(|queue| queue.id).collect();
+    let names: BTreeSet<_> = recovered.queues.iter().map(|one| (&one.vhost, &one.name)).collect();
+    assert_eq!(names.len(), recovered.queues.len(), "two queues with one name");
+    for (queue, entries) in &recovered.messages {
+        assert!(ids.contains(queue), "messages of an unknown queue");
+        assert!(*queue <= recovered.queue_id_max);
+        assert!(entries.windows(2).all(|pair| pair[0].position < pair[1].position));
+    }
+}
+
+/// All that was recovered, to be compared.
+fn contents(recovered: &Recovered) -> Vec<String> {
+    let Recovered { vhosts, users, permissions, exchanges, queues, bindings, .. } = recovered;
+    let mut lines = vec![
+        format!("{vhosts:?} {users:?} {permissions:?}"),
+        format!("{exchanges:?} {queues:?} {bindings:?} {}", recovered.queue_id_max),
+    ];
+    let mut messages: Vec<_> = recovered.messages.iter().collect();
+    messages.sort_by_key(|(queue, _)| **queue);
+    for (queue, entries) in messages {
+        for entry in entries {
+            let message = &entry.message;
+            let (properties, body) = (message.properties(), message.body());
+            let (position, returns) = (entry.position, entry.returns);
+            lines.push(format!("{queue} {position} {returns} {message:?} {properties:?} {body:?}"));
+        }
+    }
+    lines
+}
+
+/// A broker makes of the directory what it can.
+pub fn open_broker(directory: &Path) {
+    let config = Config { data_dir: directory.to_owned(), ..Config::default() };
+    let events = leveret::broker::Events {
+        room: Box::new(|| {}),
+        alarm: Box::new(|| {}),
+        deadline: Box::new(|| {}),
+        lost: Box::new(|why| panic!("the store is lost: {why}")),
+    };
+    let now_ms = 1_700_000_000_000;
+    match Broker::open(config, events, now_ms) {
+        Ok(broker) => {
+            broker.tick(now_ms);
+            broker.close();
+        }
+        Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+    }
+}

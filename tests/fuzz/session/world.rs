@@ -1,0 +1,239 @@
+//! The broker that all inputs of a thread are played to, and its cleaning after each.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use leveret::broker::{
+    Broker, Capabilities, Client, DeleteExchange, DeleteQueue, Events, Login, NewClient,
+};
+use leveret::config::Config;
+use leveret::message::held_bytes;
+use leveret::outbox::{Limits, Outbox};
+use leveret::wire::{Frame, Method, PROTOCOL_HEADER, Table, next_frame, queue};
+use tempfile::TempDir;
+
+use super::opening::{self, SECOND};
+use super::side::Side;
+use crate::targets;
+
+/// The largest frame, in bytes.
+pub const FRAME_BYTES_MAX: u32 = 8192;
+
+/// What an input may take for the rest to go from memory.
+const EMPTY_MS_MAX: u64 = 5_000;
+
+thread_local! {
+    /// Made with the first input.
+    pub static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+/// A broker and two connections.
+pub struct World {
+    broker: Arc<Broker>,
+    janitor: Arc<Client>,
+    now_ms: u64,
+    sides: [Option<Side>; 2],
+    current: usize,
+    openings: [usize; 2],
+    queues: BTreeSet<String>,
+    exchanges: BTreeSet<String>,
+    _directory: TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let directory = targets::directory();
+        let now_ms = 1_700_000_000_000;
+        let events = Events {
+            room: Box::new(|| {}),
+            alarm: Box::new(|| {}),
+            deadline: Box::new(|| {}),
+            lost: Box::new(|why| panic!("the store is lost: {why}")),
+        };
+        let broker = Broker::open(config(&directory), events, now_ms).expect("the broker opens");
+        let janitor = janitor(&broker);
+        Self {
+            broker,
+            janitor,
+            now_ms,
+            sides: [None, None],
+            current: 0,
+            openings: [0, SECOND],
+            queues: BTreeSet::new(),
+            exchanges: BTreeSet::new(),
+            _directory: directory,
+        }
+    }
+
+    /// Starts an input.
+    pub fn begin(&mut self, opening: usize) {
+        self.openings = [opening, SECOND];
+        self.current = 0;
+        self.side();
+    }
+
+    /// The connection that is played, new if need be.
+    fn side(&mut self) -> &mut Side {
+        let (at, now_ms) = (self.current, self.now_ms);
+        if self.sides[at].is_none() {
+            let mut side = Side::new(&self.broker);
+            let opening = opening::bytes(self.openings[at]);
+            self.note_names(opening.get(PROTOCOL_HEADER.len()..).unwrap_or_default());
+            side.gathered = opening;
+            side.receive(None, now_ms);
+            self.sides[at] = Some(side);
+        }
+        self.sides[at].as_mut().expect("made above")
+    }
+
+    pub fn gather(&mut self, bytes: &[u8]) {
+        if !self.declares_what_cannot_be_found(bytes) {
+            self.note_names(bytes);
+            self.side().gathered.extend(bytes);
+        }
+    }
+
+    pub fn receive(&mut self, pieces: Option<usize>) {
+        let now_ms = self.now_ms;
+        self.side().receive(pieces, now_ms);
+    }
+
+    pub fn switch(&mut self) {
+        self.receive(None);
+        self.current = 1 - self.current;
+        let now_ms = self.now_ms;
+        let side = self.side();
+        if side.reads {
+            side.write(now_ms);
+        }
+    }
+
+    pub fn stop_reading(&mut self) {
+        let side = self.side();
+        side.reads = !side.reads;
+    }
+
+    pub fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        let next = self.broker.tick(self.now_ms);
+        assert!(next.is_none_or(|at| at > self.now_ms), "a timer is due and does not run");
+    }
+
+    pub fn lose(&mut self) {
+        let now_ms = self.now_ms;
+        if let Some(mut side) = self.sides[self.current].take() {
+            side.end(now_ms);
+            self.queues.append(&mut side.listener.queues);
+        }
+    }
+
+    pub fn close(&mut self) {
+        let now_ms = self.now_ms;
+        self.side().close(now_ms);
+    }
+
+    /// Ends an input: nothing of it may stay.
+    pub fn end(&mut self) {
+        for at in [self.current, 1 - self.current] {
+            self.current = at;
+            if self.sides[at].is_some() {
+                self.receive(None);
+            }
+        }
+        for at in [0, 1] {
+            self.current = at;
+            self.lose();
+        }
+        assert_eq!(self.broker.client_count(), 1, "a client outlives its connection");
+        let (now_ms, everything) = (self.now_ms, DeleteQueue { if_unused: false, if_empty: false });
+        for name in std::mem::take(&mut self.queues) {
+            let deleted = self.janitor.delete_queue(&name, everything, now_ms);
+            drop(deleted.expect("an exclusive queue went with its connection"));
+        }
+        for name in std::mem::take(&mut self.exchanges) {
+            let (condition, name) = (DeleteExchange { if_unused: false }, name.as_str());
+            // Predeclared ones stay.
+            drop(self.janitor.delete_exchange(name, condition));
+        }
+        self.memory_is_given_back();
+    }
+
+    fn memory_is_given_back(&self) {
+        let on_disk = self.janitor.barrier();
+        on_disk.wait_blocking().expect("the store is well");
+        let began = Instant::now();
+        while held_bytes() > 0 {
+            let waited = began.elapsed() < Duration::from_millis(EMPTY_MS_MAX);
+            assert!(waited, "messages still hold {} bytes", held_bytes());
+            std::thread::yield_now();
+        }
+    }
+
+    /// A queue that the broker names and that it does not tell the name of could not be deleted afterwards.
+    fn declares_what_cannot_be_found(&self, bytes: &[u8]) -> bool {
+        let declare = match next_frame(bytes, FRAME_BYTES_MAX) {
+            Ok(Some((Frame::Method { method: Method::QueueDeclare(declare), .. }, _))) => declare,
+            _ => return false,
+        };
+        let queue::Declare { queue, no_wait, exclusive, .. } = declare;
+        queue.is_empty() && no_wait && !exclusive
+    }
+
+    fn note_names(&mut self, mut bytes: &[u8]) {
+        while let Ok(Some((frame, used))) = next_frame(bytes, FRAME_BYTES_MAX) {
+            match frame {
+                Frame::Method { method: Method::QueueDeclare(declare), .. } => {
+                    self.queues.insert(declare.queue.to_owned());
+                }
+                Frame::Method { method: Method::ExchangeDeclare(declare), .. } => {
+                    self.exchanges.insert(declare.exchange.to_owned());
+                }
+                _ => {}
+            }
+            bytes = &bytes[used..];
+        }
+    }
+}
+
+fn config(directory: &TempDir) -> Config {
+    let mut config = Config { data_dir: directory.path().to_owned(), ..Config::default() };
+    config.amqp.frame_bytes_max = FRAME_BYTES_MAX;
+    config.amqp.channel_max = 8;
+    config.amqp.outbox_bytes_max = 4096;
+    config.amqp.message_bytes_max = 16_384;
+    config.amqp.consumers_per_channel_max = 4;
+    config.limits.unacked_per_channel_max = 16;
+    config.limits.queues_per_vhost_max = 8;
+    config.limits.exchanges_per_vhost_max = 16;
+    config.limits.bindings_per_vhost_max = 16;
+    config.store.segment_bytes_max = 1 << 20;
+    config.store.checkpoint_bytes = 4 << 20;
+    config.alarms.disk_free_bytes_min = 0;
+    config.validate().expect("a sound configuration");
+    config
+}
+
+/// The client that cleans up.
+fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let identity = match broker.login("guest", b"guest", here) {
+        Login::Welcome(identity) => identity,
+        Login::Verify(verification) => verification.run().expect("the first user"),
+        Login::Refused(reason) => panic!("{reason}"),
+    };
+    let limits = Limits { bytes_max: 4096, unacked_per_channel_max: 1 };
+    let new = NewClient {
+        identity,
+        vhost: "/".to_owned(),
+        peer: SocketAddr::new(here, 1),
+        name: "janitor".to_owned(),
+        capabilities: Capabilities::default(),
+        client_properties: Table::new(),
+        outbox: Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {})),
+        close: Box::new(|_| {}),
+    };
+    broker.connect(new).expect("the first virtual host")
+}
