@@ -50,6 +50,8 @@ pub struct Facts {
     pub expiration_ms: Option<u64>,
     /// When the broker accepted the message, in milliseconds since the Unix epoch.
     pub accepted_ms: u64,
+    /// The broker made it out of a message that died: what its headers tell of deaths is the broker's own word.
+    pub dead_letter: bool,
 }
 
 /// A published message. Routing key, properties and body stand in one allocation, in this order.

@@ -4,11 +4,12 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use support::broker::Broker;
+use support::example::built;
 use support::interpreter::Interpreter;
 use support::process::run;
 
@@ -38,7 +39,7 @@ fn the_programs_in_the_readme_are_the_examples() {
 #[test]
 fn the_rust_example_publishes_and_consumes() {
     let broker = Broker::start();
-    let mut command = Command::new(example("hello"));
+    let mut command = Command::new(built("hello"));
     command.arg(broker.uri());
     assert_eq!(run(command, LIMIT), "Hello from Rust");
 }
@@ -55,12 +56,4 @@ fn the_python_example_publishes_and_consumes() {
 #[test]
 fn the_configuration_in_the_readme_is_sound() {
     toml::from_str::<leveret::config::Config>(block("toml")).unwrap().validate().unwrap();
-}
-
-/// The program that cargo built from `examples/NAME.rs`, beside the one that it built from `src/main.rs`.
-fn example(name: &str) -> PathBuf {
-    let beside = Path::new(env!("CARGO_BIN_EXE_leveret")).parent().expect("a directory");
-    let program = beside.join("examples").join(name);
-    assert!(program.is_file(), "not built; `cargo test` without `--test` builds it");
-    program
 }

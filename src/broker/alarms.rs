@@ -68,6 +68,12 @@ impl Alarms {
         }
     }
 
+    /// Whether messages hold more than they may and nobody has noticed yet. Costs two loads.
+    fn is_memory_alarm_due(&self) -> bool {
+        message::held_bytes() as u64 > self.memory_bytes_max
+            && self.state.load(Ordering::Acquire) & MEMORY == 0
+    }
+
     fn measure(&self, held_bytes: u64, disk_free_bytes: Option<u64>) -> u8 {
         let before = self.state.load(Ordering::Acquire);
         let memory_limit = match before & MEMORY {
@@ -86,7 +92,15 @@ impl Alarms {
 }
 
 impl Broker {
-    /// Measures memory and disk, and tells publishers when an alarm goes on or off.
+    /// Raises the memory alarm as soon as a batch of messages has passed the limit: between two looks of
+    /// [`Broker::check_alarms`] a fast publisher could bring hundreds of megabytes.
+    pub(super) fn check_memory(&self) {
+        if self.alarms.is_memory_alarm_due() {
+            self.check_alarms();
+        }
+    }
+
+    /// Measures memory and disk, and tells publishers when an alarm goes on or off. Called a few times a second.
     pub fn check_alarms(&self) {
         let alarms = &self.alarms;
         let free = match alarms.disk_free_bytes_min {

@@ -68,7 +68,8 @@ pub struct Client {
     peer: SocketAddr,
     client_properties: Table,
     publishes: AtomicBool,
-    told_blocked: AtomicBool,
+    /// What the client was told last: whether it is blocked.
+    told_blocked: Mutex<bool>,
     close: Closer,
 }
 
@@ -100,7 +101,7 @@ impl Broker {
             peer: new.peer,
             client_properties: new.client_properties,
             publishes: AtomicBool::new(false),
-            told_blocked: AtomicBool::new(false),
+            told_blocked: Mutex::new(false),
             close: new.close,
         });
         self.clients.insert(client.id, Arc::clone(&client));
@@ -178,10 +179,13 @@ impl Client {
         if !self.publishes.load(Ordering::Acquire) || !self.capabilities.connection_blocked {
             return;
         }
+        // The state is read under the lock: of two that come at once the later one tells what is true now.
+        let mut told_blocked = self.told_blocked.lock();
         let reason = self.broker.alarms.reason();
-        if self.told_blocked.swap(reason.is_some(), Ordering::AcqRel) == reason.is_some() {
+        if *told_blocked == reason.is_some() {
             return;
         }
+        *told_blocked = reason.is_some();
         let method = match reason {
             Some(reason) => {
                 Method::ConnectionBlocked(connection::Blocked { reason: alarms::text(reason) })

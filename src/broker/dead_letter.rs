@@ -18,6 +18,10 @@ use crate::store::{Operation, Place};
 use crate::wire::{Properties, Table, Value};
 
 const DEATHS: &str = "x-death";
+const FIRST_DEATH: [&str; 3] =
+    ["x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"];
+const LAST_DEATH: [&str; 3] =
+    ["x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"];
 
 impl Broker {
     /// Buries what died in a queue: publishes it to the dead-letter exchange, if there is one, and
@@ -105,7 +109,9 @@ fn letter(queue: &QueueHandle, message: &Message, reason: Reason, now_ms: u64) -
         let keys = routing_keys(message, properties);
         let expiration = properties.expiration.take();
         let headers = properties.headers.get_or_insert_default();
-        history = History::of(headers);
+        if message.facts().dead_letter {
+            history = History::of(headers);
+        }
         history.add(Death { queue, message, reason, keys: &keys, expiration, now_ms }, headers);
         if new_key.is_some() {
             headers.remove("CC");
@@ -113,7 +119,8 @@ fn letter(queue: &QueueHandle, message: &Message, reason: Reason, now_ms: u64) -
             extra_keys = keys[1..].to_vec();
         }
     });
-    let facts = Facts { expiration_ms: None, accepted_ms: now_ms, ..*message.facts() };
+    let facts =
+        Facts { expiration_ms: None, accepted_ms: now_ms, dead_letter: true, ..*message.facts() };
     let exchange = target.map_or_else(|| Arc::from(""), |target| Arc::clone(&target.exchange));
     let key = new_key.unwrap_or(message.routing_key());
     Letter {
@@ -156,28 +163,35 @@ impl Death<'_> {
         }
     }
 
+    /// Names exchange, queue and reason in three headers of their own.
+    fn name_in(&self, headers: &mut Table, [exchange, queue, reason]: [&str; 3]) {
+        headers.insert(exchange, text(self.message.exchange()));
+        headers.insert(queue, text(&self.queue.name));
+        headers.insert(reason, text(self.reason()));
+    }
+
     fn is_in(&self, table: &Table) -> bool {
         has_text(table, "queue", &self.queue.name) && has_text(table, "reason", self.reason())
     }
 
     fn table(&self) -> Table {
         let keys = self.keys.iter().map(|key| text(key)).collect();
-        let mut entries = vec![
-            ("count".to_owned(), Value::I64(1)),
-            ("reason".to_owned(), text(self.reason())),
-            ("queue".to_owned(), text(&self.queue.name)),
-            ("time".to_owned(), Value::Timestamp(self.now_ms / 1000)),
-            ("exchange".to_owned(), text(self.message.exchange())),
-            ("routing-keys".to_owned(), Value::Array(keys)),
+        let expiration = self.expiration.as_deref();
+        let expiration = expiration.map(|expiration| ("original-expiration", text(expiration)));
+        let entries = [
+            ("count", Value::I64(1)),
+            ("reason", text(self.reason())),
+            ("queue", text(&self.queue.name)),
+            ("time", Value::Timestamp(self.now_ms / 1000)),
+            ("exchange", text(self.message.exchange())),
+            ("routing-keys", Value::Array(keys)),
         ];
-        if let Some(expiration) = &self.expiration {
-            entries.push(("original-expiration".to_owned(), text(expiration)));
-        }
-        entries.into_iter().collect()
+        expiration.into_iter().chain(entries).collect()
     }
 }
 
-/// The deaths of a message, the last one first.
+/// The deaths of a message, the last one first. They are read only from messages that the broker made: a client that
+/// publishes a dead letter anew publishes a new message, which has not died yet.
 #[derive(Debug, Default)]
 struct History(Vec<Table>);
 
@@ -194,11 +208,7 @@ impl History {
     /// Writes a death into the headers: one of the same queue and reason is counted up and moved to the
     /// front, another is put there.
     fn add(&mut self, death: Death<'_>, headers: &mut Table) {
-        if self.0.is_empty() {
-            headers.insert("x-first-death-exchange", text(death.message.exchange()));
-            headers.insert("x-first-death-queue", text(&death.queue.name));
-            headers.insert("x-first-death-reason", text(death.reason()));
-        }
+        let is_first = self.0.is_empty();
         let known = self.0.iter().position(|table| death.is_in(table));
         let table = match known {
             Some(at) => {
@@ -212,6 +222,10 @@ impl History {
         self.0.insert(0, table);
         let deaths = self.0.iter().cloned().map(Value::Table).collect();
         headers.insert(DEATHS, Value::Array(deaths));
+        if is_first {
+            death.name_in(headers, FIRST_DEATH);
+        }
+        death.name_in(headers, LAST_DEATH);
     }
 
     /// Whether a message has died in this queue before and no consumer has had a hand in it since.

@@ -1,4 +1,4 @@
-//! The `x-delivery-count` header that quorum queues put on a message that came back.
+//! The headers that quorum queues put on a message that came back.
 
 use std::sync::Arc;
 
@@ -6,14 +6,17 @@ use super::properties;
 use crate::message::Message;
 use crate::wire::Value;
 
-/// How often the message was returned to its queue before this delivery.
-const HEADER: &str = "x-delivery-count";
+/// How often the message was handed out before, and how often of these it came back. RabbitMQ tells them apart for
+/// clients of AMQP 1.0; for those of AMQP 0-9-1 they are the same.
+const HEADERS: [&str; 2] = ["x-acquired-count", "x-delivery-count"];
 
 /// The message with its delivery count among its headers.
 pub(super) fn with_header(message: &Arc<Message>, returns: u32) -> Arc<Message> {
     let encoded = properties::rewrite(message.properties(), |properties| {
         let headers = properties.headers.get_or_insert_default();
-        headers.insert(HEADER.to_owned(), Value::I64(i64::from(returns)));
+        for header in HEADERS {
+            headers.insert(header, Value::I64(i64::from(returns)));
+        }
     });
     Arc::new(Message::new(
         Arc::clone(message.exchange()),

@@ -111,17 +111,13 @@ impl Client {
             self.broker.store.append(std::mem::take(&mut plan.operations), done);
         }
         self.deliver(plan, now_ms);
+        self.broker.check_memory();
     }
 
-    /// Publishes the messages of a transaction. They are safe when the answer is done.
-    pub fn publish_transaction(&self, batch: &mut Vec<Publish>, now_ms: u64) -> Pending {
-        let plan = &mut *self.plan.lock();
-        self.route(plan, batch);
-        // Also without a message of its own a transaction waits for the disk: its acknowledgements
-        // were handed to the journal before.
+    /// Done when everything that was handed to the store so far is on the disk: the end of a transaction.
+    pub fn barrier(&self) -> Pending {
         let (pending, done) = Pending::new();
-        self.broker.store.append(std::mem::take(&mut plan.operations), Some(done));
-        self.deliver(plan, now_ms);
+        self.broker.store.append(Vec::new(), Some(done));
         pending
     }
 

@@ -47,6 +47,7 @@ pub(super) fn read(encoded: &[u8], sender: &Sender<'_>, now_ms: u64) -> Result<R
         priority: view.priority.unwrap_or(0),
         expiration_ms: view.expiration.map(expiration_ms).transpose()?,
         accepted_ms: now_ms,
+        dead_letter: false,
     };
     let mut read = Read { facts, extra_keys: Vec::new(), rewritten: None };
     let asks_for_replies = view.reply_to == Some(REPLY_QUEUE);
@@ -162,7 +163,7 @@ mod tests {
             headers: Some([("x", Value::U8(3))].into_iter().collect()),
             ..Properties::default()
         };
-        let facts = Facts { persistent: true, priority: 9, expiration_ms: None, accepted_ms: 5 };
+        let facts = Facts { persistent: true, priority: 9, accepted_ms: 5, ..Facts::default() };
         assert_eq!(
             read(&encoded(&properties), &SENDER, 5),
             Ok(Read { facts, extra_keys: Vec::new(), rewritten: None })

@@ -65,11 +65,13 @@ impl Channel {
 
     pub(super) fn tx_commit(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
         let mut committed = std::mem::take(self.transaction()?);
+        // Messages first: a crash in between then leaves what was consumed to be consumed again, rather than neither
+        // it nor what was made of it.
+        context.client.publish(&mut committed.publishes, context.now_ms);
         for (settled, how) in committed.settled {
             context.client.settle(settled, how, context.now_ms);
         }
-        let pending = context.client.publish_transaction(&mut committed.publishes, context.now_ms);
-        Ok(Answer::Later(pending, Reply::Method(Method::TxCommitOk(tx::CommitOk))))
+        Ok(Answer::Later(context.client.barrier(), Reply::Method(Method::TxCommitOk(tx::CommitOk))))
     }
 
     pub(super) fn tx_rollback(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {

@@ -25,6 +25,7 @@ const FLOORS: u8 = 5;
 
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
+const DEAD_LETTER: u8 = 4;
 
 /// One record of the journal. It borrows from the operation on the way in, from the file's bytes on the
 /// way out.
@@ -191,6 +192,9 @@ fn encode_enqueue(places: &[Place], message: &Parts<'_>, buffer: &mut Vec<u8>) {
     if facts.expiration_ms.is_some() {
         flags |= EXPIRES;
     }
+    if facts.dead_letter {
+        flags |= DEAD_LETTER;
+    }
     buffer.push(flags);
     buffer.push(facts.priority);
     put_number(buffer, facts.accepted_ms);
@@ -295,7 +299,13 @@ fn decode_enqueue(mut reader: Reader<'_>) -> Option<Record<'_>> {
     let priority = reader.byte()?;
     let accepted_ms = reader.number()?;
     let expiration_ms = if flags & EXPIRES == 0 { None } else { Some(reader.number()?) };
-    let facts = Facts { persistent: flags & PERSISTENT != 0, priority, expiration_ms, accepted_ms };
+    let facts = Facts {
+        persistent: flags & PERSISTENT != 0,
+        priority,
+        expiration_ms,
+        accepted_ms,
+        dead_letter: flags & DEAD_LETTER != 0,
+    };
     let exchange = std::str::from_utf8(reader.bytes()?).ok()?;
     let routing_key = std::str::from_utf8(reader.bytes()?).ok()?;
     let properties = reader.bytes()?;

@@ -21,26 +21,27 @@ fn keys(keys: &[&str]) -> Value {
     Value::Array(keys.iter().map(|key| (*key).into()).collect())
 }
 
+/// Sorted by name, as 4.3 gives headers back.
 fn every_type() -> Table {
     let nested = table([("inner", Value::Array(vec![Value::Void, Value::from("deep")]))]);
     table([
-        ("t", Value::Bool(true)),
-        ("b", Value::I8(-1)),
+        ("A", Value::Array(vec![Value::I32(1), Value::from("two")])),
         ("B", Value::U8(255)),
-        ("s", Value::I16(-2)),
-        ("u", Value::U16(65_535)),
+        ("D", Value::Decimal { scale: 2, value: 314 }),
+        ("F", Value::Table(nested)),
         ("I", Value::I32(-3)),
+        ("S", Value::from("text")),
+        ("T", Value::Timestamp(1_700_000_000)),
+        ("V", Value::Void),
+        ("b", Value::I8(-1)),
+        ("d", Value::F64(-2.25)),
+        ("f", Value::F32(1.5)),
         ("i", Value::U32(4_000_000_000)),
         ("l", Value::I64(-4)),
-        ("f", Value::F32(1.5)),
-        ("d", Value::F64(-2.25)),
-        ("D", Value::Decimal { scale: 2, value: 314 }),
-        ("S", Value::from("text")),
+        ("s", Value::I16(-2)),
+        ("t", Value::Bool(true)),
+        ("u", Value::U16(65_535)),
         ("x", Value::Bytes(vec![0, 1, 255])),
-        ("A", Value::Array(vec![Value::I32(1), Value::from("two")])),
-        ("T", Value::Timestamp(1_700_000_000)),
-        ("F", Value::Table(nested)),
-        ("V", Value::Void),
     ])
 }
 
@@ -85,8 +86,7 @@ fn a_message_comes_out_as_it_went_in() {
                 call(fetch("q"), get_ok(1, 0)),
                 Step::Content(1, every_property(), b"x".to_vec()),
             ],
-        )
-        .ours("4.3 knows no cluster id and fewer types of integers"),
+        ),
         row(
             "a body of many frames",
             [
@@ -214,32 +214,40 @@ fn properties_that_mean_something_are_checked() {
 #[test]
 fn copies_go_to_further_routing_keys() {
     check([
-        row("CC stays and BCC goes", [
-            queue("q"),
-            queue("q2"),
-            queue("q3"),
-            publish_with(
-                "",
-                "q",
-                with_headers([("CC", keys(&["q2"])), ("BCC", keys(&["q3"]))]),
-                "x",
-            ),
-            holds("q2", 1, 0),
-            holds("q3", 1, 0),
-            call(fetch("q"), get_ok(1, 0)),
-            Step::Content(1, with_headers([("CC", keys(&["q2"]))]), b"x".to_vec()),
-        ]),
-        row("a queue that two keys name gets it once", [
-            queue("q"),
-            publish_with("", "q", with_headers([("CC", keys(&["q", "q"]))]), "x"),
-            holds("q", 1, 0),
-        ]),
-        row("CC is an array: 406", [
-            publish_with("", "q", with_headers([("CC", Value::from("q2"))]), "x"),
-            refused_content(
-                "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}",
-            ),
-        ])
-        .ours("3.10 words it otherwise"),
+        row(
+            "CC stays and BCC goes",
+            [
+                queue("q"),
+                queue("q2"),
+                queue("q3"),
+                publish_with(
+                    "",
+                    "q",
+                    with_headers([("CC", keys(&["q2"])), ("BCC", keys(&["q3"]))]),
+                    "x",
+                ),
+                holds("q2", 1, 0),
+                holds("q3", 1, 0),
+                call(fetch("q"), get_ok(1, 0)),
+                Step::Content(1, with_headers([("CC", keys(&["q2"]))]), b"x".to_vec()),
+            ],
+        ),
+        row(
+            "a queue that two keys name gets it once",
+            [
+                queue("q"),
+                publish_with("", "q", with_headers([("CC", keys(&["q", "q"]))]), "x"),
+                holds("q", 1, 0),
+            ],
+        ),
+        row(
+            "CC is an array: 406",
+            [
+                publish_with("", "q", with_headers([("CC", Value::from("q2"))]), "x"),
+                refused_content(
+                    "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}",
+                ),
+            ],
+        ),
     ]);
 }

@@ -236,7 +236,7 @@ fn limits_that_were_settled_are_kept() {
                 ),
             ],
         )
-        .ours("its text shows terms of its own language"),
+        .ours("it waits for the whole frame first"),
     ]);
 }
 

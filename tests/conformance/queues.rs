@@ -196,8 +196,7 @@ fn what_a_second_declaration_may_say_otherwise() {
                 queue("q"),
                 refused(declare(class::Declare { exclusive: true, ..durable("q") }), 405, LOCKED),
             ],
-        )
-        .ours("3.10 compares the argument"),
+        ),
     ]);
 }
 

@@ -122,9 +122,7 @@ fn clean(address: &str) {
     let mut janitor = Raw::open(address);
     janitor.open_channel(1);
     for queue in QUEUES {
-        let delete = queue::Delete { queue, if_unused: false, if_empty: false, no_wait: false };
-        janitor.send(1, &Method::QueueDelete(delete));
-        janitor.expect_method("queue.delete-ok");
+        delete_queue(&mut janitor, queue);
     }
     for exchange in EXCHANGES {
         let delete = exchange::Delete { exchange, if_unused: false, no_wait: false };
@@ -132,6 +130,28 @@ fn clean(address: &str) {
         janitor.expect_method("exchange.delete-ok");
     }
     leave(&mut janitor);
+}
+
+/// Deletes a queue. Another broker may still be taking away an exclusive one whose connection has ended.
+fn delete_queue(janitor: &mut Raw, queue: &str) {
+    let until = Instant::now() + LATENESS_MAX;
+    loop {
+        let delete = queue::Delete { queue, if_unused: false, if_empty: false, no_wait: false };
+        janitor.send(1, &Method::QueueDelete(delete));
+        let answer = janitor.next();
+        let Incoming::Frame(frame) = &answer else { panic!("got {}", show(&answer)) };
+        match parse(frame) {
+            Frame::Method { method: Method::QueueDeleteOk(_), .. } => return,
+            Frame::Method { method: Method::ChannelClose(close), .. }
+                if close.reply_code == 405 && is_other_broker() && Instant::now() < until =>
+            {
+                janitor.send(1, &Method::ChannelCloseOk(channel::CloseOk));
+                std::thread::sleep(ASK_AGAIN);
+                janitor.open_channel(1);
+            }
+            _ => panic!("got {}", show(&answer)),
+        }
+    }
 }
 
 fn run(address: &str, row: &Row) -> Result<(), String> {

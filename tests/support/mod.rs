@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod broker;
+pub mod example;
 pub mod interpreter;
 pub mod peer;
 pub mod process;

@@ -27,12 +27,13 @@ fn places() -> impl Strategy<Value = Vec<Place>> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    any::<(bool, u8, Option<u64>, u64)>().prop_map(
-        |(persistent, priority, expiration_ms, accepted_ms)| Facts {
+    any::<(bool, u8, Option<u64>, u64, bool)>().prop_map(
+        |(persistent, priority, expiration_ms, accepted_ms, dead_letter)| Facts {
             persistent,
             priority,
             expiration_ms,
             accepted_ms,
+            dead_letter,
         },
     )
 }
@@ -118,11 +119,17 @@ fn the_bytes_are_those_of_format_1() {
     let bytes = frame_of(&settle);
     assert_eq!(bytes[..8], [0xde, 0xad, 0xbe, 0xef, 5, 0, 0, 0]);
     assert_eq!(bytes[12..], [2, 0xac, 2, 1, 5, 2]);
-    let facts = Facts { persistent: true, priority: 4, expiration_ms: Some(10), accepted_ms: 129 };
+    let facts = Facts {
+        persistent: true,
+        priority: 4,
+        expiration_ms: Some(10),
+        accepted_ms: 129,
+        dead_letter: true,
+    };
     let message = Message::new("x".into(), "key", &[0x10, 0, 2], b"body", facts);
     let places = smallvec![Place { queue: 1, position: 2 }];
     let bytes = frame_of(&Record::Enqueue { places, message: Parts::from(&message) });
-    let mut expected = vec![1, 1, 1, 2, 3, 4, 0x81, 1, 10, 1];
+    let mut expected = vec![1, 1, 1, 2, 7, 4, 0x81, 1, 10, 1];
     expected.extend(b"x\x03key\x03\x10\x00\x02body");
     assert_eq!(bytes[12..], expected);
     let sum = crc32c::crc32c(&expected);
