@@ -159,6 +159,8 @@ fn the_time_of_messages_goes_on_while_the_broker_does_not_run() {
         assert_eq!(dead.header("x-first-death-reason"), Some(&text("expired")));
         client.ack(dead.tag);
         assert_eq!(client.drain("q"), ["long"]);
+        // A declaration is answered when it is on the disk, and what was taken before stands in front of it.
+        client.queue("later", &[]);
         let mut client = again(&mut server, ending);
         assert_eq!(client.counts("q"), (0, 0));
     }
