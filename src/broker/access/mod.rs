@@ -60,7 +60,12 @@ impl Access {
     /// Starts a login. A password that was verified before is recognised at once; another is verified
     /// by [`Verification::run`], which takes its time.
     pub(super) fn login(&self, name: &str, password: &[u8], peer: IpAddr) -> Login {
-        if !peer.is_loopback() && self.loopback_users.iter().any(|user| user == name) {
+        if password.is_empty() {
+            return Login::Refused(format!("user '{name}' gave an empty password"));
+        }
+        // On a socket for both families a peer of the older one has an address of the newer.
+        if !peer.to_canonical().is_loopback() && self.loopback_users.iter().any(|user| user == name)
+        {
             return Login::Refused(format!("user '{name}' can only connect from this machine"));
         }
         let user = self.users.get(name);
@@ -70,5 +75,31 @@ impl Access {
             return Login::Welcome(Identity { user: Arc::from(name) });
         }
         Login::Verify(Verification::new(name, user, password, Arc::clone(&self.cache)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(user: &str, password: &[u8], peer: &str) -> bool {
+        let access = Access::new(&config::Access::default());
+        matches!(access.login(user, password, peer.parse().unwrap()), Login::Refused(_))
+    }
+
+    #[test]
+    fn guest_logs_in_from_this_machine_only() {
+        for here in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+            assert!(!is_refused("guest", b"guest", here), "{here}");
+        }
+        for there in ["10.0.0.1", "192.168.1.1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0"] {
+            assert!(is_refused("guest", b"guest", there), "{there}");
+            assert!(!is_refused("somebody", b"guest", there), "{there}");
+        }
+    }
+
+    #[test]
+    fn an_empty_password_opens_nothing() {
+        assert!(is_refused("guest", b"", "127.0.0.1"));
     }
 }
