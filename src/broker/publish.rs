@@ -53,6 +53,8 @@ pub(super) struct Plan {
     /// To be confirmed as soon as they stand in their queues.
     transient: Confirmations,
     refused: Vec<(ChannelKey, u64)>,
+    /// How many messages some queue refused, confirmed channel or not.
+    refused_count: usize,
     /// Refused ones that their queue dead-letters.
     overflowed: Vec<(QueueRef, Arc<Message>)>,
 }
@@ -102,8 +104,9 @@ impl Client {
         Ok(exchange)
     }
 
-    /// Publishes a batch and leaves it empty. Returns and confirms go out through the outbox.
-    pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) {
+    /// Publishes a batch and leaves it empty. Returns and confirms go out through the outbox. Answers how many
+    /// messages a full queue refused.
+    pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) -> usize {
         let plan = &mut *self.plan.lock();
         self.route(plan, batch);
         if !plan.operations.is_empty() {
@@ -112,6 +115,7 @@ impl Client {
         }
         self.deliver(plan, now_ms);
         self.broker.check_memory();
+        std::mem::take(&mut plan.refused_count)
     }
 
     /// Done when everything that was handed to the store so far is on the disk: the end of a transaction.
@@ -154,6 +158,7 @@ impl Client {
             }
             plan.deliveries.push(queue, Entry::new(position, Arc::clone(&message), durable));
         }
+        plan.refused_count += usize::from(refused);
         if let Some(number) = confirm {
             if refused {
                 plan.refused.push((key, number));

@@ -1,6 +1,6 @@
 //! Queues that hold only so much.
 
-use leveret::wire::{Method, Properties, Value, queue};
+use leveret::wire::{Method, Properties, Value, queue, tx};
 
 use super::client::*;
 use crate::support::broker::{Broker, fresh};
@@ -198,4 +198,19 @@ fn arguments_that_change_nothing_here_are_taken() {
     }
     let quorum = ("x-queue-type", text("quorum"));
     client.queue(&fresh("q"), &[quorum, ("x-quorum-initial-group-size", Value::I32(1))]);
+}
+
+#[test]
+fn a_transaction_says_when_a_full_queue_refused_part_of_it() {
+    let broker = Broker::start();
+    let mut client = Client::open(&broker.address());
+    let queue = fresh("q");
+    client
+        .queue(&queue, &[("x-max-length", Value::I32(1)), ("x-overflow", text("reject-publish"))]);
+    client.call(&Method::TxSelect(tx::Select));
+    client.put(&queue, "a");
+    client.put(&queue, "b");
+    let text = "PRECONDITION_FAILED - partial tx completion";
+    client.refused(&Method::TxCommit(tx::Commit), 406, text);
+    assert_eq!(client.drain(&queue), ["a"]);
 }
