@@ -9,8 +9,8 @@ use crate::fault::Fault;
 use crate::queue::{Options, Overflow};
 use crate::wire::{ReplyCode, Table, Value};
 
-/// Longest time to live or expiry in milliseconds: RabbitMQ's bound, about 49 days.
-const EXPIRY_MS_MAX: i64 = 4_294_967_295;
+/// Longest time to live or expiry in milliseconds: ten years, as in RabbitMQ.
+pub const EXPIRY_MS_MAX: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
 
 /// How often a quorum queue returns a message before it is dead-lettered, when nothing else is said.
 const QUORUM_DELIVERY_LIMIT: u32 = 20;
@@ -168,8 +168,8 @@ impl Check<'_> {
     fn expiry(&self, key: &str, zero: Zero) -> Result<Option<u64>, Fault> {
         match self.size(key)? {
             Some(0) if zero == Zero::Refused => Err(self.invalid(key, "{value_zero,0}")),
-            Some(ms) if ms > EXPIRY_MS_MAX as u64 => {
-                Err(self.invalid(key, format_args!("{{value_too_big,{ms}}}")))
+            Some(ms) if ms > EXPIRY_MS_MAX => {
+                Err(self.invalid(key, format_args!("{{value_too_large,{ms}}}")))
             }
             other => Ok(other),
         }
@@ -333,7 +333,7 @@ mod tests {
             ("x-message-ttl", Value::I32(-1), "{value_negative,-1}"),
             ("x-message-ttl", text("10"), "\"expected integer, got longstr\""),
             ("x-expires", Value::I32(0), "{value_zero,0}"),
-            ("x-expires", Value::I64(1 << 40), "{value_too_big,1099511627776}"),
+            ("x-expires", Value::I64(1 << 40), "{value_too_large,1099511627776}"),
             ("x-max-length", Value::I64(-2), "{value_negative,-2}"),
             ("x-max-priority", Value::I32(256), "{max_value_exceeded,256}"),
             ("x-overflow", text("drop-tail"), "invalid_overflow"),

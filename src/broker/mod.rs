@@ -40,6 +40,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use access::{Identity, Login, Verification};
 pub use alarms::Shortage;
+pub use arguments::EXPIRY_MS_MAX;
 pub use bindings::BindingRequest;
 pub use client::{Capabilities, Client, Closer, NewClient};
 pub use consume::{Consume, Exclusivity};

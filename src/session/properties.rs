@@ -1,6 +1,7 @@
 //! What a published message's properties mean to the broker: persistence, priority, expiration, who sent it,
 //! further routing keys, and where replies go. They are kept as they came, unless one of them must change.
 
+use crate::broker::EXPIRY_MS_MAX;
 use crate::fault::Fault;
 use crate::message::Facts;
 use crate::wire::{Properties, PropertiesView, ReplyCode, Table};
@@ -11,8 +12,7 @@ pub(super) const REPLY_QUEUE: &str = "amq.rabbitmq.reply-to";
 /// `delivery-mode` of a message that survives a restart.
 const PERSISTENT: u8 = 2;
 
-/// The longest time to live in milliseconds: what RabbitMQ's timers can count, about 49 days.
-const EXPIRATION_MS_MAX: i128 = 0xffff_ffff;
+const EXPIRATION_MS_MAX: i128 = EXPIRY_MS_MAX as i128;
 
 /// Who publishes.
 pub(super) struct Sender<'a> {
@@ -112,7 +112,7 @@ fn expiration_ms(text: &str) -> Result<u64, Fault> {
         match number.parse().unwrap_or(most) {
             ms @ 0..=EXPIRATION_MS_MAX => return Ok(ms as u64),
             ..0 => format!("{{value_negative,{number}}}"),
-            _ => format!("{{value_too_big,{}}}", number.trim_start_matches('+')),
+            _ => format!("{{value_too_large,{}}}", number.trim_start_matches('+')),
         }
     };
     Err(refused(format!("invalid expiration '{text}': {why}")))
@@ -149,8 +149,8 @@ mod tests {
         check_expiration("0", Ok(0));
         check_expiration("60000", Ok(60_000));
         check_expiration("+7", Ok(7));
-        check_expiration("4294967295", Ok(4_294_967_295));
-        check_expiration("4294967296", Err("{value_too_big,4294967296}"));
+        check_expiration("315360000000", Ok(315_360_000_000));
+        check_expiration("315360000001", Err("{value_too_large,315360000001}"));
         check_expiration("-1", Err("{value_negative,-1}"));
         check_expiration("abc", Err("no_integer"));
         check_expiration("", Err("no_integer"));

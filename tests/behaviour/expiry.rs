@@ -117,6 +117,15 @@ fn what_expires_is_not_fetched_or_delivered() {
 }
 
 #[test]
+fn a_time_may_be_ten_years() {
+    let (_broker, mut client, queue) = start();
+    let ten_years = Value::I64(315_360_000_000);
+    client.queue(&queue, &[("x-message-ttl", ten_years.clone()), ("x-expires", ten_years)]);
+    client.publish("", &queue, &expiring("315360000000"), "x");
+    assert_eq!(own_queue::wait_for(&mut client, &queue).body, "x");
+}
+
+#[test]
 fn an_expiration_that_makes_no_sense_is_refused() {
     let (_broker, mut client, queue) = start();
     client.queue(&queue, &[]);
@@ -137,6 +146,7 @@ fn an_expiration_that_makes_no_sense_is_refused() {
         )
     };
     client.refused(&declare(-5), 406, &text("{value_negative,-5}"));
+    client.refused(&declare(315_360_000_001), 406, &text("{value_too_large,315360000001}"));
     client.refused(&declare(0), 406, &text("{value_zero,0}"));
     client.refused(
         &Method::BasicGet(basic::Get { queue: "expiring", no_ack: true }),
