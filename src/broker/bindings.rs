@@ -45,19 +45,19 @@ impl Client {
         self.bind(request, Noun::Exchange)
     }
 
-    /// Removes a binding of a queue; one that is not there is as good as removed.
+    /// Removes a binding of a queue; one that is not there is as good as removed, also for want of its ends.
     ///
     /// # Errors
-    /// Channel 403, 404 or 405, with RabbitMQ's texts.
+    /// Channel 403 or 405, with RabbitMQ's texts.
     pub fn unbind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
         self.permit_binding(request, &self.queue_name(request.destination))?;
         self.unbind(request, Noun::Queue)
     }
 
-    /// Removes a binding of an exchange; one that is not there is as good as removed.
+    /// Removes a binding of an exchange; one that is not there is as good as removed, also for want of its ends.
     ///
     /// # Errors
-    /// Channel 403 or 404, with RabbitMQ's texts.
+    /// Channel 403, with RabbitMQ's texts.
     pub fn unbind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
         self.refuse_default(request.destination)?;
         self.permit_binding(request, &self.exchange_name(request.destination))?;
@@ -100,8 +100,13 @@ impl Client {
 
     fn unbind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Fault> {
         let mut topology = self.vhost.topology.lock();
-        let destination = self.destination(request.destination, noun)?;
-        let source = self.exchange(request.source)?;
+        let destination = match self.destination(request.destination, noun) {
+            Err(missing) if missing.code == ReplyCode::NotFound => return Ok(Pending::NONE),
+            found => found?,
+        };
+        let Some(source) = self.vhost.exchanges.get(request.source) else {
+            return Ok(Pending::NONE);
+        };
         let (key, arguments) = (request.routing_key, request.arguments);
         if !source.bindings.write().unbind(key, arguments, &destination) {
             return Ok(Pending::NONE);

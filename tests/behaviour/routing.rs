@@ -228,3 +228,23 @@ fn a_mandatory_message_comes_back_before_its_confirm() {
     assert_eq!(client.returned().body, "x");
     assert!(client.next_is("basic.ack"));
 }
+
+#[test]
+fn unbinding_is_done_when_there_is_nothing_to_unbind() {
+    let (_broker, mut client) = start();
+    let q = queue(&mut client);
+    for (queue, exchange) in [(&*q, "amq.direct"), (&*q, "missing"), ("missing", "amq.direct")] {
+        let arguments = table(&[]);
+        let unbind = queue::Unbind { queue, exchange, routing_key: "k", arguments };
+        client.call(&Method::QueueUnbind(unbind));
+    }
+    for (destination, source) in [("amq.fanout", "missing"), ("missing", "amq.fanout")] {
+        client.call(&Method::ExchangeUnbind(exchange::Unbind {
+            destination,
+            source,
+            routing_key: "",
+            no_wait: false,
+            arguments: table(&[]),
+        }));
+    }
+}
