@@ -74,7 +74,7 @@ impl Client {
         declaration: &QueueDeclaration<'_>,
         now_ms: u64,
     ) -> Result<DeclaredQueue, Fault> {
-        if declaration.mode == DeclareMode::Passive {
+        if declaration.mode == DeclareMode::Passive || reply_to::is_name(declaration.name) {
             return self.find_queue(declaration.name, now_ms);
         }
         let name: Arc<str> = match declaration.name {
@@ -150,8 +150,8 @@ impl Client {
     }
 
     fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Fault> {
-        if name.starts_with(reply_to::PREFIX) {
-            return if self.broker.replies.contains(name) {
+        if reply_to::is_name(name) {
+            return if name == reply_to::QUEUE || self.broker.replies.contains(name) {
                 let name = Arc::from(name);
                 Ok(DeclaredQueue { name, messages: 0, consumers: 1, pending: Pending::NONE })
             } else {

@@ -20,6 +20,11 @@ pub const QUEUE: &str = "amq.rabbitmq.reply-to";
 /// How the address of every requester begins.
 pub const PREFIX: &str = "amq.rabbitmq.reply-to.";
 
+/// Whether a name stands for direct replies: such a queue may be declared, to see whether it is there, but is none.
+pub(super) fn is_name(name: &str) -> bool {
+    name == QUEUE || name.starts_with(PREFIX)
+}
+
 /// Random bytes of an address: nobody can guess where another's replies go.
 const ADDRESS_BYTES: usize = 16;
 

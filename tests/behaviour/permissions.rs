@@ -15,12 +15,14 @@ const DEFINITIONS: &str = r#"{
     {"name": "all", "password": "a", "tags": ""},
     {"name": "some", "password": "s", "tags": ""},
     {"name": "none", "password": "n", "tags": ""},
+    {"name": "blank", "password": "", "tags": ""},
     {"name": "other", "password": "o", "tags": []},
     {"name": "deputy", "password": "d", "tags": "impersonator"}
   ],
   "vhosts": [{"name": "/"}, {"name": "other"}],
   "permissions": [
     {"user": "all", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
+    {"user": "blank", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
     {"user": "deputy", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
     {"user": "some", "vhost": "/", "configure": "c.*", "write": "^.*w.*$", "read": "r|.*r"},
     {"user": "other", "vhost": "other", "configure": ".*", "write": ".*", "read": ".*"},
@@ -67,6 +69,16 @@ fn a_virtual_host_is_closed_to_whom_has_no_permission_in_it() {
     }
     for (user, vhost) in [("all", "/"), ("all", "other"), ("other", "other"), ("some", "/")] {
         assert!(broker.log_in(user, vhost).is_ok(), "{user} in {vhost}");
+    }
+}
+
+#[test]
+fn an_empty_password_opens_nothing() {
+    let broker = start();
+    for user in ["blank", "all"] {
+        let login = Login { user, password: "", vhost: "/", heartbeat_s: 0 };
+        let why = Client::log_in(&local(broker.server.port()), login).err().unwrap();
+        assert!(why.contains("reply_code: 403"), "{why}");
     }
 }
 

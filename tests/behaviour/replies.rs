@@ -44,6 +44,8 @@ fn a_responder_sees_whether_the_requester_waits() {
     let (_broker, requester, mut responder, address) = call();
     let passive = || queue::Declare { passive: true, ..a_queue(&address) };
     assert_eq!(responder.declare(passive()), (address.clone(), 0, 1));
+    assert_eq!(responder.declare(a_queue(&address)), (address.clone(), 0, 1));
+    assert_eq!(responder.declare(a_queue(REPLIES)), (REPLIES.to_owned(), 0, 1));
     requester.close();
     let text = format!("NOT_FOUND - no queue '{address}' in vhost '/'");
     responder.refused(&Method::QueueDeclare(passive()), 404, &text);
