@@ -38,8 +38,9 @@ pub const SESSION: Target = Target { name: "session", run: session::run, change:
 /// Opening a data directory, whatever is in its journal.
 pub const JOURNAL: Target = Target { name: "journal", run: journal::run, change: journal::change };
 
-/// A directory for a broker, in memory where that can be had: an input's own life is short.
+/// A directory for a broker: where the variable says, or in memory where that can be had.
 fn directory() -> tempfile::TempDir {
-    let in_memory = tempfile::Builder::new().prefix("leveret-fuzz-").tempdir_in("/dev/shm");
-    in_memory.or_else(|_| tempfile::tempdir()).expect("a directory")
+    let parent = std::env::var("LEVERET_FUZZ_DIRECTORY").unwrap_or_else(|_| "/dev/shm".to_owned());
+    let found = tempfile::Builder::new().prefix("leveret-fuzz-").tempdir_in(parent);
+    found.or_else(|_| tempfile::tempdir()).expect("a directory")
 }
