@@ -47,6 +47,7 @@ async fn run() -> Outcome {
     let (sale, handling) = future::zip(sell(&shop), handle(&consumer)).await;
     sale?;
     handling?;
+    println!("consumer: {ORDERS} orders handled in the order they came");
 
     let left = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
     println!("{left} orders left");
@@ -92,7 +93,6 @@ async fn handle(channel: &Channel) -> Outcome {
         }
         order.ack(BasicAckOptions::default()).await?;
     }
-    println!("consumer: {ORDERS} orders handled in the order they came");
     // The last acknowledgement has arrived when this has been answered.
     channel.close(200, "done".into()).await?;
     Ok(())

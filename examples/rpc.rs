@@ -18,7 +18,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer
 
 const QUEUE: &str = "prices";
 const REPLIES: &str = "amq.rabbitmq.reply-to";
-const LIMIT: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(10);
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
