@@ -4,7 +4,9 @@
 //! where the confirm would come. The publisher keeps what was refused and sends it again when there is room, so nothing
 //! is lost and nothing runs out of memory. `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
-use anyhow::Context;
+use std::error::Error;
+use std::process::ExitCode;
+
 use futures_lite::future;
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
@@ -14,30 +16,41 @@ const QUEUE: &str = "jobs";
 const LENGTH_MAX: i32 = 10;
 const JOBS: u32 = 24;
 
-fn main() -> anyhow::Result<()> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(async {
-        let connection = Connection::connect(&url, ConnectionProperties::default());
-        let connection = connection.await.context("cannot connect to the broker")?;
-        let channel = connection.create_channel().await?;
-        declare(&channel).await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-        let mut jobs: Vec<u32> = (1..=JOBS).collect();
-        let mut done = 0;
-        while !jobs.is_empty() {
-            let offered = jobs.len();
-            jobs = publish(&channel, jobs).await?;
-            println!("publisher: {offered} offered, {} refused", jobs.len());
-            let worked_off = work_off(&channel).await?;
-            println!("worker: {worked_off} done");
-            done += worked_off;
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
-        println!("{done} of {JOBS} jobs done");
+    }
+}
 
-        channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
-        Ok(connection.close(200, "done".into()).await?)
-    })
+async fn run() -> Outcome {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
+    let connection = Connection::connect(&url, ConnectionProperties::default());
+    let connection =
+        connection.await.map_err(|error| format!("cannot connect to the broker: {error}"))?;
+    let channel = connection.create_channel().await?;
+    declare(&channel).await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+
+    let mut jobs: Vec<u32> = (1..=JOBS).collect();
+    let mut done = 0;
+    while !jobs.is_empty() {
+        let offered = jobs.len();
+        jobs = publish(&channel, jobs).await?;
+        println!("publisher: {offered} offered, {} refused", jobs.len());
+        let worked_off = work_off(&channel).await?;
+        println!("worker: {worked_off} done");
+        done += worked_off;
+    }
+    println!("{done} of {JOBS} jobs done");
+
+    channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
+    Ok(connection.close(200, "done".into()).await?)
 }
 
 async fn declare(channel: &Channel) -> lapin::Result<()> {

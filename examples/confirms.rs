@@ -6,8 +6,9 @@
 //! order once. `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
 use std::collections::HashSet;
+use std::error::Error;
+use std::process::ExitCode;
 
-use anyhow::Context;
 use futures_lite::{StreamExt, future};
 use lapin::message::Delivery;
 use lapin::options::*;
@@ -17,35 +18,55 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, Consumer};
 const QUEUE: &str = "orders.charge";
 const TRIES_MAX: u32 = 5;
 
-fn main() -> anyhow::Result<()> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(async {
-        let connection = connect(&url).await?;
-        let channel = connection.create_channel().await?;
-        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(QUEUE.into(), durable, FieldTable::default()).await?;
-
-        for order in ["order-1", "order-2", "order-3"] {
-            publish_until_confirmed(&url, order).await?;
-        }
-        charge_all(&url).await?;
-
-        let left = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
-        println!("{left} messages left");
-        Ok(connection.close(200, "done".into()).await?)
-    })
+/// What is to go wrong, to show what happens then.
+#[derive(PartialEq)]
+enum Network {
+    Works,
+    FailsBeforeTheConfirm,
 }
 
-async fn connect(url: &str) -> anyhow::Result<Connection> {
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Outcome {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
+    let connection = connect(&url).await?;
+    let channel = connection.create_channel().await?;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(QUEUE.into(), durable, FieldTable::default()).await?;
+
+    for order in ["order-1", "order-2", "order-3"] {
+        publish_until_confirmed(&url, order).await?;
+    }
+    charge_all(&url).await?;
+
+    let left = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
+    println!("{left} messages left");
+    Ok(connection.close(200, "done".into()).await?)
+}
+
+async fn connect(url: &str) -> Outcome<Connection> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await;
-    connection.context("cannot connect to the broker")
+    Ok(connection.map_err(|error| format!("cannot connect to the broker: {error}"))?)
 }
 
 /// Sends an order until the broker has said that it is on the disk.
-async fn publish_until_confirmed(url: &str, order: &str) -> anyhow::Result<()> {
+async fn publish_until_confirmed(url: &str, order: &str) -> Outcome {
     for number in 1..=TRIES_MAX {
-        let breaks = order == "order-3" && number == 1;
-        match publish(url, order, breaks).await {
+        let network = match (order, number) {
+            ("order-3", 1) => Network::FailsBeforeTheConfirm,
+            _ => Network::Works,
+        };
+        match publish(url, order, network).await {
             Ok(true) => {
                 println!("publisher: {order} confirmed at try {number}");
                 return Ok(());
@@ -54,10 +75,10 @@ async fn publish_until_confirmed(url: &str, order: &str) -> anyhow::Result<()> {
             Err(error) => println!("publisher: {order} {error}, once more"),
         }
     }
-    anyhow::bail!("{order} was not confirmed in {TRIES_MAX} tries")
+    Err(format!("{order} was not confirmed in {TRIES_MAX} tries").into())
 }
 
-async fn publish(url: &str, order: &str, breaks: bool) -> anyhow::Result<bool> {
+async fn publish(url: &str, order: &str, network: Network) -> Outcome<bool> {
     let connection = connect(url).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -69,9 +90,9 @@ async fn publish(url: &str, order: &str, breaks: bool) -> anyhow::Result<bool> {
     let confirm = channel
         .basic_publish("".into(), QUEUE.into(), options, order.as_bytes(), properties)
         .await?;
-    if breaks {
+    if network == Network::FailsBeforeTheConfirm {
         connection.close(200, "as if the network had failed".into()).await?;
-        anyhow::bail!("lost its connection before the confirm");
+        return Err("lost its connection before the confirm".into());
     }
     let confirmed = confirm.await?.is_ack();
     connection.close(200, "done".into()).await?;
@@ -79,7 +100,7 @@ async fn publish(url: &str, order: &str, breaks: bool) -> anyhow::Result<bool> {
 }
 
 /// Charges what waits in the queue, and dies once on the way.
-async fn charge_all(url: &str) -> anyhow::Result<()> {
+async fn charge_all(url: &str) -> Outcome {
     // In earnest these are in the database, and written in the transaction that charges.
     let mut done: HashSet<ShortString> = HashSet::new();
 
@@ -104,8 +125,8 @@ async fn charge_all(url: &str) -> anyhow::Result<()> {
 }
 
 /// Charges an order, unless that was done before.
-fn charge(order: &Delivery, done: &mut HashSet<ShortString>) -> anyhow::Result<()> {
-    let key = order.properties.message_id().clone().context("an order without its key")?;
+fn charge(order: &Delivery, done: &mut HashSet<ShortString>) -> Outcome {
+    let key = order.properties.message_id().clone().ok_or("an order without its key")?;
     let name = String::from_utf8_lossy(&order.data);
     let mark = if order.redelivered { " (redelivered)" } else { "" };
     if done.contains(&key) {
@@ -125,6 +146,6 @@ async fn consume(connection: &Connection) -> lapin::Result<Consumer> {
     channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await
 }
 
-async fn next(consumer: &mut Consumer) -> anyhow::Result<Delivery> {
-    Ok(consumer.next().await.context("the broker went away")??)
+async fn next(consumer: &mut Consumer) -> Outcome<Delivery> {
+    Ok(consumer.next().await.ok_or("the broker went away")??)
 }

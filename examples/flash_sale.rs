@@ -4,9 +4,10 @@
 //! takes the difference, its depth says how far behind the consumer is, and the consumer works on at its own pace until
 //! all is done, in order. `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
+use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use async_std::task::sleep;
 use futures_lite::{StreamExt, future};
 use lapin::options::*;
@@ -21,29 +22,39 @@ const IN_FLIGHT_MAX: usize = 500;
 const ORDERS_PER_SLOT: u32 = 25;
 const SLOT: Duration = Duration::from_millis(10);
 
-fn main() -> anyhow::Result<()> {
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Outcome {
     let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(async {
-        let connection = Connection::connect(&url, ConnectionProperties::default());
-        let connection = connection.await.context("cannot connect to the broker")?;
-        let channel = connection.create_channel().await?;
-        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(QUEUE.into(), durable, FieldTable::default()).await?;
+    let connection = Connection::connect(&url, ConnectionProperties::default());
+    let connection =
+        connection.await.map_err(|error| format!("cannot connect to the broker: {error}"))?;
+    let channel = connection.create_channel().await?;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(QUEUE.into(), durable, FieldTable::default()).await?;
 
-        let (shop, consumer) =
-            (connection.create_channel().await?, connection.create_channel().await?);
-        let (sale, handling) = future::zip(sell(&shop), handle(&consumer)).await;
-        sale?;
-        handling?;
+    let (shop, consumer) = (connection.create_channel().await?, connection.create_channel().await?);
+    let (sale, handling) = future::zip(sell(&shop), handle(&consumer)).await;
+    sale?;
+    handling?;
 
-        let left = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
-        println!("{left} orders left");
-        Ok(connection.close(200, "done".into()).await?)
-    })
+    let left = channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
+    println!("{left} orders left");
+    Ok(connection.close(200, "done".into()).await?)
 }
 
 /// Publishes all orders as fast as the broker confirms them.
-async fn sell(channel: &Channel) -> anyhow::Result<()> {
+async fn sell(channel: &Channel) -> Outcome {
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let mut accepted = 0;
     let mut waiting = Vec::new();
@@ -66,7 +77,7 @@ async fn sell(channel: &Channel) -> anyhow::Result<()> {
 }
 
 /// Handles all orders, slowly.
-async fn handle(channel: &Channel) -> anyhow::Result<()> {
+async fn handle(channel: &Channel) -> Outcome {
     channel.basic_qos(50, BasicQosOptions::default()).await?;
     let options = BasicConsumeOptions::default();
     let mut orders =
@@ -75,8 +86,10 @@ async fn handle(channel: &Channel) -> anyhow::Result<()> {
         if number % ORDERS_PER_SLOT == 0 {
             sleep(SLOT).await; // the work that an order makes
         }
-        let order = orders.next().await.context("the broker went away")??;
-        anyhow::ensure!(order.data == number.to_be_bytes(), "order {number} is not next");
+        let order = orders.next().await.ok_or("the broker went away")??;
+        if order.data != number.to_be_bytes() {
+            return Err(format!("order {number} is not next").into());
+        }
         order.ack(BasicAckOptions::default()).await?;
     }
     println!("consumer: {ORDERS} orders handled in the order they came");

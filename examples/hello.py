@@ -1,10 +1,10 @@
-"""Publishes one message and consumes it. Usage: hello.py [URL]."""
+"""Publishes one message and consumes it. AMQP_URL names the broker; without it, amqp://127.0.0.1:5672."""
 
-import sys
+import os
 
 import pika
 
-url = sys.argv[1] if len(sys.argv) > 1 else "amqp://guest:guest@127.0.0.1:5672/%2f"
+url = os.environ.get("AMQP_URL", "amqp://127.0.0.1:5672")
 connection = pika.BlockingConnection(pika.URLParameters(url))
 channel = connection.channel()
 

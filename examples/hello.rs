@@ -1,4 +1,5 @@
-//! Publishes one message and consumes it. Usage: `cargo run --example hello [URL]`.
+//! Publishes one message and consumes it. Usage: `cargo run --example hello`.
+//! `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
 use futures_lite::{StreamExt, future};
 use lapin::options::{
@@ -9,10 +10,9 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
 fn main() -> lapin::Result<()> {
-    let url = std::env::args().nth(1);
-    let url = url.as_deref().unwrap_or("amqp://guest:guest@127.0.0.1:5672/%2f");
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
     future::block_on(async {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+        let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
         let channel = connection.create_channel().await?;
 
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };

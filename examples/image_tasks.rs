@@ -5,7 +5,9 @@
 //! gone and gives the image to the other worker, marked as redelivered.
 //! `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
-use anyhow::Context;
+use std::error::Error;
+use std::process::ExitCode;
+
 use futures_lite::{StreamExt, future};
 use lapin::message::Delivery;
 use lapin::options::*;
@@ -15,13 +17,21 @@ use lapin::{BasicProperties, Connection, ConnectionProperties, Consumer};
 const QUEUE: &str = "image.resize";
 const IMAGES: u32 = 5;
 
-fn main() -> anyhow::Result<()> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(run(&url))
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-async fn run(url: &str) -> anyhow::Result<()> {
-    let connection = connect(url).await?;
+async fn run() -> Outcome {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
+    let connection = connect(&url).await?;
     let channel = connection.create_channel().await?;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare(QUEUE.into(), durable, FieldTable::default()).await?;
@@ -33,15 +43,17 @@ async fn run(url: &str) -> anyhow::Result<()> {
         let sent = channel
             .basic_publish("".into(), QUEUE.into(), options, image.as_bytes(), persistent)
             .await?;
-        anyhow::ensure!(sent.await?.is_ack(), "the broker refused {image}");
+        if !sent.await?.is_ack() {
+            return Err(format!("the broker refused {image}").into());
+        }
     }
     println!("{IMAGES} images to resize");
 
-    let slow_connection = connect(url).await?;
+    let slow_connection = connect(&url).await?;
     let mut slow = work(&slow_connection).await?;
     println!("slow worker: begins {}", text(&next(&mut slow).await?));
 
-    let quick_connection = connect(url).await?;
+    let quick_connection = connect(&url).await?;
     let mut quick = work(&quick_connection).await?;
     for done in 1..=IMAGES {
         if done == IMAGES {
@@ -61,9 +73,9 @@ async fn run(url: &str) -> anyhow::Result<()> {
     Ok(connection.close(200, "done".into()).await?)
 }
 
-async fn connect(url: &str) -> anyhow::Result<Connection> {
+async fn connect(url: &str) -> Outcome<Connection> {
     let connection = Connection::connect(url, ConnectionProperties::default()).await;
-    connection.context("cannot connect to the broker")
+    Ok(connection.map_err(|error| format!("cannot connect to the broker: {error}"))?)
 }
 
 /// Begins to consume, one task at a time.
@@ -74,8 +86,8 @@ async fn work(connection: &Connection) -> lapin::Result<Consumer> {
     channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await
 }
 
-async fn next(consumer: &mut Consumer) -> anyhow::Result<Delivery> {
-    Ok(consumer.next().await.context("the broker went away")??)
+async fn next(consumer: &mut Consumer) -> Outcome<Delivery> {
+    Ok(consumer.next().await.ok_or("the broker went away")??)
 }
 
 fn text(task: &Delivery) -> String {

@@ -4,9 +4,10 @@
 //! come, and misses nothing: its queue keeps them. Loyalty comes a month later, with a queue and a binding of its own;
 //! the shop does not change. `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
+use std::error::Error;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use futures_lite::{StreamExt, future};
 use lapin::options::*;
 use lapin::types::{AMQPValue, FieldTable};
@@ -24,18 +25,29 @@ const SERVICES: &[(&str, &str)] = &[
     ("email", "orders.#"),
 ];
 
-fn main() -> anyhow::Result<()> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(async {
-        let connection = Connection::connect(&url, ConnectionProperties::default());
-        let connection = connection.await.context("cannot connect to the broker")?;
-        let channel = connection.create_channel().await?;
-        run(&channel).await?;
-        Ok(connection.close(200, "done".into()).await?)
-    })
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-async fn run(channel: &Channel) -> anyhow::Result<()> {
+async fn run() -> Outcome {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
+    let connection = Connection::connect(&url, ConnectionProperties::default());
+    let connection =
+        connection.await.map_err(|error| format!("cannot connect to the broker: {error}"))?;
+    let channel = connection.create_channel().await?;
+    trade(&channel).await?;
+    Ok(connection.close(200, "done".into()).await?)
+}
+
+async fn trade(channel: &Channel) -> Outcome {
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel
         .exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default())
@@ -49,12 +61,12 @@ async fn run(channel: &Channel) -> anyhow::Result<()> {
     publish(channel, "order-1", "orders.payment.completed").await?;
     publish(channel, "order-2", "orders.order.placed").await?;
     publish(channel, "order-2", "orders.payment.failed").await?;
-    let (email, others) = (SERVICES[5].0, &SERVICES[..5]);
-    for (service, _) in others {
+    for (service, _) in SERVICES {
+        if *service == "email" {
+            println!("email comes back");
+        }
         catch_up(channel, service).await?;
     }
-    println!("email comes back");
-    catch_up(channel, email).await?;
 
     println!("loyalty is new");
     subscribe(channel, "loyalty", "orders.payment.completed").await?;
@@ -83,7 +95,7 @@ async fn subscribe(channel: &Channel, service: &str, pattern: &str) -> lapin::Re
 }
 
 /// Says that something happened to an order. Returns when the message is on the disk.
-async fn publish(channel: &Channel, order: &str, key: &str) -> anyhow::Result<()> {
+async fn publish(channel: &Channel, order: &str, key: &str) -> Outcome {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let mut headers = FieldTable::default();
     headers.insert("schema-version".into(), AMQPValue::LongInt(1));
@@ -103,13 +115,15 @@ async fn publish(channel: &Channel, order: &str, key: &str) -> anyhow::Result<()
     let sent = channel
         .basic_publish(EXCHANGE.into(), key.into(), options, body.as_bytes(), properties)
         .await?;
-    anyhow::ensure!(sent.await?.is_ack(), "the broker refused {key} of {order}");
+    if !sent.await?.is_ack() {
+        return Err(format!("the broker refused {key} of {order}").into());
+    }
     println!("shop: {order} {key}");
     Ok(())
 }
 
 /// Works off what waits in the queue of a service.
-async fn catch_up(channel: &Channel, service: &str) -> anyhow::Result<()> {
+async fn catch_up(channel: &Channel, service: &str) -> Outcome {
     let passive = QueueDeclareOptions { passive: true, ..Default::default() };
     let state = channel.queue_declare(queue(service).into(), passive, FieldTable::default());
     let waiting = state.await?.message_count();
@@ -118,9 +132,9 @@ async fn catch_up(channel: &Channel, service: &str) -> anyhow::Result<()> {
     let mut consumer =
         channel.basic_consume(queue(service).into(), tag, options, arguments).await?;
     for _ in 0..waiting {
-        let delivery = consumer.next().await.context("the broker went away")??;
+        let delivery = consumer.next().await.ok_or("the broker went away")??;
         let order: serde_json::Value = serde_json::from_slice(&delivery.data)?;
-        let order = order["order"].as_str().context("an event without an order")?;
+        let order = order["order"].as_str().ok_or("an event without an order")?;
         println!("{service}: {order} {}", delivery.routing_key);
         delivery.ack(BasicAckOptions::default()).await?;
     }

@@ -4,7 +4,9 @@
 //! with the reason and the place that it died in. The consumer counts nothing: the queue has a delivery limit. The good
 //! messages are handled meanwhile. `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
-use anyhow::Context;
+use std::error::Error;
+use std::process::ExitCode;
+
 use futures_lite::{StreamExt, future};
 use lapin::message::Delivery;
 use lapin::options::*;
@@ -17,22 +19,33 @@ const BODIES: [&str; 3] = [r#"{"cents": 1250}"#, r#"{"cents": 12"#, r#"{"cents":
 /// Returns of a message that its queue puts up with: one more is one too many, so it is tried three times.
 const DELIVERY_LIMIT: i32 = 2;
 
-fn main() -> anyhow::Result<()> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(async {
-        let connection = Connection::connect(&url, ConnectionProperties::default());
-        let connection = connection.await.context("cannot connect to the broker")?;
-        let channel = connection.create_channel().await?;
-        declare(&channel).await?;
-        publish(&channel).await?;
-        let mut dead = consume(&channel, DEAD_LETTERS).await?;
-        handle(&channel).await?;
-        bury(&next(&mut dead).await?).await?;
-        for queue in [QUEUE, DEAD_LETTERS] {
-            channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
-        Ok(connection.close(200, "done".into()).await?)
-    })
+    }
+}
+
+async fn run() -> Outcome {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
+    let connection = Connection::connect(&url, ConnectionProperties::default());
+    let connection =
+        connection.await.map_err(|error| format!("cannot connect to the broker: {error}"))?;
+    let channel = connection.create_channel().await?;
+    declare(&channel).await?;
+    publish(&channel).await?;
+    let mut dead = consume(&channel, DEAD_LETTERS).await?;
+    handle(&channel).await?;
+    bury(&next(&mut dead).await?).await?;
+    for queue in [QUEUE, DEAD_LETTERS] {
+        channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
+    }
+    Ok(connection.close(200, "done".into()).await?)
 }
 
 async fn declare(channel: &Channel) -> lapin::Result<()> {
@@ -49,7 +62,7 @@ async fn declare(channel: &Channel) -> lapin::Result<()> {
     Ok(())
 }
 
-async fn publish(channel: &Channel) -> anyhow::Result<()> {
+async fn publish(channel: &Channel) -> Outcome {
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     for body in BODIES {
         let persistent = BasicProperties::default().with_delivery_mode(2);
@@ -57,14 +70,16 @@ async fn publish(channel: &Channel) -> anyhow::Result<()> {
         let sent = channel
             .basic_publish("".into(), QUEUE.into(), options, body.as_bytes(), persistent)
             .await?;
-        anyhow::ensure!(sent.await?.is_ack(), "the broker refused {body}");
+        if !sent.await?.is_ack() {
+            return Err(format!("the broker refused {body}").into());
+        }
     }
     Ok(())
 }
 
 /// Handles what it understands and gives back what it does not, until all the good ones are done and the bad one has
 /// been tried as often as it may.
-async fn handle(channel: &Channel) -> anyhow::Result<()> {
+async fn handle(channel: &Channel) -> Outcome {
     let mut payments = consume(channel, QUEUE).await?;
     let (mut handled, mut tries) = (0, 0);
     while handled < 2 || tries <= DELIVERY_LIMIT {
@@ -87,10 +102,10 @@ async fn handle(channel: &Channel) -> anyhow::Result<()> {
 }
 
 /// Tells what a dead letter says about its death.
-async fn bury(letter: &Delivery) -> anyhow::Result<()> {
-    let headers = letter.properties.headers().as_ref().context("a dead letter has headers")?;
+async fn bury(letter: &Delivery) -> Outcome {
+    let headers = letter.properties.headers().as_ref().ok_or("a dead letter has headers")?;
     let Some(AMQPValue::FieldArray(deaths)) = headers.inner().get("x-death") else {
-        anyhow::bail!("a dead letter without x-death");
+        return Err("a dead letter without x-death".into());
     };
     for death in deaths.as_slice() {
         let AMQPValue::FieldTable(death) = death else { continue };
@@ -113,6 +128,6 @@ async fn consume(channel: &Channel, queue: &str) -> lapin::Result<Consumer> {
     channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await
 }
 
-async fn next(consumer: &mut Consumer) -> anyhow::Result<Delivery> {
-    Ok(consumer.next().await.context("the broker went away")??)
+async fn next(consumer: &mut Consumer) -> Outcome<Delivery> {
+    Ok(consumer.next().await.ok_or("the broker went away")??)
 }

@@ -5,9 +5,10 @@
 //! has given up, and when that answer comes after all, its number shows that nobody waits for it any more.
 //! `AMQP_URL` names the broker; without it, amqp://127.0.0.1:5672.
 
+use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use async_std::future::timeout;
 use futures_lite::{StreamExt, future};
 use lapin::message::Delivery;
@@ -19,26 +20,37 @@ const QUEUE: &str = "prices";
 const REPLIES: &str = "amq.rabbitmq.reply-to";
 const LIMIT: Duration = Duration::from_secs(1);
 
-fn main() -> anyhow::Result<()> {
-    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
-    future::block_on(async {
-        let connection = Connection::connect(&url, ConnectionProperties::default());
-        let connection = connection.await.context("cannot connect to the broker")?;
-        let channel = connection.create_channel().await?;
-        let options = QueueDeclareOptions::default();
-        channel.queue_declare(QUEUE.into(), options, FieldTable::default()).await?;
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-        let server = connection.create_channel().await?;
-        let (asked, answered) = future::zip(ask_three(&channel), answer_three(&server)).await;
-        asked?;
-        answered?;
-
-        channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
-        Ok(connection.close(200, "done".into()).await?)
-    })
+fn main() -> ExitCode {
+    match future::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-async fn ask_three(channel: &Channel) -> anyhow::Result<()> {
+async fn run() -> Outcome {
+    let url = std::env::var("AMQP_URL").unwrap_or_else(|_| "amqp://127.0.0.1:5672".to_owned());
+    let connection = Connection::connect(&url, ConnectionProperties::default());
+    let connection =
+        connection.await.map_err(|error| format!("cannot connect to the broker: {error}"))?;
+    let channel = connection.create_channel().await?;
+    let options = QueueDeclareOptions::default();
+    channel.queue_declare(QUEUE.into(), options, FieldTable::default()).await?;
+
+    let server = connection.create_channel().await?;
+    let (asked, answered) = future::zip(ask_three(&channel), answer_three(&server)).await;
+    asked?;
+    answered?;
+
+    channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
+    Ok(connection.close(200, "done".into()).await?)
+}
+
+async fn ask_three(channel: &Channel) -> Outcome {
     // The consumer of replies comes first, on the channel that asks, and does not acknowledge.
     let no_ack = BasicConsumeOptions { no_ack: true, ..Default::default() };
     let mut replies =
@@ -63,7 +75,7 @@ async fn ask(
     id: &str,
     item: &str,
     limit: Duration,
-) -> anyhow::Result<String> {
+) -> Outcome<String> {
     // A question that nobody took before its time is over expires: why answer it?
     let properties = BasicProperties::default()
         .with_reply_to(REPLIES.into())
@@ -72,7 +84,7 @@ async fn ask(
     let options = BasicPublishOptions::default();
     channel.basic_publish("".into(), QUEUE.into(), options, item.as_bytes(), properties).await?;
     loop {
-        let reply = replies.next().await.context("the broker went away")??;
+        let reply = replies.next().await.ok_or("the broker went away")??;
         let answer = String::from_utf8_lossy(&reply.data).into_owned();
         if reply.properties.correlation_id().as_ref().is_some_and(|of| of.as_str() == id) {
             return Ok(answer);
@@ -82,13 +94,13 @@ async fn ask(
 }
 
 /// Answers three questions. The second answer is kept back until the third question came.
-async fn answer_three(channel: &Channel) -> anyhow::Result<()> {
+async fn answer_three(channel: &Channel) -> Outcome {
     let options = BasicConsumeOptions::default();
     let mut questions =
         channel.basic_consume(QUEUE.into(), "".into(), options, FieldTable::default()).await?;
     let mut kept_back: Option<Delivery> = None;
     for number in 0..3 {
-        let question = questions.next().await.context("the broker went away")??;
+        let question = questions.next().await.ok_or("the broker went away")??;
         if number == 1 {
             kept_back = Some(question);
             continue;
@@ -101,14 +113,14 @@ async fn answer_three(channel: &Channel) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn reply(channel: &Channel, question: &Delivery) -> anyhow::Result<()> {
+async fn reply(channel: &Channel, question: &Delivery) -> Outcome {
     let price = match question.data.as_slice() {
         b"apple" => "0.40",
         b"durian" => "25.00",
         _ => "0.30",
     };
     let (to, id) = (question.properties.reply_to(), question.properties.correlation_id());
-    let to = to.clone().context("a question that wants no answer")?;
+    let to = to.clone().ok_or("a question that wants no answer")?;
     let properties = BasicProperties::default().with_correlation_id(id.clone().unwrap_or_default());
     let options = BasicPublishOptions::default();
     channel.basic_publish("".into(), to, options, price.as_bytes(), properties).await?;

@@ -7,7 +7,16 @@
 mod support;
 
 mod behaviour {
+    mod alarms;
+    mod bounds;
     mod client;
+    mod consumers;
     mod dead_letters;
+    mod expiry;
+    mod lengths;
     mod own_queue;
+    mod permissions;
+    mod replies;
+    mod restarts;
+    mod routing;
 }

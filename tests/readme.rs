@@ -32,7 +32,7 @@ fn without_opening(program: &str, last_line_ends_with: &str) -> String {
 fn the_programs_in_the_readme_are_the_examples() {
     let python = without_opening(include_str!("../examples/hello.py"), "\"\"\"\n\n");
     assert_eq!(block("python"), python);
-    let rust = without_opening(include_str!("../examples/hello.rs"), "[URL]`.\n");
+    let rust = without_opening(include_str!("../examples/hello.rs"), "127.0.0.1:5672.\n");
     assert_eq!(block("rust"), rust);
 }
 
@@ -40,7 +40,7 @@ fn the_programs_in_the_readme_are_the_examples() {
 fn the_rust_example_publishes_and_consumes() {
     let broker = Broker::start();
     let mut command = Command::new(built("hello"));
-    command.arg(broker.uri());
+    command.env("AMQP_URL", broker.uri());
     assert_eq!(run(command, LIMIT), "Hello from Rust");
 }
 
@@ -49,7 +49,8 @@ fn the_python_example_publishes_and_consumes() {
     let Some(python) = Interpreter::python() else { return };
     let broker = Broker::start();
     let mut command = python.command();
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello.py")).arg(broker.uri());
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello.py"));
+    command.env("AMQP_URL", broker.uri());
     assert_eq!(run(command, LIMIT), "Hello from Python");
 }
 

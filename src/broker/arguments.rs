@@ -268,7 +268,7 @@ impl Check<'_> {
             QueueKind::Quorum => {
                 let refused = [
                     (!declared.durable, "non-durable"),
-                    (declared.exclusive, "exclusive"),
+                    (declared.exclusive, "exclusive-owner"),
                     (declared.auto_delete, "auto-delete"),
                 ];
                 if let Some((_, property)) = refused.iter().find(|(given, _)| *given) {

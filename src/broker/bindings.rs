@@ -85,12 +85,14 @@ impl Client {
         let mut topology = self.vhost.topology.lock();
         let destination = self.destination(request.destination, noun)?;
         let source = self.exchange(request.source)?;
+        let (key, arguments) = (request.routing_key, request.arguments);
         let limit = self.broker.config.limits.bindings_per_vhost_max;
-        if topology.bindings >= limit as u64 {
+        if topology.bindings >= limit as u64
+            && !source.bindings.read().contains(key, arguments, &destination)
+        {
             let text = format!("binding limit in vhost '{}' ({limit}) is reached", self.vhost.name);
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
-        let (key, arguments) = (request.routing_key, request.arguments);
         let change =
             self.broker.add_binding(&mut topology, &source, key, arguments, destination)?;
         Ok(change.map_or(Pending::NONE, |change| self.broker.commit(vec![change])))
@@ -105,6 +107,9 @@ impl Client {
             return Ok(Pending::NONE);
         }
         topology.bindings -= 1;
+        if !source.bindings.read().lead_to(&destination) {
+            forget_source(&destination, &source);
+        }
         let mut changes = Vec::new();
         if is_durable(&source, &destination) {
             let record = record(&source, key, arguments, &destination);
@@ -192,6 +197,11 @@ impl Broker {
             self.remove_exchange(topology, exchange, changes);
         }
     }
+}
+
+/// Takes an exchange off the list of those that have bindings to a destination.
+pub(super) fn forget_source(destination: &Target, exchange: &ExchangeRef) {
+    destination.sources().lock().retain(|source| source.id != exchange.id);
 }
 
 /// A binding outlives a restart when both its ends do.

@@ -18,6 +18,9 @@ use crate::fault::Fault;
 use crate::outbox::Resume;
 use crate::wire::{Method, ReplyCode, Table, connection};
 
+/// The tag of users who may name somebody else in `user-id`, as in RabbitMQ.
+const IMPERSONATOR: &str = "impersonator";
+
 /// What a client said it can do (`capabilities` in its client properties).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities {
@@ -64,6 +67,7 @@ pub struct Client {
     /// Scratch space of the connection's reader for a batch of messages.
     pub(super) plan: Mutex<Plan>,
     user: Arc<str>,
+    is_impersonator: bool,
     name: String,
     peer: SocketAddr,
     client_properties: Table,
@@ -96,6 +100,7 @@ impl Broker {
             capabilities: new.capabilities,
             exclusive_queues: Mutex::default(),
             plan: Mutex::default(),
+            is_impersonator: self.access.has_tag(&user, IMPERSONATOR),
             user,
             name: new.name,
             peer: new.peer,
@@ -145,6 +150,11 @@ impl Client {
     /// The user.
     pub fn user(&self) -> &Arc<str> {
         &self.user
+    }
+
+    /// Whether the user may publish in the name of others.
+    pub fn is_impersonator(&self) -> bool {
+        self.is_impersonator
     }
 
     /// The virtual host's name.

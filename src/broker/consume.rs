@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::access::Action;
 use super::client::Client;
 use super::queue_handle::QueueRef;
+use super::resource::Resource;
 use super::subscriber::{Consumer, Subscription};
 use crate::fault::Fault;
 use crate::outbox::{Acks, ChannelKey, Delivery};
@@ -44,7 +45,7 @@ impl Client {
     ) -> Result<Consumer, Fault> {
         let name = self.queue_name(consume.queue);
         self.permit(Action::Read, &name)?;
-        let priority = priority(consume.arguments)?;
+        let priority = priority(consume.arguments, &name)?;
         let queue = self.queue(consume.queue)?;
         let consumer = Consumer(Arc::new(Subscription {
             id: self.broker.next_consumer_id(),
@@ -153,13 +154,14 @@ impl Client {
 }
 
 /// The `x-priority` argument of a consumer.
-fn priority(arguments: &Table) -> Result<i32, Fault> {
+fn priority(arguments: &Table, name: &Resource<'_>) -> Result<i32, Fault> {
     const KEY: &str = "x-priority";
     let Some(value) = arguments.get(KEY) else { return Ok(0) };
     match value.as_int() {
         Some(priority) => Ok(priority.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32),
         None => {
-            let text = format!("invalid arg '{KEY}': expected integer, got {}", value.type_name());
+            let kind = value.type_name();
+            let text = format!("invalid arg '{KEY}' for {name}: \"expected integer, got {kind}\"");
             Err(Fault::channel(ReplyCode::PreconditionFailed, text))
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Action;
+use super::bindings::forget_source;
 use super::client::Client;
 use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings, Target};
 use super::pending::Pending;
@@ -96,7 +97,11 @@ impl Client {
             let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));
         }
-        self.broker.check_exchange_limit(&self.vhost)?;
+        if let Some(alternate) = &settings.alternate {
+            self.permit(Action::Read, &resource)?;
+            self.permit(Action::Write, &self.exchange_name(alternate))?;
+        }
+        self.broker.check_exchange_limit(&self.vhost, name)?;
         let exchange = self.broker.add_exchange(&self.vhost, Arc::from(name), settings);
         if !exchange.settings.durable {
             return Ok(Pending::NONE);
@@ -117,10 +122,6 @@ impl Client {
         };
         let resource = self.exchange_name(declaration.name);
         let alternate = alternate_exchange(declaration.arguments, &resource)?;
-        if let Some(alternate) = &alternate {
-            self.permit(Action::Read, &resource)?;
-            self.permit(Action::Write, &self.exchange_name(alternate))?;
-        }
         Ok(ExchangeSettings {
             kind,
             durable: declaration.durable,
@@ -225,12 +226,15 @@ impl Broker {
         }
     }
 
-    fn check_exchange_limit(&self, vhost: &Vhost) -> Result<(), Fault> {
+    fn check_exchange_limit(&self, vhost: &Vhost, name: &str) -> Result<(), Fault> {
         let limit = self.config.limits.exchanges_per_vhost_max;
         if vhost.exchanges.len() < limit {
             return Ok(());
         }
-        let text = format!("exchange limit in vhost '{}' ({limit}) is reached", vhost.name);
+        let vhost = &vhost.name;
+        let text = format!(
+            "cannot declare exchange '{name}': exchange limit in vhost '{vhost}' ({limit}) is reached"
+        );
         Err(Fault::channel(ReplyCode::PreconditionFailed, text))
     }
 
@@ -273,9 +277,4 @@ impl Broker {
             });
         }
     }
-}
-
-/// Takes an exchange off the list of those that have bindings to a destination.
-fn forget_source(destination: &Target, exchange: &ExchangeRef) {
-    destination.sources().lock().retain(|source| source.id != exchange.id);
 }

@@ -82,17 +82,7 @@ impl Client {
             name => Arc::from(name),
         };
         let resource = self.queue_name(&name);
-        let declared = DeclaredAs {
-            durable: declaration.durable,
-            exclusive: declaration.exclusive,
-            auto_delete: declaration.auto_delete,
-        };
-        let settings = arguments::parse(declaration.arguments, declared, &resource)?;
         self.permit(Action::Configure, &resource)?;
-        if let Some(target) = &settings.dead_letter {
-            self.permit(Action::Read, &resource)?;
-            self.permit(Action::Write, &self.exchange_name(&target.exchange))?;
-        }
         let lifetime = Lifetime {
             durable: declaration.durable,
             auto_delete: declaration.auto_delete,
@@ -107,6 +97,7 @@ impl Client {
             let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));
         }
+        let settings = self.queue_settings(declaration, &resource)?;
         let queue = self.create_queue(name.clone(), lifetime, settings, now_ms)?;
         let pending = if queue.is_stored() {
             self.broker.commit(vec![Change::PutQueue(queue.record())])
@@ -115,6 +106,24 @@ impl Client {
         };
         drop(topology);
         Ok(self.declared(&queue, pending, now_ms))
+    }
+
+    fn queue_settings(
+        &self,
+        declaration: &QueueDeclaration<'_>,
+        name: &Resource<'_>,
+    ) -> Result<QueueSettings, Fault> {
+        let declared = DeclaredAs {
+            durable: declaration.durable,
+            exclusive: declaration.exclusive,
+            auto_delete: declaration.auto_delete,
+        };
+        let settings = arguments::parse(declaration.arguments, declared, name)?;
+        if let Some(target) = &settings.dead_letter {
+            self.permit(Action::Read, name)?;
+            self.permit(Action::Write, &self.exchange_name(&target.exchange))?;
+        }
+        Ok(settings)
     }
 
     fn create_queue(

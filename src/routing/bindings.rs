@@ -92,6 +92,18 @@ impl<D: Destination> Bindings<D> {
         Ok(Bound::New)
     }
 
+    /// Whether there is a binding like this.
+    pub fn contains(&self, key: &str, arguments: &Table, destination: &D) -> bool {
+        let bound = self.bound.get(&destination.id()).and_then(|bound| bound.keys.get(key));
+        let arguments = canonical_arguments(arguments);
+        bound.is_some_and(|tables| tables.iter().any(|table| same_table(table, &arguments)))
+    }
+
+    /// Whether any binding leads to this destination.
+    pub fn lead_to(&self, destination: &D) -> bool {
+        self.bound.contains_key(&destination.id())
+    }
+
     /// Removes one binding. False when there is none like it.
     pub fn unbind(&mut self, key: &str, arguments: &Table, destination: &D) -> bool {
         let id = destination.id();

@@ -78,6 +78,7 @@ impl Channel {
         }
         let sender = Sender {
             user: context.client.user(),
+            is_impersonator: context.client.is_impersonator(),
             reply_address: self.reply_to.as_ref().map(|reply_to| &*reply_to.address),
         };
         let read = properties::read(header.properties, &sender, context.now_ms)?;

@@ -17,6 +17,8 @@ const EXPIRATION_MS_MAX: i128 = 0xffff_ffff;
 /// Who publishes.
 pub(super) struct Sender<'a> {
     pub user: &'a str,
+    /// Whether the user may name another in `user-id`.
+    pub is_impersonator: bool,
     /// Where direct replies to its channel go.
     pub reply_address: Option<&'a str>,
 }
@@ -36,6 +38,7 @@ pub(super) fn read(encoded: &[u8], sender: &Sender<'_>, now_ms: u64) -> Result<R
     let view = PropertiesView::parse(encoded)?;
     if let Some(user) = view.user_id
         && user != sender.user
+        && !sender.is_impersonator
     {
         return Err(refused(format!(
             "user_id property set to '{user}' but authenticated user was '{}'",
@@ -124,7 +127,8 @@ mod tests {
     use super::*;
     use crate::wire::Value;
 
-    const SENDER: Sender<'_> = Sender { user: "guest", reply_address: None };
+    const SENDER: Sender<'_> =
+        Sender { user: "guest", is_impersonator: false, reply_address: None };
 
     fn encoded(properties: &Properties) -> Vec<u8> {
         let mut out = Vec::new();
@@ -176,6 +180,8 @@ mod tests {
         let fault = read(&encoded(&properties), &SENDER, 5).unwrap_err();
         let text = "user_id property set to 'other' but authenticated user was 'guest'";
         assert_eq!(fault.text, text);
+        let deputy = Sender { is_impersonator: true, ..SENDER };
+        assert!(read(&encoded(&properties), &deputy, 5).is_ok());
     }
 
     #[test]
@@ -210,7 +216,7 @@ mod tests {
             Properties { reply_to: Some(REPLY_QUEUE.to_owned()), ..Properties::default() };
         let fault = read(&encoded(&properties), &SENDER, 5).unwrap_err();
         assert_eq!(fault.text, "fast reply consumer does not exist");
-        let requester = Sender { user: "guest", reply_address: Some("address") };
+        let requester = Sender { reply_address: Some("address"), ..SENDER };
         let got = read(&encoded(&properties), &requester, 5).unwrap();
         let seen = Properties { reply_to: Some("address".to_owned()), ..Properties::default() };
         assert_eq!(got.rewritten, Some(encoded(&seen)));

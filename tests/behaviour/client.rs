@@ -224,6 +224,16 @@ impl Client {
         self.raw.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
     }
 
+    /// Whether the next frame is this method; it is taken then.
+    pub fn next_is(&mut self, name: &str) -> bool {
+        let incoming = self.next();
+        let is_it = method_name(&incoming) == Some(name);
+        if !is_it {
+            self.early.push_front(incoming);
+        }
+        is_it
+    }
+
     /// Expects nothing more than what a question and its answer bring.
     #[track_caller]
     pub fn is_quiet(&mut self) {
@@ -259,25 +269,31 @@ impl Client {
         (messages, consumers)
     }
 
-    /// As [`Client::counts`], or `None` when there is no such queue.
+    /// How many messages a queue has when everything that was published is in its place: another broker may
+    /// answer before.
     #[track_caller]
-    pub fn try_counts(&mut self, queue: &str) -> Option<(u32, u32)> {
-        let declare = queue::Declare { passive: true, ..a_queue(queue) };
-        self.raw.send(CHANNEL, &Method::QueueDeclare(declare));
-        let incoming = self.next();
-        let Incoming::Frame(frame) = &incoming else { panic!("got {}", show(&incoming)) };
-        match parse(frame) {
-            Frame::Method { method: Method::QueueDeclareOk(ok), .. } => {
-                Some((ok.message_count, ok.consumer_count))
-            }
-            Frame::Method { method: Method::ChannelClose(close), .. } => {
-                assert_eq!(close.reply_code, 404, "{}", show(&incoming));
-                self.raw.send(CHANNEL, &Method::ChannelCloseOk(channel::CloseOk));
-                self.raw.open_channel(CHANNEL);
-                None
-            }
-            _ => panic!("got {}", show(&incoming)),
-        }
+    pub fn counts_at_last(&mut self, queue: &str) -> u32 {
+        self.fence();
+        self.counts(queue).0
+    }
+
+    /// Waits until what was published is in its place, by a message that follows it through a queue of its own.
+    #[track_caller]
+    fn fence(&mut self) {
+        let fence = queue::Declare { exclusive: true, ..a_queue("") };
+        let (queue, _, _) = self.declare(fence);
+        self.call(&Method::BasicConsume(basic::Consume {
+            no_ack: true,
+            ..a_consumer(&queue, "fence")
+        }));
+        self.put(&queue, "fence");
+        let before = std::mem::take(&mut self.early);
+        self.delivered();
+        self.cancel("fence");
+        self.early.extend(before);
+        let delete =
+            queue::Delete { queue: &queue, if_unused: false, if_empty: false, no_wait: false };
+        self.call(&Method::QueueDelete(delete));
     }
 
     /// Declares a durable exchange.
@@ -433,6 +449,18 @@ impl Client {
             }),
             _ => panic!("expected a returned message, got {}", show(&incoming)),
         }
+    }
+
+    /// Whether what was published last came back. Nothing else may be under way.
+    #[track_caller]
+    pub fn returned_at_once(&mut self) -> bool {
+        self.raw.send(CHANNEL, &Method::ChannelFlow(channel::Flow { active: true }));
+        self.answer("channel.flow-ok");
+        if self.early.is_empty() {
+            return false;
+        }
+        self.returned();
+        true
     }
 
     /// Fetches a message, to be acknowledged.

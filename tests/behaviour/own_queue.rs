@@ -41,11 +41,15 @@ pub fn wait_until_it_holds(client: &mut Client, queue: &str, messages: u32) {
     }
 }
 
-/// Waits until a queue is gone: until declaring it passively is refused.
+/// Waits until a queue is gone. It is asked after with messages, because whoever declares or fetches uses it.
 #[track_caller]
 pub fn wait_until_gone(client: &mut Client, queue: &str) {
     let until = Instant::now() + LATENESS_MAX;
-    while client.try_counts(queue).is_some() {
+    loop {
+        client.publish_mandatory("", queue, "are you there?");
+        if client.returned_at_once() {
+            return;
+        }
         assert!(Instant::now() < until, "'{queue}' is still there");
         std::thread::sleep(ASK_AGAIN);
     }

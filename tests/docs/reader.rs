@@ -69,8 +69,8 @@ impl Reader {
         let file = self.directory.path().join("block.py");
         fs::write(&file, text).unwrap();
         let mut command = python.command();
-        // Two ways to be told of the broker: an argument, as hello.py takes it, and the variable of the others.
-        command.arg(file).arg(self.broker());
+        command.arg(file);
+        self.broker();
         Some(run(self.in_place(command), LIMIT))
     }
 

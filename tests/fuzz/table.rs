@@ -25,7 +25,7 @@ pub fn change(input: &mut Vec<u8>, random: &mut Random) {
     }
     let kind = random.within(0..2) as u8;
     let made = if kind == 0 { language::table(random, 0) } else { language::properties(random) };
-    if input.len() > 1 && input[0] % 2 == 0 && kind == 0 {
+    if input.len() > 1 && input[0].is_multiple_of(2) && kind == 0 {
         input.extend(made);
     } else {
         *input = [&[kind], &made[..]].concat();

@@ -56,6 +56,7 @@ pub fn message(text: &str) -> Arc<Message> {
         priority: text.len() as u8,
         expiration_ms: text.len().is_multiple_of(2).then_some(text.len() as u64),
         accepted_ms: 1_700_000_000_000 + text.len() as u64,
+        dead_letter: text.len().is_multiple_of(3),
     };
     let key = format!("key.{text}");
     Arc::new(Message::new("exchange".into(), &key, text.as_bytes(), text.as_bytes(), facts))

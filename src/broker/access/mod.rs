@@ -40,6 +40,11 @@ impl Access {
         self.users.insert(Arc::from(user.name.as_str()), Arc::new(user));
     }
 
+    /// Whether a user has this tag.
+    pub(super) fn has_tag(&self, user: &str, tag: &str) -> bool {
+        self.users.get(user).is_some_and(|user| user.tags.iter().any(|one| one == tag))
+    }
+
     /// Takes over a permission, new or changed.
     pub(super) fn put_permission(&self, record: &PermissionRecord) -> Result<(), regex::Error> {
         let key = (Arc::from(record.user.as_str()), Arc::from(record.vhost.as_str()));
