@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::model::{Class, Field, Grammar, Kind, Method, Sender};
 use super::random::Random;
+use super::story;
 
 /// A frame with its head and end, whole or not.
 pub type Bytes = Vec<u8>;
@@ -91,8 +92,11 @@ pub fn frame(kind: u8, channel: u16, payload: &[u8]) -> Bytes {
     [&[kind], &channel.to_be_bytes()[..], &size, payload, b"\xce"].concat()
 }
 
-/// What a client may say next: mostly one method, with content if it has any.
+/// What a client may say next: mostly something sensible, or else any method, with content if it has any.
 pub fn phrase(random: &mut Random) -> Vec<Bytes> {
+    if !random.once_in(4) {
+        return story::line(random, 1);
+    }
     let channel = if random.once_in(12) { random.within(0..4) as u16 } else { 1 };
     if random.once_in(4) {
         return publish(random, channel);
@@ -296,11 +300,15 @@ pub fn frame_bytes(bytes: &[u8]) -> usize {
 pub fn change_frames(frames: &mut Vec<Bytes>, random: &mut Random) {
     let at = random.within(0..frames.len() as u64 + 1) as usize;
     if at == frames.len() || random.once_in(2) {
+        // Nothing comes between a method and its content, save seldom.
+        let belongs = |frame: &Bytes| matches!(frame.first(), Some(2 | 3));
+        let after = frames[at..].iter().take_while(|frame| belongs(frame)).count();
+        let at = if random.once_in(16) { at } else { at + after };
         frames.splice(at..at, phrase(random));
         return;
     }
-    match random.within(0..8) {
-        0 => drop(frames.remove(at)),
+    match random.within(0..12) {
+        0 | 6..9 => drop(frames.remove(at)),
         1 => frames.insert(at, frames[at].clone()),
         2 => {
             let other = random.within(0..frames.len() as u64) as usize;
@@ -319,7 +327,12 @@ pub fn change_frames(frames: &mut Vec<Bytes>, random: &mut Random) {
         5 => {
             frames.splice(at..=at, phrase(random));
         }
-        _ => change_octet(&mut frames[at], random),
+        9 => change_octet(&mut frames[at], random),
+        _ => {
+            let head = frames[at].len().min(FRAME_HEAD_BYTES + 4);
+            let end = frames[at].len().saturating_sub(1).max(head);
+            change_octet(&mut frames[at][head..end], random);
+        }
     }
 }
 

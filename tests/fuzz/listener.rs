@@ -23,6 +23,8 @@ pub struct Listener {
 struct Channel {
     open: bool,
     last_tag: u64,
+    /// Delivery tags that were not settled, as far as is known: also those of consumers that need not.
+    unsettled: BTreeSet<u64>,
     /// Publishes that were confirmed or refused, above `settled_through`.
     settled: BTreeSet<u64>,
     settled_through: u64,
@@ -57,6 +59,19 @@ impl Listener {
             bytes = &bytes[used..];
         }
         assert_eq!(self.due, None, "content comes with its method");
+    }
+
+    /// A delivery of channel 1 that may be settled, which then counts as settled.
+    pub fn unsettled(&mut self, choice: usize) -> Option<u64> {
+        let tags = &mut self.channels.get_mut(&1)?.unsettled;
+        let tag = *tags.iter().nth(choice % tags.len().max(1))?;
+        tags.remove(&tag);
+        Some(tag)
+    }
+
+    /// Whether the broker has closed channel 1.
+    pub fn is_closed(&self) -> bool {
+        self.channels.get(&1).is_some_and(|channel| !channel.open)
     }
 
     fn hear_body(&mut self, channel: u16, payload: &[u8], frame_bytes_max: u32) {
@@ -98,6 +113,7 @@ impl Listener {
             | Method::BasicGetOk(basic::GetOk { delivery_tag, .. }) => {
                 channel.last_tag += 1;
                 assert_eq!(delivery_tag, channel.last_tag, "delivery tags count up");
+                channel.unsettled.insert(delivery_tag);
             }
             Method::BasicAck(basic::Ack { delivery_tag, multiple }) => {
                 channel.settle(delivery_tag, multiple);

@@ -12,6 +12,7 @@ mod model;
 #[path = "../support/random.rs"]
 pub mod random;
 mod session;
+mod story;
 mod table;
 
 use random::Random;

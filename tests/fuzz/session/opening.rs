@@ -24,9 +24,32 @@ pub fn bytes(opening: usize) -> Vec<u8> {
     }
     if opening == 4 {
         Method::ConfirmSelect(confirm::Select { no_wait: false }).encode_frame(1, &mut out);
+        consume(&mut out);
     } else if opening == 5 {
         Method::TxSelect(tx::Select).encode_frame(1, &mut out);
     }
+    out
+}
+
+/// One of the ways to settle a delivery of channel 1.
+pub fn settlement(delivery_tag: u64, choice: u8) -> Vec<u8> {
+    let (multiple, requeue) = (choice & 4 != 0, choice & 64 != 0);
+    let method = match choice & 3 {
+        0 | 1 => Method::BasicAck(basic::Ack { delivery_tag, multiple }),
+        2 => Method::BasicNack(basic::Nack { delivery_tag, multiple, requeue }),
+        _ => Method::BasicReject(basic::Reject { delivery_tag, requeue }),
+    };
+    let mut out = Vec::new();
+    method.encode_frame(1, &mut out);
+    out
+}
+
+/// Channel 1 after the broker has closed it.
+pub fn again() -> Vec<u8> {
+    let mut out = Vec::new();
+    Method::ChannelCloseOk(channel::CloseOk).encode_frame(1, &mut out);
+    Method::ChannelOpen(channel::Open).encode_frame(1, &mut out);
+    consume(&mut out);
     out
 }
 
@@ -47,7 +70,7 @@ fn log_in(out: &mut Vec<u8>) {
     Method::ConnectionOpen(connection::Open { virtual_host: "/" }).encode_frame(0, out);
 }
 
-/// A durable queue `q` whose dead letters go to the exchange `e`, which leads to the queue `d`.
+/// A durable queue `q` whose dead letters go to the exchange `e`, which leads to the queue `d`; and a queue `r`.
 fn declare(out: &mut Vec<u8>) {
     Method::ChannelOpen(channel::Open).encode_frame(1, out);
     let exchange = exchange::Declare {
@@ -62,11 +85,11 @@ fn declare(out: &mut Vec<u8>) {
     };
     Method::ExchangeDeclare(exchange).encode_frame(1, out);
     let letters = Table::from_iter([("x-dead-letter-exchange", "e")]);
-    for (name, arguments) in [("d", Table::new()), ("q", letters)] {
+    for (name, arguments) in [("d", Table::new()), ("r", Table::new()), ("q", letters)] {
         let queue = queue::Declare {
             queue: name,
             passive: false,
-            durable: true,
+            durable: name != "r",
             exclusive: false,
             auto_delete: false,
             no_wait: false,
@@ -84,4 +107,17 @@ fn declare(out: &mut Vec<u8>) {
     Method::QueueBind(bind).encode_frame(1, out);
     let qos = basic::Qos { prefetch_size: 0, prefetch_count: 2, global: false };
     Method::BasicQos(qos).encode_frame(1, out);
+}
+
+fn consume(out: &mut Vec<u8>) {
+    let consume = basic::Consume {
+        queue: "q",
+        consumer_tag: "c",
+        no_local: false,
+        no_ack: false,
+        exclusive: false,
+        no_wait: false,
+        arguments: Table::new(),
+    };
+    Method::BasicConsume(consume).encode_frame(1, out);
 }

@@ -47,6 +47,11 @@ impl Side {
         }
     }
 
+    /// Whether the session has no use for more bytes.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// The gathered bytes arrive.
     pub fn receive(&mut self, pieces: Option<usize>, now_ms: u64) {
         let gathered = std::mem::take(&mut self.gathered);

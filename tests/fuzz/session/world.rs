@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leveret::broker::{
-    Broker, Capabilities, Client, DeleteExchange, DeleteQueue, Events, Login, NewClient,
+    BindingRequest, Broker, Capabilities, Client, DeclareMode, DeleteExchange, DeleteQueue, Events,
+    Login, NewClient, QueueDeclaration,
 };
 use leveret::config::Config;
 use leveret::message::held_bytes;
@@ -22,12 +23,25 @@ use crate::targets;
 /// The largest frame, in bytes.
 pub const FRAME_BYTES_MAX: u32 = 8192;
 
+/// Bindings that there may be.
+const BINDINGS_MAX: usize = 16;
+
+/// After so many inputs it is counted whether a binding was left.
+const COUNTED_EACH: u64 = 16;
+
 /// What an input may take for the rest to go from memory.
 const EMPTY_MS_MAX: u64 = 5_000;
 
 thread_local! {
     /// Made with the first input.
     pub static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+}
+
+/// What becomes of a channel that the broker has closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    Stays,
+    Reopens,
 }
 
 /// A broker and two connections.
@@ -38,8 +52,14 @@ pub struct World {
     sides: [Option<Side>; 2],
     current: usize,
     openings: [usize; 2],
+    closed: Closed,
     queues: BTreeSet<String>,
     exchanges: BTreeSet<String>,
+    /// Bindings of exchanges to exchanges: source, destination, routing key, arguments.
+    bindings: Vec<(String, String, String, Table)>,
+    inputs: u64,
+    /// Bytes that messages held before the input, which another test's broker may have left.
+    held_before: usize,
     _directory: TempDir,
 }
 
@@ -62,14 +82,20 @@ impl World {
             sides: [None, None],
             current: 0,
             openings: [0, SECOND],
+            closed: Closed::Stays,
             queues: BTreeSet::new(),
             exchanges: BTreeSet::new(),
+            bindings: Vec::new(),
+            inputs: 0,
+            held_before: 0,
             _directory: directory,
         }
     }
 
     /// Starts an input.
-    pub fn begin(&mut self, opening: usize) {
+    pub fn begin(&mut self, opening: usize, closed: Closed) {
+        self.closed = closed;
+        self.held_before = held_bytes();
         self.openings = [opening, SECOND];
         self.current = 0;
         self.side();
@@ -78,6 +104,9 @@ impl World {
     /// The connection that is played, new if need be.
     fn side(&mut self) -> &mut Side {
         let (at, now_ms) = (self.current, self.now_ms);
+        if self.sides[at].as_ref().is_some_and(Side::is_over) {
+            self.lose();
+        }
         if self.sides[at].is_none() {
             let mut side = Side::new(&self.broker);
             let opening = opening::bytes(self.openings[at]);
@@ -96,9 +125,31 @@ impl World {
         }
     }
 
+    /// The client settles one of its unacknowledged deliveries, or several.
+    pub fn settle(&mut self, choice: u8) {
+        let side = self.side();
+        if let Some(tag) = side.listener.unsettled(usize::from(choice / 8)) {
+            side.gathered.extend(opening::settlement(tag, choice));
+        }
+    }
+
+    /// The client agrees to its channel's end, opens it again, and consumes.
+    pub fn reopen(&mut self) {
+        let now_ms = self.now_ms;
+        let side = self.side();
+        side.receive(None, now_ms);
+        if side.listener.is_closed() {
+            side.gathered.extend(opening::again());
+            side.receive(None, now_ms);
+        }
+    }
+
     pub fn receive(&mut self, pieces: Option<usize>) {
         let now_ms = self.now_ms;
         self.side().receive(pieces, now_ms);
+        if self.closed == Closed::Reopens {
+            self.reopen();
+        }
     }
 
     pub fn switch(&mut self) {
@@ -139,7 +190,7 @@ impl World {
     pub fn end(&mut self) {
         for at in [self.current, 1 - self.current] {
             self.current = at;
-            if self.sides[at].is_some() {
+            if self.sides[at].as_ref().is_some_and(|side| !side.is_over()) {
                 self.receive(None);
             }
         }
@@ -148,26 +199,63 @@ impl World {
             self.lose();
         }
         assert_eq!(self.broker.client_count(), 1, "a client outlives its connection");
-        let (now_ms, everything) = (self.now_ms, DeleteQueue { if_unused: false, if_empty: false });
+        self.clear();
+        self.memory_is_given_back();
+        self.inputs += 1;
+        if self.inputs.is_multiple_of(COUNTED_EACH) {
+            self.no_binding_is_left();
+        }
+    }
+
+    /// Deletes all that the input may have made; predeclared exchanges stay.
+    fn clear(&mut self) {
+        for (source, destination, routing_key, arguments) in std::mem::take(&mut self.bindings) {
+            let (source, destination, routing_key) = (&source, &destination, &routing_key);
+            let binding =
+                BindingRequest { source, destination, routing_key, arguments: &arguments };
+            drop(self.janitor.unbind_exchange(&binding));
+        }
+        let everything = DeleteQueue { if_unused: false, if_empty: false };
         for name in std::mem::take(&mut self.queues) {
-            let deleted = self.janitor.delete_queue(&name, everything, now_ms);
+            let deleted = self.janitor.delete_queue(&name, everything, self.now_ms);
             drop(deleted.expect("an exclusive queue went with its connection"));
         }
         for name in std::mem::take(&mut self.exchanges) {
-            let (condition, name) = (DeleteExchange { if_unused: false }, name.as_str());
-            // Predeclared ones stay.
-            drop(self.janitor.delete_exchange(name, condition));
+            drop(self.janitor.delete_exchange(&name, DeleteExchange { if_unused: false }));
         }
-        self.memory_is_given_back();
+    }
+
+    /// As many bindings can be made as may be, so none is left from before.
+    fn no_binding_is_left(&mut self) {
+        let arguments = Table::new();
+        let declaration = QueueDeclaration {
+            name: "counted",
+            mode: DeclareMode::Active,
+            durable: false,
+            exclusive: false,
+            auto_delete: false,
+            arguments: &arguments,
+        };
+        drop(self.janitor.declare_queue(&declaration, self.now_ms).expect("room for a queue"));
+        self.queues.insert(declaration.name.to_owned());
+        for number in 0..BINDINGS_MAX {
+            let (source, routing_key) = ("amq.direct", &*number.to_string());
+            let destination = declaration.name;
+            let binding =
+                BindingRequest { source, destination, routing_key, arguments: &arguments };
+            drop(self.janitor.bind_queue(&binding).expect("an input's bindings went with it"));
+        }
+        self.clear();
     }
 
     fn memory_is_given_back(&self) {
         let on_disk = self.janitor.barrier();
         on_disk.wait_blocking().expect("the store is well");
         let began = Instant::now();
-        while held_bytes() > 0 {
+        while held_bytes() > self.held_before {
             let waited = began.elapsed() < Duration::from_millis(EMPTY_MS_MAX);
-            assert!(waited, "messages still hold {} bytes", held_bytes());
+            let left = held_bytes().saturating_sub(self.held_before);
+            assert!(waited, "messages still hold {left} bytes");
             std::thread::yield_now();
         }
     }
@@ -187,6 +275,12 @@ impl World {
             match frame {
                 Frame::Method { method: Method::QueueDeclare(declare), .. } => {
                     self.queues.insert(declare.queue.to_owned());
+                }
+                Frame::Method { method: Method::ExchangeBind(bind), .. } => {
+                    let (source, destination) =
+                        (bind.source.to_owned(), bind.destination.to_owned());
+                    let routing_key = bind.routing_key.to_owned();
+                    self.bindings.push((source, destination, routing_key, bind.arguments));
                 }
                 Frame::Method { method: Method::ExchangeDeclare(declare), .. } => {
                     self.exchanges.insert(declare.exchange.to_owned());
@@ -208,7 +302,7 @@ fn config(directory: &TempDir) -> Config {
     config.limits.unacked_per_channel_max = 16;
     config.limits.queues_per_vhost_max = 8;
     config.limits.exchanges_per_vhost_max = 16;
-    config.limits.bindings_per_vhost_max = 16;
+    config.limits.bindings_per_vhost_max = BINDINGS_MAX;
     config.store.segment_bytes_max = 1 << 20;
     config.store.checkpoint_bytes = 4 << 20;
     config.alarms.disk_free_bytes_min = 0;
