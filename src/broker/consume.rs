@@ -144,9 +144,11 @@ impl Client {
     /// to their queues.
     pub fn close_channel(&self, key: ChannelKey, consumers: Vec<Consumer>, now_ms: u64) {
         let unacked = self.outbox.close_channel(key);
+        // The deliveries first: whoever is next in a queue is to get them before anything that came later. The
+        // channel's own consumers are offered nothing any more.
+        self.broker.requeue(unacked, now_ms);
         let left: Vec<&Consumer> =
             consumers.iter().filter(|consumer| self.unsubscribe(consumer, now_ms)).collect();
-        self.broker.requeue(unacked, now_ms);
         for consumer in left {
             self.delete_if_abandoned(&consumer.0.queue, now_ms);
         }
