@@ -55,11 +55,20 @@ impl Committer {
         let position = self.log.end();
         let mark = self.index.as_ref().and_then(Index::mark);
         if mark.is_none_or(|mark| !mark.closed || mark.position != position) {
-            self.mark(position, Occasion::Closing)?;
+            let occasion = if self.is_in_doubt() { Occasion::Running } else { Occasion::Closing };
+            self.mark(position, occasion)?;
         }
         self.reclaim(&dead);
         self.count();
         Ok(())
+    }
+
+    /// Whether a message is left of which nobody knows if it was delivered.
+    fn is_in_doubt(&self) -> bool {
+        let is_doubtful = |place: &Place| {
+            self.doubtful.get(&place.queue).is_some_and(|last| place.position <= *last)
+        };
+        self.state.ledger.floors().iter().any(is_doubtful)
     }
 
     fn mark(&mut self, position: LogPosition, occasion: Occasion) -> Result<(), LogError> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::failure::Lost;
 use super::figures::Counters;
@@ -16,6 +16,7 @@ use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next};
 use super::index::Index;
 use super::log::{Log, LogError, LogPosition, Promise, SegmentId, Stand};
+use super::operation::{Position, QueueId};
 use super::options::{Events, Options};
 use super::record::Record;
 use super::state::{Reading, State};
@@ -48,6 +49,9 @@ pub(super) struct Committer {
     pub(super) unsynced: bool,
     /// Those who wait for the group under way.
     pub(super) waiting: Vec<Done>,
+    /// After a start that did not follow a stop in good order: each queue's last message then. As long as one
+    /// of them is there, no stop is in good order, because it may have been delivered before the first one.
+    pub(super) doubtful: FxHashMap<QueueId, Position>,
     /// Segments with survivors that could not be read. They are left as they are.
     pub(super) unreadable: FxHashSet<SegmentId>,
 }

@@ -48,7 +48,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::failure::{Lost, StoreError};
 pub use self::figures::Figures;
@@ -181,6 +181,7 @@ fn prepare(
         bytes_unmarked,
         unsynced: false,
         waiting: Vec::new(),
+        doubtful: doubtful(&recovered),
         unreadable: FxHashSet::default(),
     };
     if recovered.notes.is_empty() {
@@ -190,6 +191,15 @@ fn prepare(
         committer.checkpoint().map_err(journal_error)?;
     }
     Ok((committer, directory, recovered))
+}
+
+/// The last message of each queue, if nobody knows what had been delivered.
+fn doubtful(recovered: &Recovered) -> FxHashMap<QueueId, Position> {
+    let last = |(queue, entries): (&QueueId, &Vec<RecoveredEntry>)| {
+        entries.last().map(|entry| (*queue, entry.position))
+    };
+    let messages = (!recovered.clean).then_some(&recovered.messages);
+    messages.into_iter().flatten().filter_map(last).collect()
 }
 
 impl Drop for Store {
