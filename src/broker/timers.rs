@@ -11,16 +11,53 @@ use super::Broker;
 use super::queue_handle::{QueueHandle, QueueRef};
 use crate::queue::Effects;
 
-/// Queues by the time at which they want to be looked at. A queue stands here at most once for each
-/// time that came closer; entries that are no longer its own time are passed over.
+/// So many alarms are kept without a look at whether anybody wants them.
+const UNSWEPT_MAX: usize = 64;
+
+/// Queues by the time at which they want to be looked at. Alarms of queues that are gone, and those that are no
+/// longer a queue's own time, are passed over when they come up, and swept out before they outnumber the others.
 pub(super) struct Timers {
-    heap: Mutex<BinaryHeap<Reverse<Alarm>>>,
+    heap: Mutex<Heap>,
     sooner: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Heap {
+    alarms: BinaryHeap<Reverse<Alarm>>,
+    /// How many alarms there were when those were swept out that nobody wants.
+    swept: usize,
+}
+
+impl Heap {
+    fn push(&mut self, alarm: Alarm) {
+        if self.alarms.len() > 2 * self.swept + UNSWEPT_MAX {
+            self.sweep();
+        }
+        self.alarms.push(Reverse(alarm));
+    }
+
+    /// Keeps one alarm for each queue that wants one.
+    fn sweep(&mut self) {
+        let mut alarms = std::mem::take(&mut self.alarms).into_vec();
+        alarms.retain(|Reverse(alarm)| alarm.is_wanted());
+        alarms.sort_unstable_by_key(|Reverse(alarm)| (alarm.at_ms, alarm.queue.as_ptr()));
+        alarms.dedup_by(|Reverse(one), Reverse(other)| one.queue.ptr_eq(&other.queue));
+        alarms.shrink_to(2 * alarms.len());
+        self.swept = alarms.len();
+        self.alarms = alarms.into();
+    }
 }
 
 struct Alarm {
     at_ms: u64,
     queue: Weak<QueueHandle>,
+}
+
+impl Alarm {
+    fn is_wanted(&self) -> bool {
+        let current = |queue: QueueRef| queue.timer_ms.load(Ordering::Acquire) == self.at_ms;
+        self.queue.upgrade().is_some_and(current)
+    }
 }
 
 impl PartialEq for Alarm {
@@ -55,8 +92,8 @@ impl Timers {
             return;
         }
         let mut heap = self.heap.lock();
-        let first = heap.peek().is_none_or(|Reverse(alarm)| at_ms < alarm.at_ms);
-        heap.push(Reverse(Alarm { at_ms, queue: Arc::downgrade(queue) }));
+        let first = heap.alarms.peek().is_none_or(|Reverse(alarm)| at_ms < alarm.at_ms);
+        heap.push(Alarm { at_ms, queue: Arc::downgrade(queue) });
         drop(heap);
         if first {
             (self.sooner)();
@@ -66,8 +103,8 @@ impl Timers {
     /// The next queue whose time has come.
     fn next_due(&self, now_ms: u64) -> Option<QueueRef> {
         let mut heap = self.heap.lock();
-        while heap.peek().is_some_and(|Reverse(alarm)| alarm.at_ms <= now_ms) {
-            let Reverse(alarm) = heap.pop()?;
+        while heap.alarms.peek().is_some_and(|Reverse(alarm)| alarm.at_ms <= now_ms) {
+            let Reverse(alarm) = heap.alarms.pop()?;
             let Some(queue) = alarm.queue.upgrade() else { continue };
             let current = queue.timer_ms.compare_exchange(
                 alarm.at_ms,
@@ -83,7 +120,7 @@ impl Timers {
     }
 
     fn next_ms(&self) -> Option<u64> {
-        self.heap.lock().peek().map(|Reverse(alarm)| alarm.at_ms)
+        self.heap.lock().alarms.peek().map(|Reverse(alarm)| alarm.at_ms)
     }
 }
 
@@ -110,6 +147,24 @@ impl Broker {
             drop(self.remove_queue(queue, now_ms));
         } else if let Some(deadline_ms) = deadline_ms {
             self.timers.watch(queue, deadline_ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alarm(at_ms: u64) -> Alarm {
+        Alarm { at_ms, queue: Weak::new() }
+    }
+
+    #[test]
+    fn alarms_of_queues_that_are_gone_do_not_gather() {
+        let mut heap = Heap::default();
+        for at_ms in 0..10_000 {
+            heap.push(alarm(u64::MAX - at_ms));
+            assert!(heap.alarms.len() <= UNSWEPT_MAX + 1);
         }
     }
 }
