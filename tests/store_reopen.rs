@@ -263,3 +263,33 @@ fn a_directory_that_cannot_be_written_is_refused() {
         assert!(matches!(error, StoreError::NotWritable { .. }));
     }
 }
+
+#[test]
+fn a_kill_after_a_start_in_good_order_is_noticed_though_nothing_was_written() {
+    let directory = tempdir().unwrap();
+    let (store, _) = open(options(directory.path()));
+    commit(&store, vec![queues([1]), enqueue("a", &[(1, 1)])]).expect("durable");
+    drop(store);
+    let (_store, recovered) = open(options(directory.path()));
+    assert!(recovered.clean);
+    let copy = crashed(directory.path());
+    let (_store, recovered) = open(options(copy.path()));
+    assert!(!recovered.clean, "the message may have been delivered");
+}
+
+#[test]
+fn doubt_about_what_was_delivered_lasts_as_long_as_the_messages() {
+    let directory = tempdir().unwrap();
+    let (store, _) = open(options(directory.path()));
+    commit(&store, vec![queues([1]), enqueue("a", &[(1, 1)])]).expect("durable");
+    let copy = crashed(directory.path());
+    let (store, recovered) = open(options(copy.path()));
+    assert!(!recovered.clean);
+    drop(store);
+    let (store, recovered) = open(options(copy.path()));
+    assert!(!recovered.clean, "nobody knows more than before");
+    commit(&store, vec![enqueue("b", &[(1, 2)]), settle(1, &[1])]).expect("durable");
+    drop(store);
+    let (_store, recovered) = open(options(copy.path()));
+    assert!(recovered.clean && bodies(&recovered, 1) == ["b"]);
+}

@@ -47,6 +47,12 @@ impl Committer {
         Ok(())
     }
 
+    /// Takes back that the last stop was in good order: from now on messages are delivered, of which the journal
+    /// says nothing.
+    pub(super) fn begin(&mut self) -> Result<(), LogError> {
+        self.mark(self.log.end(), Occasion::Running)
+    }
+
     /// Leaves the store so that the next start has nothing to replay.
     pub(super) fn close(&mut self) -> Result<(), LogError> {
         let dead = self.dead_segments();

@@ -185,6 +185,9 @@ fn prepare(
         unreadable: FxHashSet::default(),
     };
     if recovered.notes.is_empty() {
+        if recovered.clean && !recovered.messages.is_empty() {
+            committer.begin().map_err(journal_error)?;
+        }
         committer.count();
     } else {
         // What was repaired must not be met again.
