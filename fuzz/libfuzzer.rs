@@ -31,11 +31,9 @@ pub fn change(
 macro_rules! serve {
     ($target:expr) => {
         libfuzzer_sys::fuzz_target!(|input: &[u8]| { ($target.run)(input) });
-        libfuzzer_sys::fuzz_mutator!(
-            |data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-                libfuzzer::change(&$target, data, size, max_size, seed)
-            }
-        );
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            libfuzzer::change(&$target, data, size, max_size, seed)
+        });
     };
 }
 pub(crate) use serve;
