@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::content::Content;
+use super::content::{Content, KnownProperties};
 use super::reply::Answer;
 use super::tx::Transaction;
 use super::work::Context;
@@ -19,6 +19,8 @@ pub(super) struct Channel {
     pub key: ChannelKey,
     /// The message that is arriving.
     pub content: Option<Content>,
+    /// The properties of an earlier message.
+    pub properties: Option<KnownProperties>,
     /// The routing key of that message; its memory is used again for the next.
     pub routing_key: String,
     /// The exchange that was published to last.
@@ -150,6 +152,7 @@ impl Channel {
         Self {
             key,
             content: None,
+            properties: None,
             routing_key: String::new(),
             target: None,
             mode: Mode::Plain,
