@@ -11,6 +11,7 @@ use super::work::Context;
 use super::{Session, Slot, Step, Wait, Waiting, expected_open};
 use crate::broker::{Client, Consumer, ExchangeRef};
 use crate::fault::Fault;
+use crate::message::Facts;
 use crate::outbox::ChannelKey;
 use crate::wire::{Method, ReplyCode, access, channel};
 
@@ -21,6 +22,8 @@ pub(super) struct Channel {
     pub content: Option<Content>,
     /// The properties of an earlier message.
     pub properties: Option<KnownProperties>,
+    /// What the properties of the last message meant, if that holds for the same properties again.
+    pub repeatable: Option<Facts>,
     /// The routing key of that message; its memory is used again for the next.
     pub routing_key: String,
     /// The exchange that was published to last.
@@ -153,6 +156,7 @@ impl Channel {
             key,
             content: None,
             properties: None,
+            repeatable: None,
             routing_key: String::new(),
             target: None,
             mode: Mode::Plain,

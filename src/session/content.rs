@@ -109,7 +109,9 @@ impl Channel {
         if let Some(known) = &self.properties
             && *known.encoded == *encoded
         {
-            return Ok(Read::unchanged(Facts { accepted_ms: context.now_ms, ..known.facts }));
+            let facts = Facts { accepted_ms: context.now_ms, ..known.facts };
+            self.repeatable = Some(facts);
+            return Ok(Read::unchanged(facts));
         }
         let sender = Sender {
             user: context.client.user(),
@@ -117,6 +119,7 @@ impl Channel {
             reply_address: self.reply_to.as_ref().map(|reply_to| &*reply_to.address),
         };
         let read = properties::read(encoded, &sender, context.now_ms)?;
+        self.repeatable = read.is_unchanged().then_some(read.facts);
         if read.is_unchanged() && encoded.len() <= KNOWN_BYTES_MAX {
             self.properties = Some(KnownProperties { encoded: encoded.into(), facts: read.facts });
         }
@@ -148,7 +151,7 @@ impl Channel {
     }
 }
 
-fn at_publish(fault: Fault) -> Fault {
+pub(super) fn at_publish(fault: Fault) -> Fault {
     fault.at(basic::Publish::CLASS_ID, basic::Publish::METHOD_ID)
 }
 
