@@ -21,7 +21,7 @@
 //! record is damaged or missing is dropped. An index that cannot be used is moved to `index.broken-N`
 //! and rebuilt; messages that were already settled may then come back. Each is told in
 //! `Recovered::notes`. A failing write or sync poisons the store: whoever waits is told `Lost`, and
-//! nothing more is written.
+//! nothing more is written. A full disk is waited for.
 
 mod checkpoint;
 mod committer;
@@ -40,6 +40,7 @@ mod options;
 mod record;
 mod recovery;
 mod segment;
+mod space;
 mod state;
 mod topology;
 
@@ -67,11 +68,13 @@ use self::inbox::Inbox;
 use self::journal::Journal;
 use self::recovery::{Recovery, recover};
 use self::segment::{Disk, LocalDisk};
+use self::space::{PatientDisk, Space};
 
 /// An open store. Dropping it closes it.
 pub struct Store {
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
+    space: Arc<Space>,
     running: Mutex<Option<Running>>,
 }
 
@@ -96,12 +99,13 @@ impl Store {
         let (committer, directory, recovered) = prepare(options, events, disk)?;
         let inbox = committer.inbox.clone();
         let counters = committer.counters.clone();
+        let space = committer.space.clone();
         let committer = thread::Builder::new()
             .name("committer".to_owned())
             .spawn(|| committer.run())
             .map_err(StoreError::io(directory.path(), "given a thread"))?;
         let running = Mutex::new(Some(Running { committer, directory }));
-        Ok((Self { inbox, counters, running }, recovered))
+        Ok((Self { inbox, counters, space, running }, recovered))
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
@@ -120,6 +124,11 @@ impl Store {
     /// called, nothing more should be read from those who publish.
     pub fn is_full(&self) -> bool {
         self.inbox.is_full()
+    }
+
+    /// The disk is full: nothing is confirmed until it has room again.
+    pub fn is_short_of_space(&self) -> bool {
+        self.space.is_short()
     }
 
     /// Bytes of operations that are not yet written.
@@ -143,6 +152,7 @@ impl Store {
         let mut running = self.running.lock();
         if let Some(Running { committer, directory }) = running.take() {
             self.inbox.close();
+            self.space.close();
             // The committer catches its own panics, so there is nothing to learn from the result.
             let _ended = committer.join();
             drop(directory);
@@ -162,6 +172,8 @@ fn prepare(
         doing: "recovered",
         source: std::io::Error::other(error),
     };
+    let space = Arc::new(Space::default());
+    let disk = Box::new(PatientDisk::new(disk, Arc::clone(&space)));
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
     let Recovery { index, state, recovered, marked, bytes_unmarked } =
@@ -171,6 +183,7 @@ fn prepare(
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
         counters: Arc::default(),
+        space,
         due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
         options,
         events,
