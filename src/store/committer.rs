@@ -14,7 +14,7 @@ use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next, Written};
-use super::index::Index;
+use super::index::{Index, IndexError};
 use super::log::{Log, LogError, LogPosition, Promise, SegmentId, Stand};
 use super::operation::{Position, QueueId};
 use super::options::{Events, Options};
@@ -81,7 +81,8 @@ impl Committer {
                 Next::Stop => return self.close(),
             }
             let is_due = self.due.is_some_and(|due| due <= Instant::now());
-            if is_due || self.bytes_unmarked >= self.options.checkpoint_bytes {
+            let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
+            if is_due || is_long || self.state.ledger.lock().is_heavy() {
                 self.checkpoint()?;
             }
         }
@@ -139,7 +140,7 @@ impl Committer {
         let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
         self.log.append(records, promise, &mut stands)?;
         for (record, stand) in records.iter().zip(&stands) {
-            self.state.apply(record, *stand, Reading::Live);
+            self.state.apply(record, *stand, Reading::Live).map_err(unusable)?;
             self.bytes_unmarked += stand.bytes;
         }
         Counters::add(&self.counters.written, records.len() as u64);
@@ -182,6 +183,11 @@ impl Committer {
             (self.events.room)();
         }
     }
+}
+
+/// The index fails where it is needed: the next start builds it anew.
+pub(super) fn unusable(error: IndexError) -> LogError {
+    LogError(format!("the index cannot be used: {error}"))
 }
 
 /// Takes the next batches off a group, up to a run's size: their operations, and what they count for in

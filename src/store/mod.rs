@@ -202,6 +202,8 @@ impl Store {
             self.inbox.close();
             // The committer catches its own panics, so there is nothing to learn from the result.
             let _ended = committer.join();
+            // It holds the index open.
+            *self.ledger.lock() = Ledger::default();
             drop(directory);
         }
     }
@@ -223,6 +225,12 @@ fn prepare(
         Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
     let Recovery { index, state, recovered, marked, bytes_unmarked } =
         recover(&directory, &mut journal, &options)?;
+    // Each queue's last message, if nobody knows what had been delivered.
+    let mut doubtful = FxHashMap::default();
+    if !recovered.clean {
+        let ledger = state.ledger.lock();
+        doubtful.extend(ledger.ceilings().map(|place| (place.queue, place.position)));
+    }
     let due = Duration::from_millis(options.checkpoint_ms);
     let mut committer = Committer {
         directory: directory.path().to_owned(),
@@ -239,11 +247,11 @@ fn prepare(
         bytes_unmarked,
         unsynced: false,
         waiting: Vec::new(),
-        doubtful: doubtful(&recovered),
         unreadable: FxHashSet::default(),
+        doubtful,
     };
     if recovered.notes.is_empty() {
-        if recovered.clean && !recovered.messages.is_empty() {
+        if recovered.clean && committer.state.ledger.lock().len() > 0 {
             committer.begin().map_err(journal_error)?;
         }
         committer.count();
@@ -252,15 +260,6 @@ fn prepare(
         committer.checkpoint().map_err(journal_error)?;
     }
     Ok((committer, directory, recovered))
-}
-
-/// The last message of each queue, if nobody knows what had been delivered.
-fn doubtful(recovered: &Recovered) -> FxHashMap<QueueId, Position> {
-    let last = |(queue, entries): (&QueueId, &Vec<RecoveredEntry>)| {
-        entries.last().map(|entry| (*queue, entry.position))
-    };
-    let messages = (!recovered.clean).then_some(&recovered.messages);
-    messages.into_iter().flatten().filter_map(last).collect()
 }
 
 impl Drop for Store {
