@@ -74,7 +74,7 @@ impl Committer {
         let is_doubtful = |place: &Place| {
             self.doubtful.get(&place.queue).is_some_and(|last| place.position <= *last)
         };
-        self.state.ledger.floors().iter().any(is_doubtful)
+        self.state.ledger.lock().floors().iter().any(is_doubtful)
     }
 
     fn mark(&mut self, position: LogPosition, occasion: Occasion) -> Result<(), LogError> {
@@ -126,7 +126,8 @@ impl Committer {
     /// Segments before the last that hold nothing alive.
     fn dead_segments(&self) -> Vec<SegmentId> {
         let writing = self.log.end().segment;
-        let is_dead = |id: &SegmentId| *id != writing && self.state.ledger.usage(*id).places == 0;
+        let is_dead =
+            |id: &SegmentId| *id != writing && self.state.ledger.lock().usage(*id).places == 0;
         self.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
     }
 
@@ -138,7 +139,7 @@ impl Committer {
         if dead.last() <= oldest_alive.as_ref() {
             return Ok(());
         }
-        let floors = self.state.ledger.floors();
+        let floors = self.state.ledger.lock().floors();
         if floors.is_empty() {
             return Ok(());
         }
@@ -150,7 +151,7 @@ impl Committer {
         match self.log.reclaim(dead) {
             Ok(()) => {
                 for id in dead {
-                    self.state.ledger.forget_segment(*id);
+                    self.state.ledger.lock().forget_segment(*id);
                 }
             }
             Err(error) => log::warn!("{error}"),
@@ -185,7 +186,7 @@ impl Committer {
         let writing = self.log.end().segment;
         let mut sources = rustc_hash::FxHashSet::default();
         for (id, bytes) in segments {
-            let usage = self.state.ledger.usage(id);
+            let usage = self.state.ledger.lock().usage(id);
             let mostly_dead = usage.places > 0 && usage.bytes * ALIVE_PART < bytes;
             if id != writing && mostly_dead && !self.unreadable.contains(&id) {
                 sources.insert(id);
@@ -194,12 +195,9 @@ impl Committer {
         if sources.is_empty() {
             return Vec::new();
         }
-        let mut entries: Vec<_> = self
-            .state
-            .ledger
-            .iter()
-            .filter(|(_, entry)| sources.contains(&entry.location.segment))
-            .collect();
+        let ledger = self.state.ledger.lock();
+        let mut entries: Vec<_> =
+            ledger.iter().filter(|(_, entry)| sources.contains(&entry.location.segment)).collect();
         entries.sort_unstable_by_key(|(place, entry)| (entry.location, *place));
         let mut survivors: Vec<Survivor> = Vec::new();
         for (place, entry) in entries {

@@ -13,11 +13,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
-use super::inbox::{Batch, Done, Inbox, Next};
+use super::inbox::{Batch, Done, Inbox, Next, Written};
 use super::index::Index;
 use super::log::{Log, LogError, LogPosition, Promise, SegmentId, Stand};
 use super::operation::{Position, QueueId};
 use super::options::{Events, Options};
+use super::reader::Requests;
 use super::record::Record;
 use super::state::{Reading, State};
 
@@ -35,6 +36,8 @@ pub(super) struct Committer {
     pub(super) events: Events,
     pub(super) inbox: Arc<Inbox>,
     pub(super) counters: Arc<Counters>,
+    /// Answered with nothing once the store is lost.
+    pub(super) requests: Arc<Requests>,
     pub(super) log: Box<dyn Log>,
     pub(super) state: State,
     /// Missing only while it is replaced.
@@ -94,8 +97,9 @@ impl Committer {
                 || batch.operations.iter().any(must_be_durable)
         });
         let mut rest = group.into_iter();
+        let mut written = Vec::new();
         loop {
-            let (run, bytes) = next_run(&mut rest, &mut self.waiting);
+            let (run, bytes) = next_run(&mut rest, &mut self.waiting, &mut written);
             if run.is_empty() && bytes == 0 {
                 break;
             }
@@ -106,6 +110,9 @@ impl Committer {
             if self.inbox.release(bytes) {
                 (self.events.room)();
             }
+        }
+        for written in written {
+            written();
         }
         if promised || asked {
             self.make_durable()?;
@@ -159,13 +166,14 @@ impl Committer {
         let bytes = segments.iter().map(|(_, bytes)| bytes).sum();
         self.counters.journal_bytes.store(bytes, Ordering::Relaxed);
         self.counters.segments.store(segments.len() as u64, Ordering::Relaxed);
-        self.counters.entries.store(self.state.ledger.len(), Ordering::Relaxed);
+        self.counters.entries.store(self.state.ledger.lock().len(), Ordering::Relaxed);
     }
 
     /// No promise can be kept any more: whoever waits, and whoever comes, is told so.
     fn lose(&mut self, reason: &str) {
         let (batches, had_been_full) = self.inbox.lose();
         (self.events.lost)(reason);
+        self.requests.close();
         let pending = batches.into_iter().filter_map(|batch| batch.done);
         for done in self.waiting.drain(..).chain(pending) {
             done(Err(Lost));
@@ -181,6 +189,7 @@ impl Committer {
 fn next_run(
     rest: &mut impl Iterator<Item = Batch>,
     waiting: &mut Vec<Done>,
+    written: &mut Vec<Written>,
 ) -> (Vec<super::operation::Operation>, usize) {
     let mut run = Vec::new();
     let mut bytes = 0;
@@ -189,6 +198,7 @@ fn next_run(
     {
         run.extend(batch.operations);
         waiting.extend(batch.done);
+        written.extend(batch.written);
         bytes += batch.bytes;
     }
     (run, bytes)

@@ -1,7 +1,7 @@
 //! The index: sled holds the topology and where the live messages stand, as of a mark in the journal,
 //! so that starting need not read the whole journal. All of it can be rebuilt.
 //!
-//! One tree. A key begins with its family: `m` is the mark, `t` with serial and part the topology, `q`
+//! One tree. A key begins with its family: `m` is the mark, `t` with serial and part the topology, `l`
 //! with queue and chunk the live messages. No record is larger than 4 KiB.
 //!
 //! # Why a crash in the middle of an update does no harm
@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{CHUNK_POSITIONS, Entry};
-use super::log::{Location, LogPosition};
+use super::chunk::{decode_chunk, encode_chunk};
+use super::log::LogPosition;
 use super::operation::QueueId;
 use super::state::State;
 
 const MARK: &[u8] = b"m";
 const TOPOLOGY: u8 = b't';
-const CHUNKS: u8 = b'q';
+const CHUNKS: u8 = b'l';
 
 /// A definition longer than this is split into several records.
 const PART_BYTES: usize = 3 * 1024;
@@ -147,7 +147,7 @@ impl Index {
         self.load_definitions(&mut state)?;
         self.load_chunks(&mut state)?;
         state.topology.note_queue_id(mark.queue_id_max);
-        let counts = (state.ledger.len(), state.topology.len() as u64);
+        let counts = (state.ledger.lock().len(), state.topology.len() as u64);
         if !mark.updating && counts != (mark.entries, mark.definitions) {
             return Err(IndexError(format!(
                 "it holds {} messages and {} definitions where its mark says {} and {}",
@@ -192,7 +192,7 @@ impl Index {
             let Some(entries) = decode_chunk(&value) else {
                 return Err(IndexError("a chunk cannot be understood".to_owned()));
             };
-            state.ledger.load((queue, number), entries);
+            state.ledger.lock().load((queue, number), entries);
         }
         Ok(())
     }
@@ -211,19 +211,19 @@ impl Index {
         for (serial, record) in state.topology.dirty() {
             self.update_definition(serial, record)?;
         }
-        for ((queue, number), entries) in state.ledger.dirty() {
+        for ((queue, number), entries) in state.ledger.lock().dirty() {
             let key = chunk_key(queue, number);
             if entries.is_empty() {
                 self.db.remove(key)?;
             } else {
-                self.db.insert(key, encode_chunk(entries)?)?;
+                self.db.insert(key, encode_chunk(entries))?;
             }
         }
         self.sync()?;
         let mark = Mark {
             position,
             queue_id_max: state.topology.queue_id_max(),
-            entries: state.ledger.len(),
+            entries: state.ledger.lock().len(),
             definitions: state.topology.len() as u64,
             closed: occasion == Occasion::Closing,
             updating: false,
@@ -316,36 +316,6 @@ fn chunk_key(queue: QueueId, number: u64) -> [u8; 17] {
 
 fn number_at(key: &[u8], start: usize) -> Option<u64> {
     Some(u64::from_be_bytes(key.get(start..start + 8)?.try_into().ok()?))
-}
-
-/// At most 128 entries of at most 21 bytes.
-fn encode_chunk(entries: &[Entry]) -> Result<Vec<u8>, postcard::Error> {
-    let packed: Vec<(u8, u32, u32, u32, u32)> = entries
-        .iter()
-        .map(|entry| {
-            let Location { segment, offset } = entry.location;
-            (entry.low, segment, offset, entry.share, entry.returns)
-        })
-        .collect();
-    postcard::to_stdvec(&packed)
-}
-
-/// Nothing unless the entries are in order and in range.
-fn decode_chunk(value: &[u8]) -> Option<Vec<Entry>> {
-    let packed: Vec<(u8, u32, u32, u32, u32)> = postcard::from_bytes(value).ok()?;
-    let in_order = packed.is_sorted_by(|a, b| a.0 < b.0);
-    let in_range = packed.last().is_some_and(|last| u64::from(last.0) < CHUNK_POSITIONS);
-    (in_order && in_range).then(|| {
-        packed
-            .into_iter()
-            .map(|(low, segment, offset, share, returns)| Entry {
-                low,
-                location: Location { segment, offset },
-                share,
-                returns,
-            })
-            .collect()
-    })
 }
 
 #[cfg(test)]

@@ -6,28 +6,11 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::log::{Location, SegmentId};
-use super::operation::{Place, Position, QueueId};
-use super::record::Run;
-
-/// Positions are kept in chunks of this many, and the index packs a chunk into one record. Which chunk
-/// a position belongs to never changes, so that each chunk can be written alone.
-pub(super) const CHUNK_POSITIONS: u64 = 128;
-
-/// Names a chunk: its queue, and its first position divided by `CHUNK_POSITIONS`.
-pub(super) type ChunkKey = (QueueId, u64);
-
-/// One live message in one queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// The position within the chunk.
-    pub(super) low: u8,
-    pub(super) location: Location,
-    /// This place's share of the record's bytes.
-    pub(super) share: u32,
-    /// How often the message has come back.
-    pub(super) returns: u32,
-}
+use super::chunk::{CHUNK_POSITIONS, ChunkKey, Entry};
+use super::index::IndexError;
+use super::log::SegmentId;
+use super::operation::{Place, Position, QueueId, Run};
+use super::reader::Survivor;
 
 /// All that is alive.
 #[derive(Debug, Default)]
@@ -91,16 +74,16 @@ impl Ledger {
 
     /// A message stands at a place. One that stood there before keeps its count of returns. Ignored
     /// when the queue is unknown.
-    pub(super) fn place(&mut self, place: Place, location: Location, share: u32) {
+    pub(super) fn place(&mut self, place: Place, mut entry: Entry) {
         let Some(queue) = self.queues.get_mut(&place.queue) else { return };
         queue.next = queue.next.max(place.position.saturating_add(1));
         let number = place.position / CHUNK_POSITIONS;
         let low = (place.position % CHUNK_POSITIONS) as u8;
+        entry.low = low;
         let chunk = queue.chunks.entry(number).or_default();
-        let usage = self.usage.entry(location.segment).or_default();
+        let usage = self.usage.entry(entry.location.segment).or_default();
         usage.places += 1;
-        usage.bytes += u64::from(share);
-        let mut entry = Entry { low, location, share, returns: 0 };
+        usage.bytes += u64::from(entry.share);
         match chunk.entries.binary_search_by_key(&low, |entry| entry.low) {
             Ok(at) => {
                 let old = chunk.entries[at];
@@ -203,6 +186,37 @@ impl Ledger {
                 })
             })
         })
+    }
+
+    /// The live messages of a queue in order of position.
+    pub(super) fn survey(
+        &self,
+        queue: QueueId,
+        visit: &mut dyn FnMut(Survivor),
+    ) -> Result<(), IndexError> {
+        let chunks = self.queues.get(&queue).map(|queue| &queue.chunks);
+        for (number, chunk) in chunks.into_iter().flatten() {
+            for entry in &chunk.entries {
+                visit(entry.survivor(*number));
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands at a queue's positions; those that hold nothing are left out.
+    pub(super) fn locate(
+        &self,
+        queue: QueueId,
+        positions: &[Position],
+    ) -> Result<Vec<(Position, Entry)>, IndexError> {
+        let Some(queue) = self.queues.get(&queue) else { return Ok(Vec::new()) };
+        let find = |position: &Position| {
+            let chunk = queue.chunks.get(&(position / CHUNK_POSITIONS))?;
+            let low = (position % CHUNK_POSITIONS) as u8;
+            let at = chunk.entries.binary_search_by_key(&low, |entry| entry.low).ok()?;
+            Some((*position, chunk.entries[at]))
+        };
+        Ok(positions.iter().filter_map(find).collect())
     }
 
     /// For each queue the position below which nothing is alive, where that is known.

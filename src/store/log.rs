@@ -43,7 +43,7 @@ pub(super) enum Promise {
 
 /// Why a record could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// Its segment is not there, or ends before it.
     Missing,
     /// It is there, and its sum is wrong.

@@ -24,6 +24,7 @@
 //! nothing more is written.
 
 mod checkpoint;
+mod chunk;
 mod committer;
 mod definitions;
 mod directory;
@@ -37,12 +38,14 @@ mod ledger;
 mod log;
 mod operation;
 mod options;
+mod reader;
 mod record;
 mod recovery;
 mod segment;
 mod state;
 mod topology;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -52,12 +55,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::failure::{Lost, StoreError};
 pub use self::figures::Figures;
-pub use self::inbox::Done;
+pub use self::inbox::{Done, Written};
+pub use self::log::Unreadable;
 pub use self::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, Operation, PermissionRecord, Place,
-    Position, QueueId, QueueRecord, UserRecord, VhostRecord,
+    Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
 pub use self::options::{Events, Options};
+pub use self::reader::{ReadDone, Reread, Survivor};
 pub use self::recovery::{Recovered, RecoveredEntry};
 
 use self::committer::Committer;
@@ -65,18 +70,24 @@ use self::directory::Directory;
 use self::figures::Counters;
 use self::inbox::Inbox;
 use self::journal::Journal;
+use self::ledger::Ledger;
+use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
 use self::segment::{Disk, LocalDisk};
 
 /// An open store. Dropping it closes it.
 pub struct Store {
+    directory: PathBuf,
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
+    requests: Arc<Requests>,
+    ledger: Arc<Mutex<Ledger>>,
     running: Mutex<Option<Running>>,
 }
 
 struct Running {
     committer: JoinHandle<()>,
+    reader: JoinHandle<()>,
     /// Kept until the committer has ended, because it holds the lock.
     directory: Directory,
 }
@@ -96,12 +107,28 @@ impl Store {
         let (committer, directory, recovered) = prepare(options, events, disk)?;
         let inbox = committer.inbox.clone();
         let counters = committer.counters.clone();
-        let committer = thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(|| committer.run())
-            .map_err(StoreError::io(directory.path(), "given a thread"))?;
-        let running = Mutex::new(Some(Running { committer, directory }));
-        Ok((Self { inbox, counters, running }, recovered))
+        let requests = committer.requests.clone();
+        let ledger = committer.state.ledger.clone();
+        let reader = Reader {
+            journal: directory.path().join("journal"),
+            requests: requests.clone(),
+            ledger: ledger.clone(),
+            inbox: inbox.clone(),
+            open: None,
+            exchange: Arc::from(""),
+        };
+        let path = directory.path().to_owned();
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work)
+                .map_err(StoreError::io(directory.path(), "given a thread"))
+        };
+        let committer = spawn("committer", Box::new(|| committer.run()))?;
+        let reader = spawn("reader", Box::new(|| reader.run()))?;
+        let running = Mutex::new(Some(Running { committer, reader, directory }));
+        let directory = path;
+        Ok((Self { directory, inbox, counters, requests, ledger, running }, recovered))
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
@@ -114,6 +141,34 @@ impl Store {
     /// durable.
     pub fn append(&self, operations: Vec<Operation>, done: Option<Done>) {
         self.inbox.put(operations, done);
+    }
+
+    /// Calls `done` on the committer thread once everything appended before is in the journal: written, not
+    /// necessarily synced. Costs no sync. When the store is lost or closed first, `done` is dropped.
+    pub fn when_written(&self, done: Written) {
+        self.inbox.put_written(done);
+    }
+
+    /// Visits the live messages of a queue in order of position, without reading them. Meant for the time
+    /// of starting: the committer waits meanwhile. `visit` must not call the store.
+    pub fn survey(
+        &self,
+        queue: QueueId,
+        visit: &mut dyn FnMut(Survivor),
+    ) -> Result<(), StoreError> {
+        self.ledger.lock().survey(queue, visit).map_err(|error| StoreError::Io {
+            path: self.directory.join("index"),
+            doing: "read",
+            source: std::io::Error::other(error),
+        })
+    }
+
+    /// Reads messages back, on a thread of its own; `done` is called there, with the messages in the order
+    /// asked. Settled ones are left out. Only for positions whose `Enqueue` has been written. Requests are
+    /// served in order. Never waits. When the store is lost or closed, `done` gets an empty list, and may
+    /// get it at once, on this thread.
+    pub fn read(&self, queue: QueueId, positions: Vec<Position>, done: ReadDone) {
+        self.requests.put(queue, positions, done);
     }
 
     /// The inbox has passed its limit and has not yet fallen below half of it. Until `Events::room` is
@@ -141,7 +196,9 @@ impl Store {
     /// nothing. Must not be called from `done` or an event.
     pub fn close(&self) {
         let mut running = self.running.lock();
-        if let Some(Running { committer, directory }) = running.take() {
+        if let Some(Running { committer, reader, directory }) = running.take() {
+            self.requests.close();
+            let _ended = reader.join();
             self.inbox.close();
             // The committer catches its own panics, so there is nothing to learn from the result.
             let _ended = committer.join();
@@ -171,6 +228,7 @@ fn prepare(
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
         counters: Arc::default(),
+        requests: Arc::default(),
         due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
         options,
         events,

@@ -14,10 +14,10 @@ use super::journal::Journal;
 use super::log::{Location, Log, LogError, LogPosition, Unreadable};
 use super::operation::{
     BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, Position, QueueId, QueueRecord,
-    UserRecord, VhostRecord,
+    Run, UserRecord, VhostRecord,
 };
 use super::options::Options;
-use super::record::{Record, Run};
+use super::record::Record;
 use super::state::{Reading, State};
 use crate::message::Message;
 
@@ -259,8 +259,12 @@ fn load_messages(
     state: &mut State,
     notes: &mut Vec<String>,
 ) -> Result<FxHashMap<QueueId, Vec<RecoveredEntry>>, Mismatch> {
-    let mut wanted: Vec<(Location, Place, u32)> =
-        state.ledger.iter().map(|(place, entry)| (entry.location, place, entry.returns)).collect();
+    let mut wanted: Vec<(Location, Place, u32)> = state
+        .ledger
+        .lock()
+        .iter()
+        .map(|(place, entry)| (entry.location, place, entry.returns))
+        .collect();
     wanted.sort_unstable();
     let groups: Vec<&[(Location, Place, u32)]> = wanted.chunk_by(|a, b| a.0 == b.0).collect();
     let locations: Vec<Location> = groups.iter().map(|group| group[0].0).collect();
@@ -293,7 +297,7 @@ fn load_messages(
     }
     note_lost(&lost, notes);
     for (_, place) in lost {
-        state.ledger.settle(place.queue, Run { first: place.position, count: 1 });
+        state.ledger.lock().settle(place.queue, Run { first: place.position, count: 1 });
     }
     Ok(messages)
 }

@@ -5,6 +5,20 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::log::Location;
+
+fn entry(segment: SegmentId, share: u32) -> Entry {
+    Entry {
+        low: 0,
+        priority: 3,
+        location: Location { segment, offset: 0 },
+        share,
+        returns: 0,
+        body_bytes: 5,
+        accepted_ms: 7,
+        expiration_ms: None,
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -42,7 +56,7 @@ struct Model {
 fn apply(ledger: &mut Ledger, model: &mut Model, step: &Step) {
     match *step {
         Step::Place { queue, position, segment } => {
-            ledger.place(Place { queue, position }, Location { segment, offset: 0 }, 10);
+            ledger.place(Place { queue, position }, entry(segment, 10));
             if let Some(messages) = model.queues.get_mut(&queue) {
                 messages.entry(position).or_default().0 = segment;
             }
@@ -131,7 +145,7 @@ fn what_lives_and_dies_between_two_checkpoints_never_reaches_the_index() {
     let mut ledger = Ledger::default();
     ledger.open_queue(1);
     for position in 0..1000 {
-        ledger.place(Place { queue: 1, position }, Location { segment: 1, offset: 0 }, 1);
+        ledger.place(Place { queue: 1, position }, entry(1, 1));
         ledger.settle(1, Run { first: position, count: 1 });
     }
     assert!(ledger.dirty().is_empty());
