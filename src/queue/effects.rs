@@ -74,6 +74,11 @@ impl<R> Effects<R> {
         clear_list(&mut self.wanted);
     }
 
+    /// Whether the journal has to be told something of durable entries.
+    pub fn has_news(&self) -> bool {
+        !self.settled.is_empty() || !self.returned.is_empty() || !self.settled_runs.is_empty()
+    }
+
     /// Whether nothing has to happen.
     pub fn is_empty(&self) -> bool {
         self.wake.is_empty()

@@ -142,22 +142,6 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
 }
 
 #[test]
-fn restored_messages_keep_their_history_and_wait_for_the_first_call() {
-    let mut rig = Rig::new(Options { length_max: Some(1), ..Options::default() });
-    rig.consume(1, 1);
-    let first = Entry { redelivered: true, returns: 4, ..rig.entry() };
-    let second = rig.entry();
-    rig.queue.restore([second, first]);
-    assert_eq!(rig.handed(), []);
-    assert_eq!(rig.queue.counts().ready, 2, "limits wait too");
-    rig.queue.resume(1, rig.now_ms, &mut rig.fx);
-    assert_eq!(*rig.log.borrow(), [(1, 1, true)]);
-    rig.requeue(&[1]);
-    assert_eq!(rig.fx.returned, [(1, 5)]);
-    assert_eq!(rig.queue.totals().published, 0);
-}
-
-#[test]
 fn effects_are_reused_and_lose_extraordinary_room() {
     let mut rig = Rig::new(Options::default());
     assert!(rig.fx.is_empty());
