@@ -153,6 +153,14 @@ impl Rig {
         }
     }
 
+    /// Fetches the head, which is in memory.
+    fn fetch(&mut self) -> Got {
+        match self.queue.get(AckMode::Manual, self.now_ms, &mut self.fx) {
+            Fetched::Got(got) => got,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Lets leave what may, and brings what is wanted, until there is nothing left of either. False if there was nothing.
     fn page(&mut self) -> bool {
         let mut paged = false;

@@ -71,7 +71,7 @@ fn what_is_leaving_is_delivered_without_being_read() {
     assert_eq!(rig.fx.leaving.len(), 3);
     rig.consume(1, 0);
     assert_eq!(rig.handed(), to(1, 1..=20));
-    assert_eq!(rig.wanted(), [[]; 0]);
+    assert!(rig.wanted().is_empty());
     rig.all_leave();
     assert_eq!(rig.queue.counts().unacknowledged, 20);
 }
@@ -84,7 +84,7 @@ fn what_is_next_is_asked_for_before_the_line_has_run_out() {
     for position in 1..=4 {
         assert_eq!(rig.get(AckMode::Automatic), Some(position));
     }
-    assert_eq!(rig.wanted(), [[0; 0]; 0], "half a window is left");
+    assert!(rig.wanted().is_empty(), "half a window is left");
     assert_eq!(rig.get(AckMode::Automatic), Some(5));
     assert_eq!(rig.wanted(), [[9, 10, 11, 12]]);
     rig.all_arrive();

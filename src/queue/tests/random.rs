@@ -295,6 +295,8 @@ impl Pair {
     fn compare(&mut self) {
         self.rig.page();
         let fx = &mut self.rig.fx;
+        let runs = fx.settled_runs.drain(..).flat_map(|run| run.first..run.first + run.count);
+        fx.settled.extend(runs);
         for position in fx.settled.iter().chain(fx.dead.iter().map(|dead| &dead.entry.position)) {
             if let Some(ends) = self.ends.get_mut(position) {
                 *ends += 1;

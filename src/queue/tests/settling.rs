@@ -58,7 +58,7 @@ fn a_returned_message_is_marked_counted_and_journaled() {
         rig.requeue(&[1, 2]);
         assert_eq!(std::mem::take(&mut rig.fx.returned), [(1, expected)]);
     }
-    let got = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx).unwrap();
+    let got = rig.fetch();
     assert!(got.entry.redelivered);
     assert_eq!(got.entry.returns, 3);
     assert_eq!((rig.queue.totals().returned, rig.queue.totals().redelivered), (6, 5));
