@@ -161,11 +161,11 @@ impl Rig {
         }
     }
 
-    /// Lets leave what may, and brings what is wanted, until there is nothing left of either. False if there was nothing.
+    /// Lets leave what may, and brings what is wanted, until there is nothing left of either. Says whether anything came.
     fn page(&mut self) -> bool {
         let mut paged = false;
         while !(self.fx.leaving.is_empty() && self.fx.wanted.is_empty()) {
-            paged = true;
+            paged |= !self.fx.wanted.is_empty();
             for ticket in std::mem::take(&mut self.fx.leaving) {
                 self.queue.left(ticket);
             }

@@ -293,7 +293,10 @@ impl Pair {
     }
 
     fn compare(&mut self) {
-        self.rig.page();
+        if self.rig.page() {
+            // Whatever arrives is looked through for what has expired.
+            self.model.expire(self.rig.now_ms);
+        }
         let fx = &mut self.rig.fx;
         let runs = fx.settled_runs.drain(..).flat_map(|run| run.first..run.first + run.count);
         fx.settled.extend(runs);
