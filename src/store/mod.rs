@@ -63,7 +63,7 @@ pub use self::operation::{
 };
 pub use self::options::{Events, Options};
 pub use self::reader::{ReadDone, Reread, Survivor};
-pub use self::recovery::{Recovered, RecoveredEntry};
+pub use self::recovery::Recovered;
 
 use self::committer::Committer;
 use self::directory::Directory;
@@ -93,8 +93,8 @@ struct Running {
 }
 
 impl Store {
-    /// Opens the store in its directory, and gives back what it holds. Takes as long as reading all
-    /// live messages does.
+    /// Opens the store in its directory, and gives back what it holds. Reads no
+    /// messages: `survey` tells of them and `read` reads them.
     pub fn open(options: Options, events: Events) -> Result<(Self, Recovered), StoreError> {
         Self::open_on(options, events, Box::new(LocalDisk))
     }

@@ -2,8 +2,6 @@
 //! journal the rest; if the index cannot be used, the journal and the snapshot of the topology give all
 //! of it.
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
 use super::chunk::Entry;
@@ -13,13 +11,12 @@ use super::index::{Index, IndexError, Loaded, Mark};
 use super::journal::Journal;
 use super::log::{Location, Log, LogError, LogPosition, SegmentId};
 use super::operation::{
-    BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, Position, QueueId, QueueRecord,
-    Run, UserRecord, VhostRecord,
+    BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, QueueId, QueueRecord, Run,
+    UserRecord, VhostRecord,
 };
 use super::options::Options;
 use super::record::Record;
 use super::state::{Reading, State};
-use crate::message::Message;
 
 /// So many messages of missing segments are looked up at once.
 const DROPPED_AT_ONCE: usize = 16_384;
@@ -39,9 +36,6 @@ pub struct Recovered {
     pub queues: Vec<QueueRecord>,
     /// Durable bindings.
     pub bindings: Vec<BindingRecord>,
-    /// The messages of each queue that has any, in order of position. One message in several queues is
-    /// shared.
-    pub messages: FxHashMap<QueueId, Vec<RecoveredEntry>>,
     /// The highest id that a queue ever had. New queues take higher ones.
     pub queue_id_max: QueueId,
     /// The last stop was in good order.
@@ -50,17 +44,6 @@ pub struct Recovered {
     pub new: bool,
     /// What was repaired, one line each.
     pub notes: Vec<String>,
-}
-
-/// One message of one queue.
-#[derive(Debug, Clone)]
-pub struct RecoveredEntry {
-    /// Its place in the queue.
-    pub position: Position,
-    /// The message.
-    pub message: Arc<Message>,
-    /// How often it has come back to the queue.
-    pub returns: u32,
 }
 
 /// All that is needed to go on.
@@ -125,7 +108,6 @@ pub(super) fn recover(
         None => (None, rebuild(directory, journal, &index, &mut notes)?),
     };
     let Restored { mut state, bytes_replayed } = restored;
-    let messages = load_messages(journal, &state);
     if !matches!(journal.snapshot(), Ok(Some(_))) {
         state.topology.mark_unsaved();
         if mark.is_some() {
@@ -134,7 +116,6 @@ pub(super) fn recover(
     }
     let clean = directory.is_new || (notes.is_empty() && stopped_at_mark(mark, journal));
     let mut recovered = Recovered {
-        messages,
         queue_id_max: state.topology.queue_id_max(),
         clean,
         new: directory.is_new,
@@ -337,28 +318,6 @@ fn replay(
         notes.push(format!("{orphans} messages belonged to queues that are not defined: dropped"));
     }
     Ok(Restored { state, bytes_replayed: replayed.bytes })
-}
-
-/// Reads every live message.
-fn load_messages(journal: &Journal, state: &State) -> FxHashMap<QueueId, Vec<RecoveredEntry>> {
-    let ledger = state.ledger.lock();
-    let mut messages: FxHashMap<QueueId, Vec<RecoveredEntry>> = FxHashMap::default();
-    let mut from = Some((0, 0));
-    while let Some(start) = from {
-        let Ok((entries, rest)) = ledger.standing(&|_, _| true, start, usize::MAX) else { break };
-        let locations: Vec<Location> = entries.iter().map(|(_, entry)| entry.location).collect();
-        journal.read(&locations, &mut |at, record| {
-            if let Ok(Record::Enqueue { message, .. }) = record {
-                let (place, entry) = entries[at];
-                let message = Arc::new(message.to_message(Arc::from(message.exchange)));
-                let (position, returns) = (place.position, entry.returns);
-                let entry = RecoveredEntry { position, message, returns };
-                messages.entry(place.queue).or_default().push(entry);
-            }
-        });
-        from = rest;
-    }
-    messages
 }
 
 fn log_error(directory: &Directory, error: LogError) -> StoreError {
