@@ -2,6 +2,8 @@
 //! them leaves, and is read back from the journal. `tests/support/server.rs` sees to that by this crate's name.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// What only the rules need that are left out here.
+#![allow(dead_code)]
 
 mod support;
 
