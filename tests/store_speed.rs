@@ -75,8 +75,8 @@ fn publish(count: u64, batch: u64, body_bytes: usize, behind: Option<u64>) {
     store.close();
     print!("    close {:?}, ", start.elapsed());
     let start = Instant::now();
-    let (_store, recovered) = open(options(directory.path()));
-    let live: usize = recovered.messages.values().map(Vec::len).sum();
+    let (store, _) = open(options(directory.path()));
+    let live = store.figures().entries;
     println!("reopen with {live} messages {:?}", start.elapsed());
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Broker, paging};
 use super::queue_handle::QueueRef;
 use super::subscriber::Subscriber;
+use super::{Broker, paging};
 use crate::queue::{Dead, Effects, Queue};
 use crate::store::Operation;
 

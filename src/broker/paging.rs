@@ -23,12 +23,7 @@ enum Reading {
 impl Broker {
     /// Lets entries leave memory, and asks for those that are needed there. `now_ms` is the time that counts when they
     /// arrive, which is a moment later.
-    pub(super) fn page(
-        &self,
-        queue: &QueueRef,
-        effects: &mut Effects<Subscriber>,
-        now_ms: u64,
-    ) {
+    pub(super) fn page(&self, queue: &QueueRef, effects: &mut Effects<Subscriber>, now_ms: u64) {
         if !effects.leaving.is_empty() {
             let tickets = std::mem::take(&mut effects.leaving);
             let queue = Arc::clone(queue);
@@ -77,9 +72,8 @@ impl Broker {
                 Some(Arrival { position, message, returns })
             })
             .collect();
-        let lost = self.with_queue(queue, now_ms, |state, fx| {
-            state.arrived(ticket, arrivals, now_ms, fx)
-        });
+        let lost =
+            self.with_queue(queue, now_ms, |state, fx| state.arrived(ticket, arrivals, now_ms, fx));
         if lost > 0 {
             let (name, vhost) = (&queue.name, &queue.vhost.name);
             log::error!(

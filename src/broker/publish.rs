@@ -126,6 +126,7 @@ impl Client {
     }
 
     fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
+        plan.routes.begin();
         for publish in batch.drain(..) {
             if publish.exchange.is_default()
                 && publish.message.routing_key().starts_with(reply_to::PREFIX)

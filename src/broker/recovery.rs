@@ -14,8 +14,8 @@ use super::{Broker, OpenError};
 use crate::queue::{Effects, Stored};
 use crate::routing::Kind;
 use crate::store::{
-    BindingRecord, Change, ExchangeRecord, PermissionRecord, QueueRecord, Recovered,
-    StoreError, Survivor, UserRecord, VhostRecord,
+    BindingRecord, Change, ExchangeRecord, PermissionRecord, QueueRecord, Recovered, StoreError,
+    Survivor, UserRecord, VhostRecord,
 };
 use crate::wire::{Table, WireError};
 

@@ -21,6 +21,7 @@ mod peer;
 mod properties;
 mod publish;
 mod queue;
+mod repeat;
 mod reply;
 mod sasl;
 mod settle;
@@ -37,6 +38,7 @@ pub use self::peer::Peer;
 
 use self::channel::Channel;
 use self::handshake::Applicant;
+use self::repeat::{Repeat, Seen};
 use self::reply::{Get, Reply};
 use self::work::{Context, Work};
 use crate::broker::{Broker, Client, ClientOutbox, Closer, Identity, Pending, Verification};
@@ -201,6 +203,7 @@ pub struct Session {
     channels: FxHashMap<u16, Slot>,
     waiting: Option<Waiting>,
     work: Work,
+    repeat: Repeat,
 }
 
 impl Session {
@@ -224,6 +227,7 @@ impl Session {
             channels: FxHashMap::default(),
             waiting: None,
             work: Work::default(),
+            repeat: Repeat::default(),
         }
     }
 
@@ -326,6 +330,11 @@ impl Session {
             Phase::Header => return self.take_header(bytes),
             _ => {}
         }
+        if let Some((outcome, used)) = self.publish_again(bytes, now_ms) {
+            let channel = self.repeat.channel();
+            let step = outcome.map(|()| Step::Next);
+            return (Some(step.unwrap_or_else(|fault| self.fault(channel, fault, now_ms))), used);
+        }
         let (frame, used) = match wire::next_frame(bytes, self.limits.frame_bytes_max) {
             Ok(Some(cut)) => cut,
             Ok(None) => return (None, 0),
@@ -341,8 +350,12 @@ impl Session {
             | Frame::Body { channel, .. }
             | Frame::Heartbeat { channel } => channel,
         };
+        let seen = Seen::from(&frame);
         let step = match self.frame(frame, now_ms) {
-            Ok(step) => step,
+            Ok(step) => {
+                self.remember(seen, &bytes[..used]);
+                step
+            }
             Err(fault) => self.fault(channel, fault, now_ms),
         };
         (Some(step), used)

@@ -2,6 +2,8 @@
 //! into one record. What a message has in common with the one before it takes no room, so that a run of
 //! equal messages that stand one behind the other takes a few bytes in all.
 
+use std::borrow::Cow;
+
 use super::log::Location;
 use super::operation::QueueId;
 use super::reader::Survivor;
@@ -44,6 +46,66 @@ impl Entry {
             priority: self.priority,
             accepted_ms: self.accepted_ms,
             expiration_ms: self.expiration_ms,
+        }
+    }
+}
+
+/// What a chunk holds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Content {
+    /// In order of position.
+    entries: Vec<Entry>,
+    /// The same packed, and well formed. Only one of the two has anything in it.
+    packed: Box<[u8]>,
+}
+
+impl Content {
+    /// What the index holds, if it can be understood.
+    pub(super) fn from_index(bytes: &[u8]) -> Option<Self> {
+        decode_chunk(bytes).map(|entries| Self { entries, packed: Box::default() })
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.packed.is_empty()
+    }
+
+    /// Memory that it takes, its own structure aside.
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.packed.len()
+    }
+
+    /// The entries, to be changed.
+    pub(super) fn open(&mut self) -> &mut Vec<Entry> {
+        if !self.packed.is_empty() {
+            let packed = std::mem::take(&mut self.packed);
+            self.entries = decode_chunk(&packed).unwrap_or_default();
+        }
+        &mut self.entries
+    }
+
+    /// The entries, to be looked at.
+    pub(super) fn entries(&self) -> Cow<'_, [Entry]> {
+        if self.packed.is_empty() {
+            Cow::Borrowed(&self.entries)
+        } else {
+            Cow::Owned(decode_chunk(&self.packed).unwrap_or_default())
+        }
+    }
+
+    /// Packs what is in it.
+    pub(super) fn pack(&mut self) {
+        if !self.entries.is_empty() {
+            self.packed = encode_chunk(&std::mem::take(&mut self.entries)).into_boxed_slice();
+        }
+    }
+
+    /// As the index is to hold it; nothing when nothing is in it.
+    pub(super) fn to_index(&self) -> Option<Vec<u8>> {
+        if self.entries.is_empty() {
+            (!self.packed.is_empty()).then(|| self.packed.to_vec())
+        } else {
+            Some(encode_chunk(&self.entries))
         }
     }
 }

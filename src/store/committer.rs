@@ -14,17 +14,21 @@ use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next, Written};
-use super::index::Index;
+use super::index::{Index, IndexError};
 use super::log::{Log, LogError, LogPosition, Promise, SegmentId, Stand};
 use super::operation::{Position, QueueId};
 use super::options::{Events, Options};
 use super::reader::Requests;
 use super::record::Record;
+use super::space::{Space, has_room_for_checkpoint};
 use super::state::{Reading, State};
 
 /// A group is written in runs of about so many bytes, so that a large group's memory is given back as
 /// it goes.
 const RUN_BYTES: usize = 1 << 20;
+
+/// When a checkpoint that found too little room on the disk is tried again.
+const PUT_OFF: Duration = Duration::from_secs(1);
 
 /// Room for so many who wait is kept from one group to the next.
 const WAITING_KEPT: usize = 4096;
@@ -38,6 +42,7 @@ pub(super) struct Committer {
     pub(super) counters: Arc<Counters>,
     /// Answered with nothing once the store is lost.
     pub(super) requests: Arc<Requests>,
+    pub(super) space: Arc<Space>,
     pub(super) log: Box<dyn Log>,
     pub(super) state: State,
     /// Missing only while it is replaced.
@@ -81,10 +86,20 @@ impl Committer {
                 Next::Stop => return self.close(),
             }
             let is_due = self.due.is_some_and(|due| due <= Instant::now());
-            if is_due || self.bytes_unmarked >= self.options.checkpoint_bytes {
-                self.checkpoint()?;
+            let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
+            if is_due || is_long || self.state.ledger.lock().is_heavy() {
+                self.checkpoint_if_there_is_room()?;
             }
         }
+    }
+
+    /// On a nearly full disk the index is brought up to date later; until then a start replays more.
+    fn checkpoint_if_there_is_room(&mut self) -> Result<(), LogError> {
+        if has_room_for_checkpoint(&self.directory) {
+            return self.checkpoint();
+        }
+        self.due = Instant::now().checked_add(PUT_OFF);
+        Ok(())
     }
 
     /// Writes a group, makes it durable if anything in it asks for that, and calls back.
@@ -139,7 +154,7 @@ impl Committer {
         let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
         self.log.append(records, promise, &mut stands)?;
         for (record, stand) in records.iter().zip(&stands) {
-            self.state.apply(record, *stand, Reading::Live);
+            self.state.apply(record, *stand, Reading::Live).map_err(unusable)?;
             self.bytes_unmarked += stand.bytes;
         }
         Counters::add(&self.counters.written, records.len() as u64);
@@ -182,6 +197,11 @@ impl Committer {
             (self.events.room)();
         }
     }
+}
+
+/// The index fails where it is needed: the next start builds it anew.
+pub(super) fn unusable(error: IndexError) -> LogError {
+    LogError(format!("the index cannot be used: {error}"))
 }
 
 /// Takes the next batches off a group, up to a run's size: their operations, and what they count for in

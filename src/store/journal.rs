@@ -356,6 +356,10 @@ impl Log for Journal {
         self.segments.iter().map(|(id, segment)| (*id, segment.bytes)).collect()
     }
 
+    fn fingerprint(&self, segment: SegmentId) -> Option<Marker> {
+        self.segments.get(&segment).map(|segment| segment.marker)
+    }
+
     fn end(&self) -> LogPosition {
         match self.segments.last_key_value() {
             Some((id, segment)) => {

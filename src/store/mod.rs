@@ -21,7 +21,7 @@
 //! record is damaged or missing is dropped. An index that cannot be used is moved to `index.broken-N`
 //! and rebuilt; messages that were already settled may then come back. Each is told in
 //! `Recovered::notes`. A failing write or sync poisons the store: whoever waits is told `Lost`, and
-//! nothing more is written.
+//! nothing more is written. A full disk is waited for.
 
 mod checkpoint;
 mod chunk;
@@ -42,6 +42,7 @@ mod reader;
 mod record;
 mod recovery;
 mod segment;
+mod space;
 mod state;
 mod topology;
 
@@ -63,7 +64,7 @@ pub use self::operation::{
 };
 pub use self::options::{Events, Options};
 pub use self::reader::{ReadDone, Reread, Survivor};
-pub use self::recovery::{Recovered, RecoveredEntry};
+pub use self::recovery::Recovered;
 
 use self::committer::Committer;
 use self::directory::Directory;
@@ -74,6 +75,7 @@ use self::ledger::Ledger;
 use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
 use self::segment::{Disk, LocalDisk};
+use self::space::{PatientDisk, Space};
 
 /// An open store. Dropping it closes it.
 pub struct Store {
@@ -82,6 +84,7 @@ pub struct Store {
     counters: Arc<Counters>,
     requests: Arc<Requests>,
     ledger: Arc<Mutex<Ledger>>,
+    space: Arc<Space>,
     running: Mutex<Option<Running>>,
 }
 
@@ -93,8 +96,8 @@ struct Running {
 }
 
 impl Store {
-    /// Opens the store in its directory, and gives back what it holds. Takes as long as reading all
-    /// live messages does.
+    /// Opens the store in its directory, and gives back what it holds. Reads no
+    /// messages: `survey` tells of them and `read` reads them.
     pub fn open(options: Options, events: Events) -> Result<(Self, Recovered), StoreError> {
         Self::open_on(options, events, Box::new(LocalDisk))
     }
@@ -107,6 +110,7 @@ impl Store {
         let (committer, directory, recovered) = prepare(options, events, disk)?;
         let inbox = committer.inbox.clone();
         let counters = committer.counters.clone();
+        let space = committer.space.clone();
         let requests = committer.requests.clone();
         let ledger = committer.state.ledger.clone();
         let reader = Reader {
@@ -128,7 +132,7 @@ impl Store {
         let reader = spawn("reader", Box::new(|| reader.run()))?;
         let running = Mutex::new(Some(Running { committer, reader, directory }));
         let directory = path;
-        Ok((Self { directory, inbox, counters, requests, ledger, running }, recovered))
+        Ok((Self { directory, inbox, counters, space, requests, ledger, running }, recovered))
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
@@ -177,6 +181,11 @@ impl Store {
         self.inbox.is_full()
     }
 
+    /// The disk is full: nothing is confirmed until it has room again.
+    pub fn is_short_of_space(&self) -> bool {
+        self.space.is_short()
+    }
+
     /// Bytes of operations that are not yet written.
     pub fn inbox_bytes(&self) -> usize {
         self.inbox.bytes()
@@ -200,8 +209,11 @@ impl Store {
             self.requests.close();
             let _ended = reader.join();
             self.inbox.close();
+            self.space.close();
             // The committer catches its own panics, so there is nothing to learn from the result.
             let _ended = committer.join();
+            // It holds the index open.
+            *self.ledger.lock() = Ledger::default();
             drop(directory);
         }
     }
@@ -219,16 +231,25 @@ fn prepare(
         doing: "recovered",
         source: std::io::Error::other(error),
     };
+    let space = Arc::new(Space::default());
+    let disk = Box::new(PatientDisk::new(disk, Arc::clone(&space)));
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
     let Recovery { index, state, recovered, marked, bytes_unmarked } =
         recover(&directory, &mut journal, &options)?;
+    // Each queue's last message, if nobody knows what had been delivered.
+    let mut doubtful = FxHashMap::default();
+    if !recovered.clean {
+        let ledger = state.ledger.lock();
+        doubtful.extend(ledger.ceilings().map(|place| (place.queue, place.position)));
+    }
     let due = Duration::from_millis(options.checkpoint_ms);
     let mut committer = Committer {
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
         counters: Arc::default(),
         requests: Arc::default(),
+        space,
         due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
         options,
         events,
@@ -239,11 +260,11 @@ fn prepare(
         bytes_unmarked,
         unsynced: false,
         waiting: Vec::new(),
-        doubtful: doubtful(&recovered),
         unreadable: FxHashSet::default(),
+        doubtful,
     };
     if recovered.notes.is_empty() {
-        if recovered.clean && !recovered.messages.is_empty() {
+        if recovered.clean && committer.state.ledger.lock().len() > 0 {
             committer.begin().map_err(journal_error)?;
         }
         committer.count();
@@ -252,15 +273,6 @@ fn prepare(
         committer.checkpoint().map_err(journal_error)?;
     }
     Ok((committer, directory, recovered))
-}
-
-/// The last message of each queue, if nobody knows what had been delivered.
-fn doubtful(recovered: &Recovered) -> FxHashMap<QueueId, Position> {
-    let last = |(queue, entries): (&QueueId, &Vec<RecoveredEntry>)| {
-        entries.last().map(|entry| (*queue, entry.position))
-    };
-    let messages = (!recovered.clean).then_some(&recovered.messages);
-    messages.into_iter().flatten().filter_map(last).collect()
 }
 
 impl Drop for Store {

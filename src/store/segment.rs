@@ -76,6 +76,8 @@ pub(super) trait SegmentFile: Send {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when everything written is on the disk.
     fn sync(&mut self) -> io::Result<()>;
+    /// The file's length.
+    fn bytes(&self) -> io::Result<u64>;
 }
 
 /// Opens segments for writing. Behind a trait so that tests can make them fail.
@@ -107,6 +109,10 @@ impl SegmentFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::chunk::Entry;
+use super::index::IndexError;
 use super::ledger::Ledger;
 use super::log::Stand;
 use super::operation::{Place, Run};
@@ -35,7 +36,12 @@ pub(super) enum Reading {
 
 impl State {
     /// Applies one record, which stands in the journal at `stand`.
-    pub(super) fn apply(&mut self, record: &Record<'_>, stand: Stand, reading: Reading) {
+    pub(super) fn apply(
+        &mut self,
+        record: &Record<'_>,
+        stand: Stand,
+        reading: Reading,
+    ) -> Result<(), IndexError> {
         let mut ledger = self.ledger.lock();
         match record {
             Record::Enqueue { places, message } => {
@@ -57,23 +63,23 @@ impl State {
                         ledger.open_queue(place.queue);
                         self.topology.note_queue_id(place.queue);
                     }
-                    ledger.place(*place, entry);
+                    ledger.place(*place, entry)?;
                 }
             }
             Record::Settle { queue, runs } => {
                 for run in runs {
-                    ledger.settle(*queue, *run);
+                    ledger.settle(*queue, *run)?;
                 }
             }
             Record::Returned { queue, position, count } => {
-                ledger.returned(Place { queue: *queue, position: *position }, *count);
+                ledger.returned(Place { queue: *queue, position: *position }, *count)?;
             }
             Record::Topology(_) if reading == Reading::ReplayKnownTopology => {}
             Record::Topology(changes) => {
                 for change in changes.iter() {
                     let effect = self.topology.apply(change);
                     for queue in effect.closed {
-                        ledger.close_queue(queue);
+                        ledger.close_queue(queue)?;
                     }
                     for queue in effect.opened {
                         ledger.open_queue(queue);
@@ -82,32 +88,33 @@ impl State {
             }
             Record::Floors(floors) => {
                 for floor in floors.iter().filter(|floor| floor.position > 0) {
-                    ledger.settle(floor.queue, Run { first: 0, count: floor.position });
+                    ledger.settle(floor.queue, Run { first: 0, count: floor.position })?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Brings ledger and topology together: queues that the topology does not name lose their messages,
     /// and all that it names take messages. Returns how many messages were lost that way.
-    pub(super) fn reconcile(&mut self) -> u64 {
+    pub(super) fn reconcile(&mut self) -> Result<u64, IndexError> {
         let known: rustc_hash::FxHashSet<_> = self.topology.queue_ids().collect();
         let mut ledger = self.ledger.lock();
         let before = ledger.len();
         let unknown: Vec<_> = ledger.queue_ids().filter(|queue| !known.contains(queue)).collect();
         for queue in unknown {
-            ledger.close_queue(queue);
+            ledger.close_queue(queue)?;
         }
         for queue in known {
             ledger.open_queue(queue);
         }
-        before - ledger.len()
+        Ok(before - ledger.len())
     }
 
-    /// Everything is to be given to the index again.
-    pub(super) fn mark_unindexed(&mut self) {
+    /// Everything is to be given to another index. What only this one holds is brought into memory.
+    pub(super) fn detach(&mut self) -> Result<(), IndexError> {
         self.topology.mark_unindexed();
-        self.ledger.lock().mark_unindexed();
+        self.ledger.lock().detach()
     }
 
     /// The index is up to date.

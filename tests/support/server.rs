@@ -33,11 +33,16 @@ impl Server {
     /// Starts a broker with an empty data directory and a configuration file of this text.
     pub fn start_with(config: &str) -> Self {
         // Under target/, not under the system's temporary directory: that may be memory, where a sync costs nothing.
+        Self::start_in(Path::new(env!("CARGO_TARGET_TMPDIR")), config)
+    }
+
+    /// As [`Server::start_with`], in a directory below this one.
+    pub fn start_in(parent: &Path, config: &str) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("server-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .expect("target/tmp is writable");
-        fs::write(directory.path().join("broker.toml"), config).expect("target/tmp is writable");
+            .tempdir_in(parent)
+            .expect("the directory is writable");
+        fs::write(directory.path().join("broker.toml"), config).expect("the directory is writable");
         let (process, port) = launch(directory.path(), 0);
         Self { process, port, directory }
     }

@@ -415,16 +415,18 @@ proptest! {
 
 /// Small windows, so that most of a queue is not in memory.
 fn windows() -> impl Strategy<Value = Window> {
-    (2usize..9, 2usize..2_000).prop_map(|(messages, bytes)| Window { messages, bytes, recall_ms: 0 })
+    (2usize..9, 2usize..2_000).prop_map(|(messages, bytes)| Window {
+        messages,
+        bytes,
+        recall_ms: 0,
+    })
 }
 
 /// A message that must be delivered at once or not at all, dies when messages in front of it are not in memory.
 fn with_lives(step: Step) -> Step {
     let live = |drafts: Vec<Draft>| {
-        let lasting = |draft: Draft| Draft {
-            expiration_ms: draft.expiration_ms.map(|ms| ms + 1),
-            ..draft
-        };
+        let lasting =
+            |draft: Draft| Draft { expiration_ms: draft.expiration_ms.map(|ms| ms + 1), ..draft };
         drafts.into_iter().map(lasting).collect()
     };
     match step {
