@@ -36,7 +36,7 @@ mod vhost;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 pub use access::{Identity, Login, Verification};
@@ -106,6 +106,8 @@ pub struct Broker {
     store: Store,
     /// What the store's callbacks find the broker by.
     me: OnceLock<Weak<Self>>,
+    /// How often messages were asked of the store that have not arrived yet.
+    reads: AtomicUsize,
     /// The store gives nothing back any more.
     reading_ended: Arc<AtomicBool>,
     alarm_hook: Hook,
@@ -143,6 +145,7 @@ impl Broker {
             config,
             store,
             me: OnceLock::new(),
+            reads: AtomicUsize::new(0),
             reading_ended,
             alarm_hook: alarm,
             vhosts: Registry::default(),

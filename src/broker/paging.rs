@@ -39,10 +39,23 @@ impl Broker {
             let done = move |rereads| {
                 if let Some(broker) = broker.upgrade() {
                     broker.arrived(&asked, ticket, rereads, now_ms);
+                    // What came of it was asked for before.
+                    broker.reads.fetch_sub(1, Ordering::AcqRel);
                 }
             };
+            self.reads.fetch_add(1, Ordering::AcqRel);
             self.store.read(queue.id, positions, Box::new(done));
         }
+    }
+
+    /// Done when all messages have arrived that were asked of the store so far. What they lead to may ask for more.
+    pub fn arrivals(&self) -> Pending {
+        if self.reads.load(Ordering::Acquire) == 0 {
+            return Pending::NONE;
+        }
+        let (pending, done) = Pending::new();
+        self.store.read(0, Vec::new(), Box::new(move |_| done(Ok(()))));
+        pending
     }
 
     fn arrived(&self, queue: &QueueRef, ticket: Ticket, rereads: Vec<Reread>, now_ms: u64) {
