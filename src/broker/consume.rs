@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::access::Action;
 use super::client::Client;
+use super::paging;
+use super::pending::Pending;
 use super::queue_handle::QueueRef;
 use super::resource::Resource;
 use super::subscriber::{Consumer, Subscription};
 use crate::fault::Fault;
 use crate::outbox::{Acks, ChannelKey, Delivery};
-use crate::queue::{self, AckMode, SubscribeError};
+use crate::queue::{self, AckMode, Fetched, SubscribeError};
 use crate::wire::{Method, ReplyCode, Table, basic};
 
 pub use crate::queue::Exclusivity;
@@ -30,6 +32,16 @@ pub struct Consume<'a> {
     pub arguments: &'a Table,
     /// How many deliveries may be unacknowledged at once; 0 for no limit of its own.
     pub prefetch: u32,
+}
+
+/// What came of a `basic.get`.
+#[derive(Debug)]
+#[must_use = "the client waits for an answer"]
+pub enum Fetch {
+    /// It was answered.
+    Answered,
+    /// It is to be tried again when this is done.
+    Later(Pending),
 }
 
 impl Client {
@@ -111,19 +123,32 @@ impl Client {
         }
     }
 
-    /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10).
+    /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10), unless the message has to be
+    /// read from the journal first.
     ///
     /// # Errors
     /// Channel 403, 404 or 405.
-    pub fn get(&self, key: ChannelKey, queue: &str, acks: Acks, now_ms: u64) -> Result<(), Fault> {
+    pub fn get(
+        &self,
+        key: ChannelKey,
+        queue: &str,
+        acks: Acks,
+        now_ms: u64,
+    ) -> Result<Fetch, Fault> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
-        let got = self
-            .broker
-            .with_queue(&queue, now_ms, |state, fx| state.get(ack_mode(acks), now_ms, fx));
-        let Some(got) = got else {
-            self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
-            return Ok(());
+        let (fetched, arrival) = self.broker.with_queue(&queue, now_ms, |state, fx| {
+            let fetched = state.get(ack_mode(acks), now_ms, fx);
+            let is_late = matches!(fetched, Fetched::Later);
+            (fetched, is_late.then(|| paging::wait_for_arrival(&queue)))
+        });
+        let got = match (fetched, arrival) {
+            (Fetched::Got(got), _) => got,
+            (Fetched::Later, Some(arrival)) => return Ok(Fetch::Later(arrival)),
+            _ => {
+                self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
+                return Ok(Fetch::Answered);
+            }
         };
         let message = super::subscriber::as_delivered(&queue, &got.entry);
         let delivery = Delivery {
@@ -137,7 +162,7 @@ impl Client {
         };
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);
         self.outbox.get_ok(key, &delivery, remaining);
-        Ok(())
+        Ok(Fetch::Answered)
     }
 
     /// Ends everything on a channel: its consumers, its reply address, and its deliveries, which go back

@@ -249,7 +249,7 @@ impl Broker {
             if let Some(deadline_ms) = deadline_ms {
                 self.timers.watch(&queue, deadline_ms);
             }
-            self.apply_one(&queue, effects, deaths);
+            self.apply_one(&queue, effects, now_ms, deaths);
         }
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::content::{Content, KnownProperties};
-use super::reply::Answer;
+use super::reply::{Answer, Get};
 use super::tx::Transaction;
 use super::work::Context;
-use super::{Session, Slot, Step, Wait, Waiting, expected_open};
+use super::{Session, Slot, Step, Wait, Waiting, expected_open, located};
 use crate::broker::{Client, Consumer, ExchangeRef};
 use crate::fault::Fault;
 use crate::message::Facts;
 use crate::outbox::ChannelKey;
-use crate::wire::{Method, ReplyCode, access, channel};
+use crate::wire::{Method, ReplyCode, access, basic, channel};
 
 /// One open channel.
 pub(super) struct Channel {
@@ -146,7 +146,22 @@ impl Session {
                 self.waiting = Some(Waiting::Reply { channel, reply });
                 Step::Wait(Wait::Durable(pending))
             }
+            Answer::Again(arrival, get) => {
+                self.waiting = Some(Waiting::Get { channel, get });
+                Step::Wait(Wait::Durable(arrival))
+            }
         }
+    }
+
+    /// Goes on with a `basic.get` after something has arrived in its queue.
+    pub(super) fn get_again(&mut self, number: u16, get: &Get, now_ms: u64) -> Result<Step, Fault> {
+        let (Some(Slot::Open(channel)), Some(mut context)) = self.parts(number, now_ms) else {
+            return Ok(Step::Next);
+        };
+        let answer = channel
+            .fetch(&mut context, &get.queue, get.acks)
+            .map_err(|fault| located(fault, basic::Get::CLASS_ID, basic::Get::METHOD_ID))?;
+        Ok(self.answer(number, answer))
     }
 }
 

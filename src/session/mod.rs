@@ -39,7 +39,7 @@ pub use self::peer::Peer;
 use self::channel::Channel;
 use self::handshake::Applicant;
 use self::repeat::{Repeat, Seen};
-use self::reply::Reply;
+use self::reply::{Get, Reply};
 use self::work::{Context, Work};
 use crate::broker::{Broker, Client, ClientOutbox, Closer, Identity, Pending, Verification};
 use crate::fault::Fault;
@@ -80,7 +80,7 @@ pub enum Then {
 /// Something that takes its time.
 #[derive(Debug)]
 pub enum Wait {
-    /// A change on its way to the disk.
+    /// A change on its way to the disk, or a message on its way from there.
     Durable(Pending),
     /// A password that has to be verified, which is slow.
     Verify(Verification),
@@ -89,7 +89,7 @@ pub enum Wait {
 /// How a wait ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The change is on the disk.
+    /// The change is on the disk, the message in memory.
     Durable,
     /// The store is gone, and with it the promise.
     Lost,
@@ -175,6 +175,7 @@ enum Slot {
 /// What the session does when a wait is over.
 enum Waiting {
     Reply { channel: u16, reply: Reply },
+    Get { channel: u16, get: Get },
     Login,
 }
 
@@ -302,6 +303,10 @@ impl Session {
                 (channel, Ok(Step::Next))
             }
             (Waiting::Reply { channel, .. }, _) => (channel, Err(store_lost())),
+            (Waiting::Get { channel, get }, Outcome::Durable) => {
+                (channel, self.get_again(channel, &get, now_ms))
+            }
+            (Waiting::Get { channel, .. }, _) => (channel, Err(store_lost())),
             (Waiting::Login, Outcome::Welcome(identity)) => (0, Ok(self.welcome(identity))),
             (Waiting::Login, Outcome::Refused(reason)) => (0, Ok(self.refuse_login(&reason))),
             (Waiting::Login, _) => (0, Err(store_lost())),

@@ -168,12 +168,15 @@ impl Bench {
         self.control.order(|orders| *orders = Orders::default());
         self.store.close();
         let options = Options { directory: self.directory.path().to_owned(), ..Options::default() };
-        let (_store, recovered) = Store::open(options, Events::default()).unwrap();
-        let entries = recovered.messages.get(&1);
-        entries
-            .map(|entries| entries.iter().map(|entry| entry.position).collect())
-            .unwrap_or_default()
+        let (store, _) = Store::open(options, Events::default()).unwrap();
+        positions(&store)
     }
+}
+
+fn positions(store: &Store) -> Vec<Position> {
+    let mut positions = Vec::new();
+    store.survey(1, &mut |survivor| positions.push(survivor.position)).unwrap();
+    positions
 }
 
 fn queue() -> Change {
@@ -373,8 +376,7 @@ fn an_index_that_fails_while_running_is_built_anew() {
     assert!(directory.path().join("index.broken-1").exists());
     committer.close().unwrap();
     drop((committer, lock));
-    let (_store, recovered) = Store::open(options, Events::default()).unwrap();
-    let positions: Vec<u64> = recovered.messages[&1].iter().map(|entry| entry.position).collect();
-    assert_eq!(positions, [4, 5]);
+    let (store, recovered) = Store::open(options, Events::default()).unwrap();
+    assert_eq!(positions(&store), [4, 5]);
     assert!(recovered.clean && recovered.notes.is_empty(), "{:?}", recovered.notes);
 }

@@ -14,6 +14,9 @@ use super::process::Process;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
+/// Brokers of this test crate keep as little of a queue in memory as can be.
+const PAGED_CRATE: &str = "paged";
+
 /// A Leveret process and its directory. Dropping it kills the process and removes the directory.
 pub struct Server {
     process: Process,
@@ -149,6 +152,9 @@ fn launch(directory: &Path, port: u16) -> (Process, u16) {
     command.arg("--listen").arg(format!("127.0.0.1:{port}"));
     command.arg("--data-dir").arg(directory.join("data"));
     command.arg("--config").arg(directory.join("broker.toml"));
+    if env!("CARGO_CRATE_NAME") == PAGED_CRATE {
+        command.env("LEVERET_STORE_QUEUE_WINDOW_MESSAGES", "2");
+    }
     let process = Process::spawn(command).expect("the built program starts");
     let Some(line) = process.line_with("for AMQP", START_LIMIT) else {
         panic!("the broker did not come up; its log:\n{}", process.output());
