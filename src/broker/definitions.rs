@@ -14,10 +14,10 @@ use super::exchange::{ExchangeSettings, Target};
 use super::exchanges::{self, RESERVED_PREFIX};
 use super::queue_handle::Lifetime;
 use super::resource::Resource;
-use super::{Broker, OpenError};
+use super::{Broker, OpenError, json};
 use crate::routing::Kind;
 use crate::store::{Change, DestinationKind, PermissionRecord, UserRecord, VhostRecord};
-use crate::wire::{Table, Value};
+use crate::wire::Table;
 
 /// The hashing algorithm that definitions may use.
 const SHA256: &str = "rabbit_password_hashing_sha256";
@@ -234,7 +234,7 @@ fn check(file: File) -> Result<Checked, String> {
             .into_iter()
             // Every queue is bound to the default exchange, in an export too.
             .filter(|binding| !binding.source.is_empty())
-            .map(|binding| Ok((table(&binding.arguments)?, binding)))
+            .map(|binding| Ok((json::from_json(&binding.arguments)?, binding)))
             .map(|pair: Result<_, String>| pair.map(|(arguments, binding)| (binding, arguments)))
             .collect::<Result<_, _>>()?,
     })
@@ -271,7 +271,7 @@ fn check_user(user: User) -> Result<UserRecord, String> {
 }
 
 fn check_exchange(exchange: Exchange) -> Result<(Exchange, ExchangeSettings), String> {
-    let arguments = table(&exchange.arguments)?;
+    let arguments = json::from_json(&exchange.arguments)?;
     let name = Resource::exchange(&exchange.name, &exchange.vhost);
     let Ok(kind) = exchange.kind.parse::<Kind>() else {
         return Err(format!("{name}: unknown exchange type '{}'", exchange.kind));
@@ -289,36 +289,12 @@ fn check_exchange(exchange: Exchange) -> Result<(Exchange, ExchangeSettings), St
 }
 
 fn check_queue(queue: Queue) -> Result<(Queue, QueueSettings), String> {
-    let arguments = table(&queue.arguments)?;
+    let arguments = json::from_json(&queue.arguments)?;
     let declared =
         DeclaredAs { durable: queue.durable, exclusive: false, auto_delete: queue.auto_delete };
     let name = Resource::queue(&queue.name, &queue.vhost);
     let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
     Ok((queue, settings))
-}
-
-fn table(arguments: &Map<String, Json>) -> Result<Table, String> {
-    arguments
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), argument(value)?)))
-        .collect::<Result<Vec<(String, Value)>, String>>()
-        .map(Table::from_iter)
-}
-
-/// An argument as a client would have sent it.
-fn argument(json: &Json) -> Result<Value, String> {
-    Ok(match json {
-        Json::Null => Value::Void,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => Value::I64(integer),
-            (None, Some(float)) => Value::F64(float),
-            (None, None) => return Err(format!("the number {number} is out of range")),
-        },
-        Json::String(text) => Value::LongStr(text.as_bytes().to_vec()),
-        Json::Array(values) => Value::Array(values.iter().map(argument).collect::<Result<_, _>>()?),
-        Json::Object(entries) => Value::Table(table(entries)?),
-    })
 }
 
 #[cfg(test)]

@@ -93,6 +93,7 @@ impl Client {
             compare(&current, &settings, &resource)?;
             return Ok(Pending::NONE);
         }
+        topology.expect_vhost(&self.vhost.name)?;
         if name.starts_with(RESERVED_PREFIX) {
             let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));
