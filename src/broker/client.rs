@@ -1,6 +1,6 @@
 //! One connection to the broker after its handshake: who it is, in which virtual host, and what it may do.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,7 @@ use super::vhost::Vhost;
 use super::{Broker, alarms};
 use crate::fault::Fault;
 use crate::outbox::Resume;
-use crate::wire::{Method, ReplyCode, Table, connection};
+use crate::wire::{FRAME_BYTES_MIN, Method, ReplyCode, Table, connection};
 
 /// The tag of users who may name somebody else in `user-id`, as in RabbitMQ.
 const IMPERSONATOR: &str = "impersonator";
@@ -50,6 +50,18 @@ pub struct Terms {
     pub heartbeat_s: u16,
     /// When it was opened, in milliseconds since the Unix epoch.
     pub connected_ms: u64,
+}
+
+impl Terms {
+    /// Those of somebody who has no connection.
+    pub const NONE: Self = Self {
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        mechanism: "",
+        channel_max: 1,
+        frame_bytes_max: FRAME_BYTES_MIN,
+        heartbeat_s: 0,
+        connected_ms: 0,
+    };
 }
 
 /// How an operator closes a connection.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::access::{self, RABBIT_SHA256_PREFIX};
+use super::access;
 use super::arguments::{self, DeclaredAs, QueueSettings};
 use super::exchange::{ExchangeSettings, Target};
 use super::exchanges::{self, RESERVED_PREFIX};
@@ -18,9 +18,6 @@ use super::{Broker, OpenError, json};
 use crate::routing::Kind;
 use crate::store::{Change, DestinationKind, PermissionRecord, UserRecord, VhostRecord};
 use crate::wire::Table;
-
-/// The hashing algorithm that definitions may use.
-const SHA256: &str = "rabbit_password_hashing_sha256";
 
 /// Sections that this broker does not act on; a file that uses them is refused rather than half understood.
 const REFUSED_SECTIONS: &[&str] = &["policies", "topic_permissions", "parameters"];
@@ -250,12 +247,8 @@ fn check_user(user: User) -> Result<UserRecord, String> {
         (Some(password), _) => {
             access::hash(password.as_bytes()).map_err(|error| format!("user '{name}': {error}"))?
         }
-        (None, Some(hash)) if hashing_algorithm.as_deref().unwrap_or(SHA256) == SHA256 => {
-            format!("{RABBIT_SHA256_PREFIX}{hash}")
-        }
-        (None, Some(_)) => {
-            return Err(format!("user '{name}': hashing_algorithm must be {SHA256}"));
-        }
+        (None, Some(hash)) => access::import_hash(&hash, hashing_algorithm.as_deref())
+            .map_err(|why| format!("user '{name}': {why}"))?,
         (None, None) => return Err(format!("user '{name}' has no password and no password_hash")),
     };
     let tags = match tags {

@@ -72,6 +72,11 @@ impl ExchangeHandle {
         }
     }
 
+    /// The broker's number for it.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The exchange's name; empty for the default exchange.
     pub fn name(&self) -> &Arc<str> {
         &self.name

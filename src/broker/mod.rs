@@ -20,6 +20,7 @@ mod effects;
 mod equivalence;
 mod exchange;
 mod exchanges;
+mod explain;
 mod json;
 mod listing;
 mod operator;
@@ -46,8 +47,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+pub use access::{
+    HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
+};
 pub use accounts::Put;
-pub use access::{HashError, RABBIT_SHA256_PREFIX, hash as hash_password, Identity, Login, Verification};
 pub use alarms::Shortage;
 pub use arguments::{EXPIRY_MS_MAX, QueueKind};
 pub use bindings::BindingRequest;
@@ -56,6 +59,7 @@ pub use consume::{Consume, Exclusivity};
 pub use departed::{BrokerTotals, ByKind};
 pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
 pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
+pub use explain::{Explained, Explanation};
 pub use json::{from_json as table_from_json, to_json as table_to_json};
 pub use listing::{
     BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,

@@ -1,7 +1,6 @@
 //! An operator: a user who works on the broker without an AMQP connection, as the management API does. What it does
 //! goes through the same functions, checks and permissions as what a client does.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -70,19 +69,11 @@ impl Broker {
     /// Connection 530 when there is no such virtual host or the user has no permission in it.
     pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Client, Fault> {
         let limits = Limits { bytes_max: usize::MAX, unacked_per_channel_max: usize::MAX };
-        let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         self.admit(NewClient {
             identity: Identity { user: Arc::clone(user) },
             vhost: vhost.to_owned(),
-            peer: nowhere,
-            terms: Terms {
-                local: nowhere,
-                mechanism: "",
-                channel_max: 1,
-                frame_bytes_max: FRAME_BYTES_MIN,
-                heartbeat_s: 0,
-                connected_ms: 0,
-            },
+            peer: Terms::NONE.local,
+            terms: Terms::NONE,
             name: format!("operator '{user}'"),
             capabilities: Capabilities::default(),
             client_properties: Table::default(),
@@ -124,7 +115,7 @@ impl Client {
     }
 
     /// Takes up to `count` ready messages from the head of a queue, and settles all of them alike once the last was
-    /// taken.
+    /// taken. It stops at the message with which their bodies pass `bytes_max`.
     ///
     /// # Errors
     /// Channel 403, 404 or 405.
@@ -132,6 +123,7 @@ impl Client {
         &self,
         queue: &str,
         count: usize,
+        bytes_max: usize,
         then: Settlement,
         now_ms: u64,
     ) -> Result<Vec<Fetched>, Fault> {
@@ -139,12 +131,14 @@ impl Client {
         let queue = self.queue(queue)?;
         let mut fetched = Vec::new();
         let mut positions: Vec<Position> = Vec::new();
-        while fetched.len() < count {
+        let mut bytes = 0;
+        while fetched.len() < count && bytes <= bytes_max {
             let got = self
                 .broker
                 .with_queue(&queue, now_ms, |state, fx| state.get(AckMode::Manual, now_ms, fx));
             let Some(got) = got else { break };
             positions.push(got.entry.position);
+            bytes += got.entry.message.body().len();
             fetched.push(Fetched {
                 message: as_delivered(&queue, &got.entry),
                 redelivered: got.entry.redelivered,
@@ -155,18 +149,25 @@ impl Client {
         Ok(fetched)
     }
 
-    /// Looks at up to `count` ready messages from the head of a queue. Nothing changes by it.
+    /// Looks at up to `count` ready messages from the head of a queue, and answers how many are ready in all. It
+    /// stops at the message with which their bodies pass `bytes_max`. Nothing changes by it.
     ///
     /// # Errors
     /// Channel 403, 404 or 405.
-    pub fn peek(&self, queue: &str, count: usize) -> Result<Vec<Peeked>, Fault> {
+    pub fn peek(
+        &self,
+        queue: &str,
+        count: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Peeked>, u64), Fault> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
-        let entries = queue.read(|state| state.peek(count));
+        let (entries, ready) =
+            queue.read(|state| (state.peek(count, bytes_max), state.counts().ready));
         let peeked = entries.iter().map(|entry| Peeked {
             message: as_delivered(&queue, entry),
             redelivered: entry.redelivered,
         });
-        Ok(peeked.collect())
+        Ok((peeked.collect(), ready))
     }
 }

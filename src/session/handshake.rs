@@ -61,11 +61,7 @@ impl Session {
         Step::Refuse
     }
 
-    pub(super) fn handshake_frame(
-        &mut self,
-        frame: Frame<'_>,
-        now_ms: u64,
-    ) -> Result<Step, Fault> {
+    pub(super) fn handshake_frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Step, Fault> {
         let method = match frame {
             Frame::Heartbeat { .. } => return Ok(Step::Next),
             Frame::Method { channel: 0, method } => method,

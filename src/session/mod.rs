@@ -34,6 +34,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 pub use self::peer::Peer;
+pub use self::properties::{Read, Sender, read as read_properties};
 
 use self::channel::Channel;
 use self::handshake::Applicant;

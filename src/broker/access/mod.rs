@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use login::{Identity, Login, Verification};
-pub use password::{HashError, RABBIT_SHA256_PREFIX, hash};
+pub use password::{HashError, hash, import_hash, shown_hash};
 pub use permission::{Action, Permission};
 
 use login::LoginCache;
