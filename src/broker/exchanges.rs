@@ -19,7 +19,7 @@ use crate::wire::{ReplyCode, Table};
 pub(super) const RESERVED_PREFIX: &str = "amq.";
 
 /// Exchanges that every virtual host has from its beginning.
-const PREDECLARED: &[(&str, Kind, Internal)] = &[
+pub(super) const PREDECLARED: &[(&str, Kind, Internal)] = &[
     ("", Kind::Direct, Internal::No),
     ("amq.direct", Kind::Direct, Internal::No),
     ("amq.fanout", Kind::Fanout, Internal::No),
@@ -29,8 +29,9 @@ const PREDECLARED: &[(&str, Kind, Internal)] = &[
     ("amq.rabbitmq.trace", Kind::Topic, Internal::Yes),
 ];
 
+/// Whether clients may not publish to an exchange.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Internal {
+pub(super) enum Internal {
     No,
     Yes,
 }

@@ -59,7 +59,7 @@ struct Api {
     /// The address of this API.
     http: SocketAddr,
     began: Instant,
-    began_ms: u64,
+
     /// `leveret@HOST`, which is the cluster's name too.
     node: String,
     rates: Mutex<Rates>,
@@ -73,7 +73,7 @@ impl Api {
             amqp,
             http,
             began: Instant::now(),
-            began_ms: clock::now_ms(),
+
             node: format!("leveret@{}", host.nodename().to_string_lossy()),
             rates: Mutex::default(),
         }
