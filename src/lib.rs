@@ -5,6 +5,7 @@ pub mod bench;
 pub mod broker;
 pub mod config;
 pub mod fault;
+pub mod management;
 pub mod message;
 pub mod net;
 pub mod outbox;

@@ -48,6 +48,15 @@ pub(super) struct CommandLine {
     #[arg(long, value_name = "HOST:PORT", global = true, value_parser = NonEmptyStringValueParser::new())]
     listen: Option<String>,
 
+    /// Listen here for the management API and metrics, or nowhere when it says off [default: 127.0.0.1:15672]
+    #[arg(
+        long,
+        value_name = "HOST:PORT|off",
+        global = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    management_listen: Option<String>,
+
     /// What to do; to serve, when nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -88,6 +97,7 @@ impl CommandLine {
             config: self.config.clone(),
             data_dir: self.data_dir.clone(),
             listen: self.listen.clone(),
+            management_listen: self.management_listen.clone(),
         }
     }
 }

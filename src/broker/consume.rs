@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Broker;
 use super::access::Action;
 use super::client::Client;
 use super::paging;
@@ -12,7 +13,7 @@ use super::resource::Resource;
 use super::subscriber::{Consumer, Subscription};
 use crate::fault::Fault;
 use crate::outbox::{Acks, ChannelKey, Delivery};
-use crate::queue::{self, AckMode, Fetched, SubscribeError};
+use crate::queue::{self, AckMode, Fetched, Got, SubscribeError};
 use crate::wire::{Method, ReplyCode, Table, basic};
 
 pub use crate::queue::Exclusivity;
@@ -44,6 +45,27 @@ pub enum Fetch {
     Later(Pending),
 }
 
+/// What fetching from a queue's head found.
+pub(super) enum Head {
+    /// A message.
+    Got(Got),
+    /// One that has to be read from the journal first; it is to be tried again when this is done.
+    Later(Pending),
+    /// Nothing.
+    Empty,
+}
+
+impl Broker {
+    /// Takes the message at the head of a queue.
+    pub(super) fn take_head(&self, queue: &QueueRef, acks: AckMode, now_ms: u64) -> Head {
+        self.with_queue(queue, now_ms, |state, fx| match state.get(acks, now_ms, fx) {
+            Fetched::Got(got) => Head::Got(got),
+            Fetched::Later => Head::Later(paging::wait_for_arrival(queue)),
+            Fetched::Empty => Head::Empty,
+        })
+    }
+}
+
 impl Client {
     /// Subscribes a consumer that gets nothing until [`Client::start`].
     ///
@@ -61,6 +83,8 @@ impl Client {
         let queue = self.queue(consume.queue)?;
         let consumer = Consumer(Arc::new(Subscription {
             id: self.broker.next_consumer_id(),
+            client: self.id,
+            arguments: consume.arguments.clone(),
             tag: Arc::from(consume.tag),
             key,
             acks: consume.acks,
@@ -82,7 +106,10 @@ impl Client {
             .broker
             .with_queue(&queue, now_ms, |state, fx| state.subscribe(subscription, now_ms, fx));
         match subscribed {
-            Ok(()) => Ok(consumer),
+            Ok(()) => {
+                self.outbox.note_consumer(key);
+                Ok(consumer)
+            }
             Err(SubscribeError::Closed) => Err(name.not_found()),
             Err(SubscribeError::ExclusiveInUse) => {
                 let text = format!("{name} in exclusive use");
@@ -110,9 +137,13 @@ impl Client {
     fn unsubscribe(&self, consumer: &Consumer, now_ms: u64) -> bool {
         let subscription = &consumer.0;
         subscription.live.store(false, Ordering::Release);
-        self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
+        let left = self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
             state.unsubscribe(subscription.id, now_ms, fx)
-        })
+        });
+        if left {
+            self.outbox.forget_consumer(subscription.key);
+        }
+        left
     }
 
     /// Deletes an auto-delete queue whose last consumer has left.
@@ -137,15 +168,11 @@ impl Client {
     ) -> Result<Fetch, Fault> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
-        let (fetched, arrival) = self.broker.with_queue(&queue, now_ms, |state, fx| {
-            let fetched = state.get(ack_mode(acks), now_ms, fx);
-            let is_late = matches!(fetched, Fetched::Later);
-            (fetched, is_late.then(|| paging::wait_for_arrival(&queue)))
-        });
-        let got = match (fetched, arrival) {
-            (Fetched::Got(got), _) => got,
-            (Fetched::Later, Some(arrival)) => return Ok(Fetch::Later(arrival)),
-            _ => {
+        let got = match self.broker.take_head(&queue, ack_mode(acks), now_ms) {
+            Head::Got(got) => got,
+            Head::Later(arrival) => return Ok(Fetch::Later(arrival)),
+            Head::Empty => {
+                self.outbox.note_empty(key);
                 self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
                 return Ok(Fetch::Answered);
             }

@@ -45,6 +45,11 @@ impl Lane {
         self.front.is_empty() && self.is_shallow()
     }
 
+    /// What is delivered next, in memory.
+    pub(super) fn front(&self) -> &Line {
+        &self.front
+    }
+
     /// Whether all of it is in the front line.
     pub(super) fn is_shallow(&self) -> bool {
         self.spans.is_empty() && self.tail.is_empty()

@@ -75,6 +75,16 @@ impl Line {
         self.line.back().map(Slot::position).max(aside)
     }
 
+    /// The entries of the line, in order of position.
+    pub(super) fn line(&self) -> impl Iterator<Item = &Entry> {
+        self.line.iter().filter_map(Slot::held)
+    }
+
+    /// The entries beside the line, in order of position.
+    pub(super) fn aside(&self) -> impl Iterator<Item = &Entry> {
+        self.aside.values()
+    }
+
     /// The entries, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.line.iter().filter_map(Slot::held).chain(self.aside.values())

@@ -200,6 +200,11 @@ impl Ready {
         line.into_iter().chain(span).map(|mark| mark.at_ms).min()
     }
 
+    /// By priority, the lowest first.
+    pub(super) fn lanes(&self) -> impl DoubleEndedIterator<Item = &Lane> {
+        self.lanes.iter()
+    }
+
     /// When the oldest message at the head of a priority was accepted, in Unix milliseconds.
     pub(super) fn oldest_accepted_ms(&self) -> Option<u64> {
         self.lanes.iter().filter_map(Lane::accepted_ms).min()

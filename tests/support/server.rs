@@ -150,6 +150,7 @@ fn launch(directory: &Path, port: u16) -> (Process, u16) {
     let mut command = program();
     command.current_dir(directory).arg("serve");
     command.arg("--listen").arg(format!("127.0.0.1:{port}"));
+    command.arg("--management-listen").arg("off");
     command.arg("--data-dir").arg(directory.join("data"));
     command.arg("--config").arg(directory.join("broker.toml"));
     if env!("CARGO_CRATE_NAME") == PAGED_CRATE {
