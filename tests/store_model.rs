@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use leveret::store::{Change, Operation, Recovered, Store};
+use leveret::store::{Change, Operation, Recovered, Run, Store};
 use proptest::prelude::*;
 use store_support::*;
 use tempfile::{TempDir, tempdir};
@@ -95,7 +95,11 @@ impl Model {
                 let keep = queue.messages.len().saturating_sub(2);
                 let gone: Vec<u64> = queue.messages.keys().copied().take(keep).collect();
                 queue.messages.retain(|position, _| !gone.contains(position));
-                vec![settle(queue.id, &gone)]
+                let (Some(first), Some(last)) = (gone.first(), gone.last()) else {
+                    return Vec::new();
+                };
+                let run = Run { first: *first, count: last - first + 1 };
+                vec![Operation::SettleRuns { queue: queue.id, runs: vec![run] }]
             }
             Step::DeleteQueue { queue } => {
                 let Some(ModelQueue { id, .. }) = self.queues.remove(queue) else {

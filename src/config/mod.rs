@@ -206,7 +206,7 @@ impl Default for Store {
             segment_bytes_max: 64 * MIB,
             checkpoint_bytes: 256 * MIB,
             checkpoint_ms: 60_000,
-            inbox_bytes_max: 67_108_864,
+            inbox_bytes_max: 16_777_216,
             index_cache_bytes: 16 * MIB,
             queue_window_messages: 2_048,
             queue_window_bytes: 2_097_152,

@@ -84,13 +84,16 @@ impl<R: Receiver> Queue<R> {
         self.drop_excess(fx);
     }
 
-    /// Drops from the head until the ready messages are within the limits. When the head is not in memory, or a
-    /// consumer waits for it, this goes on once it has arrived.
+    /// Drops from the head until the ready messages are within the limits. When the head is not in memory, when a
+    /// consumer waits for it, or when something that has expired is counted still, this goes on upon arrival.
     pub(super) fn drop_excess(&mut self, fx: &mut Effects<R>) {
         if self.options.overflow != Overflow::DropHead {
             return;
         }
-        while self.is_over(self.ready.len(), self.ready.bytes()) && !self.is_stalled() {
+        while self.is_over(self.ready.len(), self.ready.bytes()) {
+            if self.is_stalled() || self.ready.is_recalling() {
+                break;
+            }
             let Some(entry) = self.ready.pop_least() else { break };
             self.bury(entry, Reason::MaxLength, fx);
         }

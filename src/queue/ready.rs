@@ -32,6 +32,8 @@ pub(super) struct Ready {
     window: Option<Window>,
     /// Spans that were asked for.
     coming: usize,
+    /// How many of them may have entries that have expired.
+    recalled: usize,
     last_span: u64,
     leaving: Vec<Ticket>,
     wanted: Vec<Wanted>,
@@ -59,6 +61,7 @@ impl Ready {
             span_schedule: Schedule::default(),
             window,
             coming: 0,
+            recalled: 0,
             last_span: 0,
             leaving: Vec::new(),
             wanted: Vec::new(),
@@ -182,11 +185,16 @@ impl Ready {
                 let taken = span.take_due(now_ms);
                 taken.iter().for_each(|entry| self.uncount(entry));
                 due.extend(taken);
-                self.call(ticket);
+                self.recall(ticket);
                 self.review(ticket, now_ms);
             }
         }
         due
+    }
+
+    /// Whether some of what is counted may have expired, and will be taken out as soon as it has arrived.
+    pub(super) fn is_recalling(&self) -> bool {
+        self.recalled > 0
     }
 
     /// When the next entry expires, or earlier if that entry has left meanwhile.
@@ -223,6 +231,7 @@ impl Ready {
         self.spans_expiring = 0;
         self.span_schedule.clear();
         self.coming = 0;
+        self.recalled = 0;
         self.leaving.clear();
         self.wanted.clear();
     }
@@ -365,6 +374,8 @@ impl Ready {
                 let positions = absent.positions.positions();
                 span.rest = Rest::Coming(absent);
                 let due_ms = std::mem::replace(&mut span.due_ms, NEVER_MS);
+                span.recalled = due_ms != NEVER_MS;
+                self.recalled += usize::from(due_ms != NEVER_MS);
                 self.spans_expiring -= usize::from(due_ms != NEVER_MS);
                 self.coming += 1;
                 self.wanted.push(Wanted { ticket, positions });
@@ -373,11 +384,24 @@ impl Ready {
         }
     }
 
+    /// Asks for a span because entries in it have expired.
+    fn recall(&mut self, ticket: Ticket) {
+        self.call(ticket);
+        if let Some(span) = self.span_mut(ticket)
+            && matches!(span.rest, Rest::Coming(_))
+            && !std::mem::replace(&mut span.recalled, true)
+        {
+            self.recalled += 1;
+        }
+    }
+
     /// Ends the wait for a span that is still there.
     fn take_coming(&mut self, ticket: Ticket) -> Option<Absent> {
         let span = self.span_mut(ticket)?;
         match std::mem::replace(&mut span.rest, Rest::Nothing) {
             Rest::Coming(absent) => {
+                let recalled = std::mem::take(&mut span.recalled);
+                self.recalled -= usize::from(recalled);
                 self.coming -= 1;
                 Some(absent)
             }

@@ -17,6 +17,8 @@ pub(super) struct Span {
     pub(super) here: Line,
     /// Everything else.
     pub(super) rest: Rest,
+    /// It was asked for and may have entries that have expired.
+    pub(super) recalled: bool,
     /// When it has to be looked at because entries expire.
     pub(super) due_ms: u64,
     /// When its first message was accepted, in Unix milliseconds.
@@ -55,6 +57,7 @@ impl Span {
             accepted_ms: head.map_or(0, |entry| entry.message.facts().accepted_ms),
             here: Line::default(),
             rest: Rest::Nothing,
+            recalled: false,
             due_ms: NEVER_MS,
         };
         if line.iter().any(can_leave) {
@@ -74,6 +77,7 @@ impl Span {
             accepted_ms,
             here: Line::default(),
             rest: Rest::Away(Absent::default()),
+            recalled: false,
             due_ms: NEVER_MS,
         }
     }

@@ -66,6 +66,7 @@ struct Rig {
     last: Position,
     /// Durable messages as a journal would give them back.
     journal: HashMap<Position, (Arc<Message>, u32)>,
+    something_arrived: bool,
 }
 
 const ROOMY: usize = usize::MAX;
@@ -80,6 +81,7 @@ impl Rig {
             now_ms,
             last: 0,
             journal: HashMap::new(),
+            something_arrived: false,
         }
     }
 
@@ -178,6 +180,7 @@ impl Rig {
 
     /// What the journal has of something wanted arrives. Answers how much of it is lost.
     fn bring(&mut self, wanted: Wanted) -> u64 {
+        self.something_arrived = true;
         for (position, returns) in &self.fx.returned {
             if let Some(kept) = self.journal.get_mut(position) {
                 kept.1 = *returns;

@@ -18,7 +18,7 @@ use super::operation::{Place, Position, QueueId, Run};
 use super::reader::Survivor;
 
 /// When the chunks in memory take more than this, it is time for a checkpoint.
-const CHANGED_BYTES_MAX: usize = 8 << 20;
+const CHANGED_BYTES_MAX: usize = 16 << 20;
 
 /// What a chunk in memory takes beside its content.
 const CHUNK_OVERHEAD_BYTES: usize = 96;

@@ -5,9 +5,10 @@
 //! ```text
 //! append ──► inbox ──► committer ──► journal (segments) ──► fdatasync ──► done
 //!                          │ checkpoints: by bytes, by time, at the end
-//!                          ├──► index (sled): topology, live positions, mark
+//!                          ├──► index (sled): topology, live positions, mark ◄── ledger: what changed since
 //!                          ├──► definitions.json: the topology again
 //!                          └──► segments without live messages are deleted
+//! read ──► requests ──► reader: where by the ledger, what from the segments ──► done
 //! ```
 //!
 //! # On the disk
@@ -18,9 +19,9 @@
 //! # What damage does
 //!
 //! A torn tail is cut. A damaged record elsewhere costs what it held, and nothing else. A message whose
-//! record is damaged or missing is dropped. An index that cannot be used is moved to `index.broken-N`
+//! record is missing is dropped at the start; one whose record is damaged when it is read. An index that cannot be used is moved to `index.broken-N`
 //! and rebuilt; messages that were already settled may then come back. Each is told in
-//! `Recovered::notes`. A failing write or sync poisons the store: whoever waits is told `Lost`, and
+//! `Recovered::notes`, or logged where it is met later. A failing write or sync poisons the store: whoever waits is told `Lost`, and
 //! nothing more is written. A full disk is waited for.
 
 mod checkpoint;

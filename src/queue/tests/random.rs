@@ -293,7 +293,8 @@ impl Pair {
     }
 
     fn compare(&mut self) {
-        if self.rig.page() {
+        self.rig.page();
+        if std::mem::take(&mut self.rig.something_arrived) {
             // Whatever arrives is looked through for what has expired.
             self.model.expire(self.rig.now_ms);
         }
