@@ -97,6 +97,9 @@ struct Chunk {
     indexed: bool,
 }
 
+/// A live message, and where it stands.
+pub(super) type Standing = (Place, Entry);
+
 /// What of a segment is alive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
@@ -422,7 +425,7 @@ impl Ledger {
         is_wanted: &dyn Fn(Location, u32) -> bool,
         from: ChunkKey,
         count_max: usize,
-    ) -> Result<(Vec<(Place, Entry)>, Option<ChunkKey>), IndexError> {
+    ) -> Result<(Vec<Standing>, Option<ChunkKey>), IndexError> {
         let mut found = Vec::new();
         let mut scanned = 0;
         let mut ids: Vec<QueueId> = self.queue_ids().filter(|queue| *queue >= from.0).collect();
