@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::bench::BenchCommand;
 use crate::config::Overrides;
 
 const EXAMPLES: &str = "\
@@ -66,6 +67,9 @@ pub(super) enum Command {
         #[arg(long, value_name = "FORMAT")]
         format: Option<Format>,
     },
+    /// Load a broker, this or any other that speaks AMQP 0-9-1, and measure it
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 /// How the effective configuration is printed.

@@ -34,6 +34,7 @@ pub fn run<E: Display>(
     let outcome = match line.command {
         None | Some(Command::Serve) => run_broker(&overrides, serve),
         Some(Command::CheckConfig { format }) => check_config::check_config(&overrides, format),
+        Some(Command::Bench(command)) => crate::bench::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
