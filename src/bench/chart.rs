@@ -26,7 +26,9 @@ pub(super) fn svg(comparison: &Comparison) -> String {
     let mut x = LEFT;
     for (place, name) in comparison.targets.iter().enumerate() {
         let colour = COLOURS[place % COLOURS.len()];
-        out.push_str(&format!("<rect x=\"{x}\" y=\"14\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n"));
+        out.push_str(&format!(
+            "<rect x=\"{x}\" y=\"14\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n"
+        ));
         out.push_str(&text(x + 18, 24, "start", &escaped(name)));
         x += 40 + 8 * name.chars().count() as u32;
     }
@@ -55,7 +57,9 @@ pub(super) fn svg(comparison: &Comparison) -> String {
 }
 
 fn text(x: u32, y: u32, anchor: &str, content: &str) -> String {
-    format!("<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"#111827\">{content}</text>\n")
+    format!(
+        "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"#111827\">{content}</text>\n"
+    )
 }
 
 fn escaped(text: &str) -> String {

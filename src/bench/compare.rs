@@ -62,7 +62,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), String> {
                 let sample = one(scenario, target, time, &interrupt, &mut progress)
                     .map_err(|trouble| format!("{title}{}", trouble.text))?;
                 let Some((sample, cores)) = sample else { break 'all };
-                eprintln!("{title}{} (generator: {cores:.1} cores)", shown(&sample));
+                eprintln!("{title}{} (generator: {cores:.2} cores)", shown(&sample));
                 comparison.add(scenario, &target.name, sample);
             }
         }

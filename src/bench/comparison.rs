@@ -119,10 +119,8 @@ impl Comparison {
     /// The results, scenario by scenario.
     pub fn rows(&self) -> Vec<Row> {
         let rows = self.rows.iter().map(|(scenario, samples)| {
-            let targets: BTreeMap<String, Figures> = samples
-                .iter()
-                .map(|(name, samples)| (name.clone(), summed_up(samples)))
-                .collect();
+            let targets: BTreeMap<String, Figures> =
+                samples.iter().map(|(name, samples)| (name.clone(), summed_up(samples))).collect();
             let first = self.targets.first().and_then(|name| targets.get(name));
             let others = self.targets.iter().skip(1);
             let ratio = others.filter_map(|name| {
@@ -157,9 +155,10 @@ impl Comparison {
         head.extend(self.targets.iter().skip(1).map(|name| format!("ratio to {name}")));
         let mut lines = vec![head];
         for row in self.rows() {
-            let figures = self.targets.iter().map(|name| {
-                row.targets.get(name).map_or_else(|| "-".to_owned(), Figures::shown)
-            });
+            let figures = self
+                .targets
+                .iter()
+                .map(|name| row.targets.get(name).map_or_else(|| "-".to_owned(), Figures::shown));
             let ratios = self.targets.iter().skip(1).map(|name| {
                 let of = if row.unit == "ms" { " (p99)" } else { "" };
                 match row.ratio.get(name) {

@@ -159,10 +159,7 @@ impl Connection {
 
     /// Writes what waits, and reads until `pick` finds something. Methods behind the one that it was found in are
     /// kept for the next call.
-    pub fn answer<T>(
-        &mut self,
-        pick: impl FnMut(&Method<'_>) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    pub fn answer<T>(&mut self, pick: impl FnMut(&Method<'_>) -> Option<T>) -> Result<T, Trouble> {
         let mut awaiting = Awaiting { pick, found: None };
         let end = Instant::now() + ANSWER_MAX;
         loop {
@@ -200,12 +197,8 @@ impl Connection {
 
     /// Ends the connection in good order, if the broker agrees soon; else it just ends.
     pub fn close(mut self) {
-        let close = connection::Close {
-            reply_code: 200,
-            reply_text: "goodbye",
-            class_id: 0,
-            method_id: 0,
-        };
+        let close =
+            connection::Close { reply_code: 200, reply_text: "goodbye", class_id: 0, method_id: 0 };
         self.post(0, &Method::ConnectionClose(close));
         let end = Instant::now() + CLOSE_MAX;
         let mut closed = Closed(false);
@@ -215,7 +208,8 @@ impl Connection {
                 let used = self.scanner.scan(self.link.unread(), &mut closed)?;
                 self.link.used(used);
                 if !closed.0 {
-                    self.link.wait(Interest::Read, end.saturating_duration_since(Instant::now()))?;
+                    self.link
+                        .wait(Interest::Read, end.saturating_duration_since(Instant::now()))?;
                     self.link.fill()?;
                 }
                 Ok(())
@@ -254,10 +248,8 @@ impl<T, P: FnMut(&Method<'_>) -> Option<T>> Sink for Awaiting<T, P> {
     fn delivered(&mut self, _: u16, _: u64, _: BodyHead) {}
 
     fn settled(&mut self, settlement: Settlement) -> Result<(), Trouble> {
-        let ack = crate::wire::basic::Ack {
-            delivery_tag: settlement.tag,
-            multiple: settlement.multiple,
-        };
+        let ack =
+            crate::wire::basic::Ack { delivery_tag: settlement.tag, multiple: settlement.multiple };
         self.method(settlement.channel, &Method::BasicAck(ack))
     }
 

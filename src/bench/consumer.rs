@@ -16,9 +16,8 @@ use crate::wire::{FRAME_END, FRAME_METHOD, Method, Table, basic};
 const ACK_TAG_AT: usize = 11;
 
 /// An acknowledgement of one message: type, channel, size, class, method, tag, bits, end.
-const ACK_FRAME: [u8; 21] = [
-    FRAME_METHOD, 0, 0, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0, FRAME_END,
-];
+const ACK_FRAME: [u8; 21] =
+    [FRAME_METHOD, 0, 0, 0, 0, 0, 13, 0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0, FRAME_END];
 
 /// A connection that consumes.
 pub(super) struct Consumer<'a> {
@@ -46,11 +45,8 @@ impl<'a> Consumer<'a> {
         let mut connection = Connection::open(uri, opening)?;
         if load.prefetch > 0 && load.acks != Acks::Automatic {
             for channel in 1..=channels {
-                let qos = basic::Qos {
-                    prefetch_size: 0,
-                    prefetch_count: load.prefetch,
-                    global: false,
-                };
+                let qos =
+                    basic::Qos { prefetch_size: 0, prefetch_count: load.prefetch, global: false };
                 connection.call(channel, &Method::BasicQos(qos), |method| {
                     matches!(method, Method::BasicQosOk(_)).then_some(())
                 })?;

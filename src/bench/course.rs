@@ -168,8 +168,7 @@ impl Course {
 
     /// How far everybody has come.
     pub fn snapshot(&self) -> Snapshot {
-        let mut all =
-            Snapshot { at: now_ns(), processor: processor_ns(), ..Snapshot::default() };
+        let mut all = Snapshot { at: now_ns(), processor: processor_ns(), ..Snapshot::default() };
         for tally in &self.tallies {
             all.published = all.published.and(&tally.published);
             all.confirmed = all.confirmed.and(&tally.confirmed);

@@ -166,7 +166,9 @@ impl Link {
         let Some(interval) = interval else { return Ok(()) };
         if self.heard_at.elapsed() > interval * 2 {
             let seconds = self.heard_at.elapsed().as_secs();
-            return Err(format!("the broker has sent nothing for {seconds} s, no heartbeat either"));
+            return Err(format!(
+                "the broker has sent nothing for {seconds} s, no heartbeat either"
+            ));
         }
         if self.said_at.elapsed() > interval / 2 && self.output.is_empty() {
             wire::encode_heartbeat(&mut self.output);

@@ -17,11 +17,6 @@ pub(super) struct Outstanding {
 }
 
 impl Outstanding {
-    /// How many are not yet settled.
-    pub fn count(&self) -> u64 {
-        self.open
-    }
-
     /// Notes messages that were sent at a time in nanoseconds.
     pub fn sent(&mut self, count: usize, at: u64) {
         self.sent_at.extend(std::iter::repeat_n(at, count));
@@ -87,7 +82,7 @@ mod tests {
         let mut check = |tag, multiple, expected: &[u64], left| {
             let mut times = Vec::new();
             let count = outstanding.settle(tag, multiple, |at| times.push(at)).unwrap();
-            assert_eq!((times.as_slice(), outstanding.count()), (expected, left), "{tag}");
+            assert_eq!((times.as_slice(), outstanding.open), (expected, left), "{tag}");
             assert_eq!(count as usize, expected.len());
         };
         check(2, false, &[10], 5);

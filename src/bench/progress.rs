@@ -25,23 +25,19 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// On standard error, one line or many.
-    pub fn shown() -> Self {
-        let place =
-            if std::io::stderr().is_terminal() { Place::Terminal } else { Place::Lines };
-        Self::at(place)
+    /// On standard error, one line or many; nowhere when the user wants it quiet.
+    pub fn for_quiet(quiet: bool) -> Self {
+        Self::at(match quiet {
+            true => Place::Nowhere,
+            false if std::io::stderr().is_terminal() => Place::Terminal,
+            false => Place::Lines,
+        })
     }
 
     /// On a terminal only: a log gets a line from somebody else when a run is over.
     pub fn shown_on_terminal() -> Self {
-        let place =
-            if std::io::stderr().is_terminal() { Place::Terminal } else { Place::Nowhere };
+        let place = if std::io::stderr().is_terminal() { Place::Terminal } else { Place::Nowhere };
         Self::at(place)
-    }
-
-    /// Nowhere.
-    pub fn hidden() -> Self {
-        Self::at(Place::Nowhere)
     }
 
     fn at(place: Place) -> Self {

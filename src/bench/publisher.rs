@@ -95,15 +95,16 @@ impl<'a> Publisher<'a> {
             }
         }
         let publishers = load.publishers as u64;
-        let left = load.end.messages.map(|all| {
-            all / publishers + u64::from((number as u64) < all % publishers)
-        });
-        let pace = load.rate.map(|rate| Pace {
-            began: 0,
-            interval_ns: 1e9 * publishers as f64 / rate,
-        });
+        let left = load
+            .end
+            .messages
+            .map(|all| all / publishers + u64::from((number as u64) < all % publishers));
+        let pace =
+            load.rate.map(|rate| Pace { began: 0, interval_ns: 1e9 * publishers as f64 / rate });
         let answers = Answers {
-            outstanding: std::iter::repeat_with(Outstanding::default).take(channels.into()).collect(),
+            outstanding: std::iter::repeat_with(Outstanding::default)
+                .take(channels.into())
+                .collect(),
             unconfirmed: 0,
             confirmed: 0,
             blocked: false,
@@ -115,7 +116,16 @@ impl<'a> Publisher<'a> {
         let (window, timed) = (load.window, load.timed);
         let (sent, held_back) = (0, false);
         Ok(Self {
-            connection, templates, answers, course, window, pace, left, sent, held_back, timed,
+            connection,
+            templates,
+            answers,
+            course,
+            window,
+            pace,
+            left,
+            sent,
+            held_back,
+            timed,
         })
     }
 
@@ -264,10 +274,7 @@ impl<'a> Publisher<'a> {
     /// Waits for what is unconfirmed.
     fn drain(&mut self) -> Result<(), Trouble> {
         let end = now_ns() + DRAIN_NS_MAX;
-        while self.answers.unconfirmed > 0
-            && now_ns() < end
-            && self.course.trouble().is_none()
-        {
+        while self.answers.unconfirmed > 0 && now_ns() < end && self.course.trouble().is_none() {
             self.listen(Interest::Read, TICK)?;
         }
         Ok(())

@@ -71,8 +71,8 @@ pub(super) fn run(load: &Load, surroundings: Surroundings<'_>) -> Result<Measure
         let mut publishers: Vec<Handle<'_>> = Vec::new();
         for number in 0..load.consumers {
             let work = move || {
-                let outcome = Consumer::open(uri, load, number, run, course)
-                    .and_then(Consumer::run);
+                let outcome =
+                    Consumer::open(uri, load, number, run, course).and_then(Consumer::run);
                 noted(outcome, course)
             };
             let worker = thread::Builder::new().stack_size(STACK_BYTES);
@@ -83,8 +83,8 @@ pub(super) fn run(load: &Load, surroundings: Surroundings<'_>) -> Result<Measure
         }
         for number in 0..load.publishers {
             let work = move || {
-                let outcome = Publisher::open(uri, load, number, run, course)
-                    .and_then(Publisher::run);
+                let outcome =
+                    Publisher::open(uri, load, number, run, course).and_then(Publisher::run);
                 noted(outcome, course)
             };
             let worker = thread::Builder::new().stack_size(STACK_BYTES);

@@ -146,7 +146,8 @@ fn delete_exchange(connection: &mut Connection, name: &str) -> Result<(), Troubl
     })
 }
 
-fn declare_queue(connection: &mut Connection, queue: &Queue) -> Result<(), Trouble> {
+/// Declares a queue.
+pub(super) fn declare_queue(connection: &mut Connection, queue: &Queue) -> Result<(), Trouble> {
     let declare = queue::Declare {
         queue: &queue.name,
         passive: false,
@@ -163,8 +164,7 @@ fn declare_queue(connection: &mut Connection, queue: &Queue) -> Result<(), Troub
 
 /// Deletes a queue with what is in it; that there is none is fine.
 pub(super) fn delete_queue(connection: &mut Connection, name: &str) -> Result<(), Trouble> {
-    let delete =
-        queue::Delete { queue: name, if_unused: false, if_empty: false, no_wait: false };
+    let delete = queue::Delete { queue: name, if_unused: false, if_empty: false, no_wait: false };
     connection.call(CHANNEL, &Method::QueueDelete(delete), |method| {
         matches!(method, Method::QueueDeleteOk(_)).then_some(())
     })

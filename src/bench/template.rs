@@ -90,8 +90,7 @@ impl Template {
                 wire::encode_content(&mut bytes, channel, class_id, &properties, &body, most);
                 ends.push(bytes.len());
                 let body_at = header_at + header_bytes + wire::FRAME_OVERHEAD_BYTES - 1;
-                body_to_end =
-                    (body.len() >= STAMPED_BYTES_MIN).then(|| bytes.len() - body_at);
+                body_to_end = (body.len() >= STAMPED_BYTES_MIN).then(|| bytes.len() - body_at);
                 if bytes.len() > ROUND_BYTES_MAX && pattern.keys.len() > 1 {
                     return Err(format!(
                         "{} routing keys with bodies of {} bytes take too much memory; \
@@ -136,9 +135,8 @@ impl Template {
 #[inline]
 pub(super) fn stamp_of(head: &[u8; STAMPED_BYTES_MIN], run: u64) -> Option<u64> {
     let (stamp, of_run) = head.split_at(STAMP_BYTES);
-    (of_run == run.to_be_bytes()).then(|| {
-        stamp.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte))
-    })
+    (of_run == run.to_be_bytes())
+        .then(|| stamp.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte)))
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ impl Trouble {
             Method::ChannelClose(close) => ("channel", close.reply_code, close.reply_text),
             _ => return None,
         };
-        Some(Self { code: Some(code), text: format!("the broker closed the {what}: {code} {text}") })
+        Some(Self {
+            code: Some(code),
+            text: format!("the broker closed the {what}: {code} {text}"),
+        })
     }
 }
 
