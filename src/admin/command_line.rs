@@ -78,7 +78,7 @@ pub(super) enum Command {
     },
     /// Load a broker, this or any other that speaks AMQP 0-9-1, and measure it
     #[command(subcommand)]
-    Bench(BenchCommand),
+    Bench(Box<BenchCommand>),
 }
 
 /// How the effective configuration is printed.

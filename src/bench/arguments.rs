@@ -203,7 +203,7 @@ pub struct BacklogArguments {
 #[derive(Debug, Args)]
 pub struct CompareArguments {
     /// A broker and its name in the results; at least one, the one that ratios are of first
-    #[arg(long, value_name = "NAME=URI", required = true)]
+    #[arg(long, value_name = "NAME=URI")]
     pub target: Vec<Target>,
 
     /// Run this scenario only; may be repeated

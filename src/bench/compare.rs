@@ -162,6 +162,11 @@ fn check_writable(path: &Path) -> Result<(), String> {
 
 /// Each name once, and everybody there.
 fn check_targets(targets: &[Target]) -> Result<(), String> {
+    if targets.is_empty() {
+        return Err("there is nothing to compare; name a broker as in \
+                    --target leveret=amqp://127.0.0.1:5672"
+            .to_owned());
+    }
     for (place, target) in targets.iter().enumerate() {
         if targets[..place].iter().any(|other| other.name == target.name) {
             return Err(format!("two targets are called {}; give each its own name", target.name));

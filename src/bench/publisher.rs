@@ -21,8 +21,11 @@ const CHUNK_BYTES: usize = 128 * 1024;
 /// A publisher that never waits for the broker still looks for its words after so many chunks.
 const LISTEN_EVERY: u32 = 32;
 
-/// When publishing is over, what is unconfirmed gets this long, and so does a chunk that was begun.
+/// When publishing is over, what is unconfirmed gets this long.
 const DRAIN_NS_MAX: u64 = 10_000_000_000;
+
+/// And so long a chunk that was begun, unless the broker has said that it takes nothing.
+const CHUNK_NS_MAX: u64 = 2_000_000_000;
 
 /// A connection that publishes.
 pub(super) struct Publisher<'a> {
@@ -148,7 +151,7 @@ impl<'a> Publisher<'a> {
                     if !self.publish(template, count, now)? {
                         return Ok(self.answers.latency);
                     }
-                    if turn % LISTEN_EVERY == 0 {
+                    if turn.is_multiple_of(LISTEN_EVERY) {
                         self.listen(Interest::Read, Duration::ZERO)?;
                     }
                 }
@@ -239,7 +242,8 @@ impl<'a> Publisher<'a> {
             self.listen(Interest::ReadOrWrite, TICK)?;
             if self.course.no_more_publishing.load(Ordering::Relaxed) {
                 let now = now_ns();
-                if now > *give_up_at.get_or_insert(now + DRAIN_NS_MAX) {
+                let give_up_at = *give_up_at.get_or_insert(now + CHUNK_NS_MAX);
+                if self.answers.blocked || now > give_up_at {
                     return Ok(false);
                 }
             }
@@ -274,7 +278,11 @@ impl<'a> Publisher<'a> {
     /// Waits for what is unconfirmed.
     fn drain(&mut self) -> Result<(), Trouble> {
         let end = now_ns() + DRAIN_NS_MAX;
-        while self.answers.unconfirmed > 0 && now_ns() < end && self.course.trouble().is_none() {
+        while self.answers.unconfirmed > 0
+            && !self.answers.blocked
+            && now_ns() < end
+            && self.course.trouble().is_none()
+        {
             self.listen(Interest::Read, TICK)?;
         }
         Ok(())
