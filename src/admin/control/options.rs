@@ -153,7 +153,7 @@ pub(crate) struct Confirmation {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Arguments {
     /// An argument as NAME=VALUE; a value that is JSON is taken as such, anything else as text
-    #[arg(long = "argument", short, value_name = "NAME=VALUE")]
+    #[arg(long = "argument", short = 'a', value_name = "NAME=VALUE")]
     pub each: Vec<String>,
 
     /// All arguments as one JSON object

@@ -127,11 +127,14 @@ pub(super) fn purge(
     let gone = |fault| no_queue(client, vhost, name, fault);
     let queue = client.get(&Path::new(&["queues", vhost, name])).map_err(gone)?;
     let ready = number(&queue["messages_ready"]);
-    let what = format!(
-        "This drops {} from queue '{name}' in virtual host '{vhost}'; {} stay",
+    let mut what = format!(
+        "This drops {} from queue '{name}' in virtual host '{vhost}'",
         several(ready, "ready message"),
-        several(number(&queue["messages_unacknowledged"]), "unacknowledged one"),
     );
+    let unacknowledged = number(&queue["messages_unacknowledged"]);
+    if unacknowledged > 0 {
+        what.push_str(&format!(" ({} stay)", several(unacknowledged, "unacknowledged one")));
+    }
     ask::before(&what, confirmation)?;
     client.delete(&Path::new(&["queues", vhost, name, "contents"])).map_err(gone)?;
     say(&format!("queue '{name}' purged of {}", several(ready, "message")))

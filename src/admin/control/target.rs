@@ -95,7 +95,7 @@ fn address_of(url: &str) -> Result<String, String> {
             None => (rest.to_owned(), None),
         },
     };
-    if host.is_empty() || host.contains(['[', ']']) {
+    if host.is_empty() || (bracketed.is_none() && host.contains(['[', ']'])) {
         return Err(wanted());
     }
     match port {
