@@ -6,7 +6,7 @@ use super::client::{Client, Fault};
 use super::column::{self, Column, Kind, Rank, order};
 use super::csv;
 use super::filter::Filter;
-use super::noun::{Noun, Selected};
+use super::noun::Noun;
 use super::options::{Format, ListOptions};
 use super::pages;
 use super::path::Path;
@@ -146,8 +146,7 @@ impl Listing {
     /// Where the rows are; of their fields only those that are looked at.
     fn path(&self, vhost: Option<&str>) -> Path {
         let path = self.noun.path(vhost);
-        let all = self.format == Format::Json && self.columns.is_empty();
-        if all || self.noun.selected == Selected::Whole {
+        if self.format == Format::Json && self.columns.is_empty() {
             return path;
         }
         let columns = self.shown_columns();

@@ -8,15 +8,6 @@ use super::column::Rank::{OnRequest, Shown, WhereSeveral};
 use super::path::Path;
 use crate::config::nearest;
 
-/// How much of each object is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Selected {
-    /// What is shown.
-    Fields,
-    /// All. RabbitMQ 4.3 fails when it is asked for some fields of virtual hosts, which are few.
-    Whole,
-}
-
 /// Something that is listed.
 #[derive(Debug)]
 pub(super) struct Noun {
@@ -26,8 +17,6 @@ pub(super) struct Noun {
     everywhere: &'static [&'static str],
     /// Where those of one virtual host are; the empty part stands for its name.
     in_vhost: &'static [&'static str],
-    /// Whether only the fields that are shown are asked for, which is worth it where there may be many.
-    pub selected: Selected,
     /// The column that holds the name that it goes by.
     name_at: usize,
     /// Its columns, in the order they are shown.
@@ -88,7 +77,6 @@ pub(super) static QUEUES: Noun = Noun {
     plural: "queues",
     everywhere: &["queues"],
     in_vhost: &["queues", ""],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("name", "name", Text, Shown(0)),
@@ -128,7 +116,6 @@ pub(super) static EXCHANGES: Noun = Noun {
     plural: "exchanges",
     everywhere: &["exchanges"],
     in_vhost: &["exchanges", ""],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("name", "name", Exchange, Shown(0)),
@@ -151,7 +138,6 @@ pub(super) static BINDINGS: Noun = Noun {
     plural: "bindings",
     everywhere: &["bindings"],
     in_vhost: &["bindings", ""],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("source", "source", Exchange, Shown(0)),
@@ -169,7 +155,6 @@ pub(super) static CONSUMERS: Noun = Noun {
     plural: "consumers",
     everywhere: &["consumers"],
     in_vhost: &["consumers", ""],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("queue.name", "queue", Text, Shown(0)),
@@ -192,7 +177,6 @@ pub(super) static CONNECTIONS: Noun = Noun {
     plural: "connections",
     everywhere: &["connections"],
     in_vhost: &["vhosts", "", "connections"],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("name", "name", Text, Shown(0)),
@@ -223,7 +207,6 @@ pub(super) static CHANNELS: Noun = Noun {
     plural: "channels",
     everywhere: &["channels"],
     in_vhost: &["vhosts", "", "channels"],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("name", "name", Text, Shown(0)),
@@ -251,7 +234,6 @@ pub(super) static VHOSTS: Noun = Noun {
     plural: "vhosts",
     everywhere: &["vhosts"],
     in_vhost: &["vhosts"],
-    selected: Selected::Whole,
     name_at: 0,
     columns: &[
         Column::new("name", "name", Text, Shown(0)),
@@ -270,7 +252,6 @@ pub(super) static USERS: Noun = Noun {
     plural: "users",
     everywhere: &["users"],
     in_vhost: &["users"],
-    selected: Selected::Whole,
     name_at: 0,
     columns: &[
         Column::new("name", "name", Text, Shown(0)),
@@ -285,7 +266,6 @@ pub(super) static PERMISSIONS: Noun = Noun {
     plural: "permissions",
     everywhere: &["permissions"],
     in_vhost: &["vhosts", "", "permissions"],
-    selected: Selected::Whole,
     name_at: 0,
     columns: &[
         Column::new("user", "user", Text, Shown(0)),
@@ -301,7 +281,6 @@ pub(super) static MESSAGES: Noun = Noun {
     plural: "messages",
     everywhere: &[],
     in_vhost: &[],
-    selected: Selected::Fields,
     name_at: 7,
     columns: &[
         Column::new("position", "position", Count, WhereSeveral(2)),
@@ -322,7 +301,6 @@ pub(super) static ROUTES: Noun = Noun {
     plural: "bindings",
     everywhere: &[],
     in_vhost: &[],
-    selected: Selected::Fields,
     name_at: 0,
     columns: &[
         Column::new("source", "source", Exchange, WhereSeveral(3)),
