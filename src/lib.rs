@@ -4,6 +4,7 @@ pub mod admin;
 pub mod broker;
 pub mod config;
 pub mod fault;
+pub mod management;
 pub mod message;
 pub mod net;
 pub mod outbox;

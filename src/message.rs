@@ -1,8 +1,12 @@
 //! An immutable message: exchange, routing key, properties as received, body. It is shared by every queue
 //! and delivery that carries it, and counted, so that the broker knows how much memory messages hold.
 
+mod sizes;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use self::sizes::{SIZE_BOUNDS_BYTES, Sizes};
 
 /// Bytes held by all messages that are alive, their own overhead included.
 static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);

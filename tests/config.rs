@@ -219,10 +219,12 @@ fn the_environment_overrides_the_file_and_the_command_line_overrides_both() {
         config: None,
         data_dir: Some("option".into()),
         listen: Some("127.0.0.1:3".to_owned()),
+        management_listen: Some("off".to_owned()),
     };
     let config = load(&overrides, environment(&variables)).unwrap().config;
     assert_eq!(config.data_dir, Path::new("option"));
     assert_eq!(config.amqp.listen, "127.0.0.1:3");
+    assert_eq!(config.management.address(), None);
 }
 
 #[test]

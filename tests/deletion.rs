@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use leveret::broker::{
     Broker, Capabilities, Client, ClientOutbox, Consume, DeclareMode, DeleteQueue, Events,
-    Exclusivity, Login, NewClient, Publish, QueueDeclaration, Settlement,
+    Exclusivity, Login, NewClient, Publish, QueueDeclaration, Settlement, Terms,
 };
 use leveret::config::Config;
 use leveret::message::{Facts, Message, held_bytes};
@@ -152,6 +152,7 @@ impl Connection {
             identity,
             vhost: "/".to_owned(),
             peer: SocketAddr::new(here, 1),
+            terms: Terms::NONE,
             name: "deletion".to_owned(),
             capabilities: Capabilities::default(),
             client_properties: Table::new(),

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, ClientOutbox, Consume, DeclareMode,
     DeleteExchange, DeleteQueue, Events, ExchangeDeclaration, Exclusivity, Login, NewClient,
-    Publish, QueueDeclaration,
+    Publish, QueueDeclaration, Terms,
 };
 use leveret::config::Config;
 use leveret::fault::Fault;
@@ -111,6 +111,7 @@ impl Connection {
                 identity,
                 vhost: "/".to_owned(),
                 peer: SocketAddr::new(local, 1),
+                terms: Terms::NONE,
                 name: "stress".to_owned(),
                 capabilities: Capabilities::default(),
                 client_properties: Table::new(),

@@ -62,6 +62,14 @@ pub(super) struct BrokerOptions {
     /// Listen here for AMQP [default: 127.0.0.1:5672]
     #[arg(long, value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     listen: Option<String>,
+
+    /// Listen here for the management API and metrics, or nowhere when it says off [default: 127.0.0.1:15672]
+    #[arg(
+        long,
+        value_name = "HOST:PORT|off",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    management_listen: Option<String>,
 }
 
 /// What the program can do.
@@ -120,7 +128,7 @@ impl CommandLine {
             Some(Command::Serve { broker } | Command::CheckConfig { broker, .. }) => broker.clone(),
             Some(_) if self.broker != BrokerOptions::default() => {
                 return Err(Failure::Usage(
-                    "--data-dir and --listen are for the broker itself, and this command does not start it".to_owned(),
+                    "--data-dir, --listen and --management-listen are for the broker itself, and this command does not start it".to_owned(),
                 ));
             }
             Some(_) => BrokerOptions::default(),
@@ -130,6 +138,7 @@ impl CommandLine {
             config: self.config.clone(),
             data_dir: behind.data_dir.or(before.data_dir),
             listen: behind.listen.or(before.listen),
+            management_listen: behind.management_listen.or(before.management_listen),
         })
     }
 }

@@ -100,6 +100,21 @@ impl Broker {
         }
     }
 
+    /// What runs short at this moment.
+    pub fn shortage(&self) -> Option<Shortage> {
+        self.alarms.reason()
+    }
+
+    /// Bytes that messages may hold before publishers wait.
+    pub fn memory_bytes_max(&self) -> u64 {
+        self.alarms.memory_bytes_max
+    }
+
+    /// Bytes that are free on the data directory's file system.
+    pub fn disk_free_bytes(&self) -> Option<u64> {
+        disk_free_bytes(&self.config.data_dir)
+    }
+
     /// Measures memory and disk, and tells publishers when an alarm goes on or off. Called a few times a second.
     pub fn check_alarms(&self) {
         let alarms = &self.alarms;

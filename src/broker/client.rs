@@ -1,6 +1,6 @@
 //! One connection to the broker after its handshake: who it is, in which virtual host, and what it may do.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,10 +16,13 @@ use super::vhost::Vhost;
 use super::{Broker, alarms};
 use crate::fault::Fault;
 use crate::outbox::Resume;
-use crate::wire::{Method, ReplyCode, Table, connection};
+use crate::wire::{FRAME_BYTES_MIN, Method, ReplyCode, Table, connection};
 
 /// The tag of users who may name somebody else in `user-id`, as in RabbitMQ.
 const IMPERSONATOR: &str = "impersonator";
+
+/// The number of nobody's connection: those of connections begin with 1.
+const NO_CLIENT: u64 = 0;
 
 /// What a client said it can do (`capabilities` in its client properties).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +33,35 @@ pub struct Capabilities {
     pub connection_blocked: bool,
     /// It wants a `connection.close` when its login fails.
     pub authentication_failure_close: bool,
+}
+
+/// How a connection came about and what was agreed on it, for whoever asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The broker's address on it.
+    pub local: SocketAddr,
+    /// How the user logged in.
+    pub mechanism: &'static str,
+    /// Channels that it may have open.
+    pub channel_max: u16,
+    /// Bytes of its largest frame.
+    pub frame_bytes_max: u32,
+    /// Seconds between heartbeats; 0 for none.
+    pub heartbeat_s: u16,
+    /// When it was opened, in milliseconds since the Unix epoch.
+    pub connected_ms: u64,
+}
+
+impl Terms {
+    /// Those of somebody who has no connection.
+    pub const NONE: Self = Self {
+        local: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        mechanism: "",
+        channel_max: 1,
+        frame_bytes_max: FRAME_BYTES_MIN,
+        heartbeat_s: 0,
+        connected_ms: 0,
+    };
 }
 
 /// How an operator closes a connection.
@@ -43,6 +75,8 @@ pub struct NewClient {
     pub vhost: String,
     /// Its address.
     pub peer: SocketAddr,
+    /// What was agreed on it.
+    pub terms: Terms,
     /// Its name, `peer -> local`.
     pub name: String,
     /// What it understands.
@@ -70,6 +104,7 @@ pub struct Client {
     is_impersonator: bool,
     name: String,
     peer: SocketAddr,
+    terms: Terms,
     client_properties: Table,
     publishes: AtomicBool,
     /// What the client was told last: whether it is blocked.
@@ -83,6 +118,16 @@ impl Broker {
     /// # Errors
     /// Connection 530 when there is no such virtual host or the user has no permission in it.
     pub fn connect(self: &Arc<Self>, new: NewClient) -> Result<Arc<Client>, Fault> {
+        let client = Arc::new(Client { id: self.next_client_id(), ..self.admit(new)? });
+        self.clients.insert(client.id, Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// Looks whether somebody may work in a virtual host, who has no number yet and is on no list.
+    ///
+    /// # Errors
+    /// Connection 530 when there is no such virtual host or the user has no permission in it.
+    pub(super) fn admit(self: &Arc<Self>, new: NewClient) -> Result<Client, Fault> {
         let Some(vhost) = self.vhosts.get(new.vhost.as_str()) else {
             let text = format!("vhost {} not found", new.vhost);
             return Err(Fault::connection(ReplyCode::NotAllowed, text));
@@ -92,8 +137,8 @@ impl Broker {
             let text = format!("access to vhost '{}' refused for user '{user}'", vhost.name);
             return Err(Fault::connection(ReplyCode::NotAllowed, text));
         }
-        let client = Arc::new(Client {
-            id: self.next_client_id(),
+        Ok(Client {
+            id: NO_CLIENT,
             broker: Arc::clone(self),
             vhost,
             outbox: new.outbox,
@@ -104,13 +149,12 @@ impl Broker {
             user,
             name: new.name,
             peer: new.peer,
+            terms: new.terms,
             client_properties: new.client_properties,
             publishes: AtomicBool::new(false),
             told_blocked: Mutex::new(false),
             close: new.close,
-        });
-        self.clients.insert(client.id, Arc::clone(&client));
-        Ok(client)
+        })
     }
 
     /// Forgets a connection whose channels were closed, and deletes its exclusive queues.
@@ -118,6 +162,7 @@ impl Broker {
         if self.clients.remove(&client.id).is_none() {
             return;
         }
+        self.departed.note_connection(&client.outbox.traffic());
         let queues = std::mem::take(&mut *client.exclusive_queues.lock());
         for queue in queues {
             // Nobody is left to wait for the deletion to be on the disk.
@@ -140,6 +185,16 @@ impl Client {
     /// The peer's address.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// What was agreed on the connection.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Whether it has published since it was opened.
+    pub fn is_publisher(&self) -> bool {
+        self.publishes.load(Ordering::Acquire)
     }
 
     /// What the client said about itself.

@@ -49,6 +49,8 @@ impl Client {
         let queue = self.queue(consume.queue)?;
         let consumer = Consumer(Arc::new(Subscription {
             id: self.broker.next_consumer_id(),
+            client: self.id,
+            arguments: consume.arguments.clone(),
             tag: Arc::from(consume.tag),
             key,
             acks: consume.acks,
@@ -70,7 +72,10 @@ impl Client {
             .broker
             .with_queue(&queue, now_ms, |state, fx| state.subscribe(subscription, now_ms, fx));
         match subscribed {
-            Ok(()) => Ok(consumer),
+            Ok(()) => {
+                self.outbox.note_consumer(key);
+                Ok(consumer)
+            }
             Err(SubscribeError::Closed) => Err(name.not_found()),
             Err(SubscribeError::ExclusiveInUse) => {
                 let text = format!("{name} in exclusive use");
@@ -98,9 +103,13 @@ impl Client {
     fn unsubscribe(&self, consumer: &Consumer, now_ms: u64) -> bool {
         let subscription = &consumer.0;
         subscription.live.store(false, Ordering::Release);
-        self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
+        let left = self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
             state.unsubscribe(subscription.id, now_ms, fx)
-        })
+        });
+        if left {
+            self.outbox.forget_consumer(subscription.key);
+        }
+        left
     }
 
     /// Deletes an auto-delete queue whose last consumer has left.
@@ -122,6 +131,7 @@ impl Client {
             .broker
             .with_queue(&queue, now_ms, |state, fx| state.get(ack_mode(acks), now_ms, fx));
         let Some(got) = got else {
+            self.outbox.note_empty(key);
             self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
             return Ok(());
         };

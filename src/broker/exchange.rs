@@ -1,7 +1,7 @@
 //! One exchange as the broker holds it: its name, settings and bindings.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -27,6 +27,17 @@ pub struct ExchangeHandle {
     /// The exchanges that have bindings to this one. Changed under the virtual host's topology lock.
     pub(super) sources: Mutex<Vec<ExchangeRef>>,
     live: AtomicBool,
+    entered: AtomicU64,
+    left: AtomicU64,
+}
+
+/// Messages that went through an exchange.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Published to it.
+    pub entered: u64,
+    /// Copies that it gave to queues, through other exchanges too.
+    pub left: u64,
 }
 
 /// What an exchange was declared with.
@@ -56,7 +67,14 @@ impl ExchangeHandle {
             settings,
             sources: Mutex::default(),
             live: AtomicBool::new(true),
+            entered: AtomicU64::new(0),
+            left: AtomicU64::new(0),
         }
+    }
+
+    /// The broker's number for it.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The exchange's name; empty for the default exchange.
@@ -67,6 +85,54 @@ impl ExchangeHandle {
     /// Whether the exchange still exists.
     pub fn is_live(&self) -> bool {
         self.live.load(Ordering::Acquire)
+    }
+
+    /// The name of its virtual host.
+    pub fn vhost_name(&self) -> &Arc<str> {
+        &self.vhost.name
+    }
+
+    /// How it matches.
+    pub fn kind(&self) -> Kind {
+        self.settings.kind
+    }
+
+    /// Whether it survives a restart.
+    pub fn is_durable(&self) -> bool {
+        self.settings.durable
+    }
+
+    /// Whether it goes with its last binding.
+    pub fn is_auto_delete(&self) -> bool {
+        self.settings.auto_delete
+    }
+
+    /// Whether clients may not publish to it.
+    pub fn is_internal(&self) -> bool {
+        self.settings.internal
+    }
+
+    /// The arguments that it was declared with.
+    pub fn arguments(&self) -> &Table {
+        &self.settings.arguments
+    }
+
+    /// The exchange that gets what no binding took.
+    pub fn alternate(&self) -> Option<&Arc<str>> {
+        self.settings.alternate.as_ref()
+    }
+
+    /// Messages that went through it since the broker was started.
+    pub fn passed(&self) -> Passed {
+        Passed {
+            entered: self.entered.load(Ordering::Relaxed),
+            left: self.left.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn note_passed(&self, passed: Passed) {
+        self.entered.fetch_add(passed.entered, Ordering::Relaxed);
+        self.left.fetch_add(passed.left, Ordering::Relaxed);
     }
 
     /// Whether this is the default exchange, which routes to the queue named by the routing key.

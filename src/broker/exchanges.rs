@@ -19,7 +19,7 @@ use crate::wire::{ReplyCode, Table};
 pub(super) const RESERVED_PREFIX: &str = "amq.";
 
 /// Exchanges that every virtual host has from its beginning.
-const PREDECLARED: &[(&str, Kind, Internal)] = &[
+pub(super) const PREDECLARED: &[(&str, Kind, Internal)] = &[
     ("", Kind::Direct, Internal::No),
     ("amq.direct", Kind::Direct, Internal::No),
     ("amq.fanout", Kind::Fanout, Internal::No),
@@ -29,8 +29,9 @@ const PREDECLARED: &[(&str, Kind, Internal)] = &[
     ("amq.rabbitmq.trace", Kind::Topic, Internal::Yes),
 ];
 
+/// Whether clients may not publish to an exchange.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Internal {
+pub(super) enum Internal {
     No,
     Yes,
 }
@@ -93,6 +94,7 @@ impl Client {
             compare(&current, &settings, &resource)?;
             return Ok(Pending::NONE);
         }
+        topology.expect_vhost(&self.vhost.name)?;
         if name.starts_with(RESERVED_PREFIX) {
             let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));

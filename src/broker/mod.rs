@@ -6,6 +6,7 @@
 //! queue's lock is never held while another queue's is taken.
 
 mod access;
+mod accounts;
 mod alarms;
 mod arguments;
 mod bindings;
@@ -14,10 +15,15 @@ mod consume;
 mod dead_letter;
 mod definitions;
 mod delivery_count;
+mod departed;
 mod effects;
 mod equivalence;
 mod exchange;
 mod exchanges;
+mod explain;
+mod json;
+mod listing;
+mod operator;
 mod pending;
 mod properties;
 mod publish;
@@ -32,23 +38,36 @@ mod settle;
 mod subscriber;
 mod timers;
 mod vhost;
+mod vhosts;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use access::{Identity, Login, Verification};
+use parking_lot::Mutex;
+
+pub use access::{
+    HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
+};
+pub use accounts::Put;
 pub use alarms::Shortage;
-pub use arguments::EXPIRY_MS_MAX;
+pub use arguments::{EXPIRY_MS_MAX, QueueKind};
 pub use bindings::BindingRequest;
-pub use client::{Capabilities, Client, Closer, NewClient};
+pub use client::{Capabilities, Client, Closer, NewClient, Terms};
 pub use consume::{Consume, Exclusivity};
-pub use exchange::{ExchangeHandle, ExchangeRef};
+pub use departed::{BrokerTotals, ByKind};
+pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
 pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
+pub use explain::{Explained, Explanation};
+pub use json::{from_json as table_from_json, to_json as table_to_json};
+pub use listing::{
+    BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,
+};
+pub use operator::{Fetched, Peeked, Published};
 pub use pending::Pending;
 pub use publish::Publish;
-pub use queue_handle::{QueueHandle, QueueRef};
+pub use queue_handle::{Lifetime, QueueHandle, QueueRef};
 pub use queues::{DeclaredQueue, DeleteQueue, QueueDeclaration};
 pub use recovery::Census;
 pub use reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
@@ -57,6 +76,8 @@ pub use subscriber::{ClientOutbox, Consumer};
 
 use access::Access;
 use alarms::Alarms;
+use departed::Departed;
+use operator::Operators;
 use registry::Registry;
 use reply_to::ReplyAddresses;
 use timers::Timers;
@@ -110,6 +131,10 @@ pub struct Broker {
     replies: ReplyAddresses,
     timers: Timers,
     alarms: Alarms,
+    departed: Departed,
+    operators: Operators,
+    /// Held while users and permissions change, so that their order in memory is their order in the journal.
+    accounts: Mutex<()>,
     census: Census,
     last_queue_id: AtomicU64,
     last_exchange_id: AtomicU64,
@@ -136,6 +161,9 @@ impl Broker {
             clients: Registry::default(),
             replies: ReplyAddresses::default(),
             timers: Timers::new(deadline),
+            departed: Departed::default(),
+            operators: Operators::default(),
+            accounts: Mutex::default(),
             census: Census::default(),
             last_queue_id: AtomicU64::new(recovered.queue_id_max),
             last_exchange_id: AtomicU64::new(0),

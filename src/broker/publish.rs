@@ -9,15 +9,15 @@ use smallvec::SmallVec;
 use super::access::Action;
 use super::client::Client;
 use super::effects::Deaths;
-use super::exchange::ExchangeRef;
+use super::exchange::{ExchangeRef, Passed};
 use super::pending::Pending;
 use super::queue_handle::QueueRef;
 use super::routes::Routes;
 use super::subscriber::ClientOutbox;
 use super::{Broker, reply_to};
 use crate::fault::Fault;
-use crate::message::Message;
-use crate::outbox::ChannelKey;
+use crate::message::{Message, Sizes};
+use crate::outbox::{ChannelKey, Tally};
 use crate::queue::{Effects, Entry, Overflow, QueueFull};
 use crate::store::{Done, Operation, Place};
 use crate::wire::{Method, ReplyCode, basic};
@@ -55,6 +55,11 @@ pub(super) struct Plan {
     refused: Vec<(ChannelKey, u64)>,
     /// How many messages some queue refused, confirmed channel or not.
     refused_count: usize,
+    /// What became of the messages, by channel, and their sizes.
+    tallies: Vec<(ChannelKey, Tally)>,
+    sizes: Sizes,
+    /// The exchange that was published to last, and how many messages since it was another.
+    through: Option<(ExchangeRef, Passed)>,
     /// Refused ones that their queue dead-letters.
     overflowed: Vec<(QueueRef, Arc<Message>)>,
 }
@@ -113,6 +118,8 @@ impl Client {
             let done = confirm_when_done(&self.outbox, std::mem::take(&mut plan.durable));
             self.broker.store.append(std::mem::take(&mut plan.operations), done);
         }
+        self.outbox.note_published(&plan.tallies, &plan.sizes);
+        plan.forget_tallies();
         self.deliver(plan, now_ms);
         self.broker.check_memory();
         std::mem::take(&mut plan.refused_count)
@@ -127,6 +134,9 @@ impl Client {
 
     fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
         for publish in batch.drain(..) {
+            plan.tally(publish.key).published += 1;
+            plan.tally(publish.key).published_confirm += u64::from(publish.confirm.is_some());
+            plan.sizes.count(publish.message.body().len() as u64);
             if publish.exchange.is_default()
                 && publish.message.routing_key().starts_with(reply_to::PREFIX)
             {
@@ -141,9 +151,15 @@ impl Client {
     fn route_one(&self, plan: &mut Plan, mut routes: Routes, publish: Publish) {
         let Publish { key, exchange, message, extra_keys, mandatory, confirm } = publish;
         let queues = routes.find(&exchange, &message, &extra_keys);
-        if queues.is_empty() && mandatory {
-            self.return_message(key, &message);
+        if queues.is_empty() {
+            if mandatory {
+                plan.tally(key).returned += 1;
+                self.return_message(key, &message);
+            } else {
+                plan.tally(key).dropped += 1;
+            }
         }
+        plan.pass(exchange, queues.len());
         let mut places: SmallVec<[Place; 1]> = SmallVec::new();
         let mut refused = false;
         for queue in queues {
@@ -177,8 +193,13 @@ impl Client {
     /// Hands a reply straight to the requester that waits for it (RabbitMQ's direct reply-to).
     fn reply(&self, plan: &mut Plan, publish: &Publish) {
         let message = &publish.message;
-        if !self.broker.replies.deliver(message.routing_key(), message) && publish.mandatory {
-            self.return_message(publish.key, message);
+        if !self.broker.replies.deliver(message.routing_key(), message) {
+            if publish.mandatory {
+                plan.tally(publish.key).returned += 1;
+                self.return_message(publish.key, message);
+            } else {
+                plan.tally(publish.key).dropped += 1;
+            }
         }
         if let Some(number) = publish.confirm {
             note(&mut plan.transient, publish.key, number);
@@ -212,6 +233,43 @@ impl Client {
 }
 
 impl Plan {
+    /// The counts of a channel. A batch nearly always comes from one.
+    fn tally(&mut self, key: ChannelKey) -> &mut Tally {
+        let at = match self.tallies.iter().rposition(|(known, _)| *known == key) {
+            Some(at) => at,
+            None => {
+                self.tallies.push((key, Tally::default()));
+                self.tallies.len() - 1
+            }
+        };
+        &mut self.tallies[at].1
+    }
+
+    /// Counts a message that went through an exchange. The exchange, which other connections use too, hears of
+    /// it once for a run of messages.
+    fn pass(&mut self, exchange: ExchangeRef, copies: usize) {
+        let through = match self.through.take() {
+            Some((last, passed)) if last == exchange => (last, passed),
+            Some((last, passed)) => {
+                last.note_passed(passed);
+                (exchange, Passed::default())
+            }
+            None => (exchange, Passed::default()),
+        };
+        let (exchange, mut passed) = through;
+        passed.entered += 1;
+        passed.left += copies as u64;
+        self.through = Some((exchange, passed));
+    }
+
+    fn forget_tallies(&mut self) {
+        self.tallies.clear();
+        self.sizes = Sizes::default();
+        if let Some((exchange, passed)) = self.through.take() {
+            exchange.note_passed(passed);
+        }
+    }
+
     /// Reserves a place in a queue that may refuse messages.
     fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> bool {
         if queue.options.overflow == Overflow::DropHead {

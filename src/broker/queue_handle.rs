@@ -81,6 +81,36 @@ impl QueueHandle {
         }
     }
 
+    /// The broker's number for it.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The name of its virtual host.
+    pub fn vhost_name(&self) -> &Arc<str> {
+        &self.vhost.name
+    }
+
+    /// Where it lives and how long.
+    pub fn lifetime(&self) -> Lifetime {
+        self.lifetime
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> QueueKind {
+        self.kind
+    }
+
+    /// The arguments that it was declared with.
+    pub fn arguments(&self) -> &Table {
+        &self.arguments
+    }
+
     /// Whether the queue still exists.
     pub fn is_live(&self) -> bool {
         self.live.load(Ordering::Acquire)

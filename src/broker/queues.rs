@@ -1,6 +1,7 @@
 //! Declaring, deleting and purging queues (specification 1.7).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -88,6 +89,7 @@ impl Client {
             auto_delete: declaration.auto_delete,
             owner: declaration.exclusive.then_some(self.id),
         };
+        self.broker.departed.queues_declared.fetch_add(1, Ordering::Relaxed);
         let topology = self.vhost.topology.lock();
         if let Some(queue) = self.vhost.queues.get(&*name) {
             self.compare_queue(&queue, lifetime, declaration.arguments)?;
@@ -97,6 +99,7 @@ impl Client {
             let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));
         }
+        topology.expect_vhost(&self.vhost.name)?;
         let settings = self.queue_settings(declaration, &resource)?;
         let queue = self.create_queue(name.clone(), lifetime, settings, now_ms)?;
         let pending = if queue.is_stored() {
@@ -141,6 +144,7 @@ impl Client {
             );
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
+        self.broker.departed.queues_created.fetch_add(1, Ordering::Relaxed);
         let id = self.broker.next_queue_id();
         let queue = self.broker.add_queue(id, &self.vhost, name, lifetime, settings, now_ms);
         if lifetime.owner.is_some() {
@@ -299,7 +303,12 @@ impl Broker {
         }
         log::debug!("{} deleted", queue.resource());
         let mut effects = Effects::default();
-        let (closed, _) = queue.with(&mut effects, |state, fx| state.close(fx));
+        let ((closed, totals), _) = queue.with(&mut effects, |state, fx| {
+            // What goes with the queue does not count as purged.
+            let totals = *state.totals();
+            (state.close(fx), totals)
+        });
+        self.departed.note_queue(queue.kind, &totals);
         // The journal forgets the messages with their queue, so what was settled need not be written.
         effects.settled.clear();
         self.apply(queue, effects, now_ms);
@@ -311,10 +320,10 @@ impl Broker {
 
 /// Tells consumers that their queue is gone (RabbitMQ's consumer cancel notification).
 fn cancel_consumers(closed: Closed<Subscriber>) {
-    use std::sync::atomic::Ordering;
     for (_, consumer) in closed.receivers {
         let subscription = &consumer.0;
         subscription.live.store(false, Ordering::Release);
+        subscription.outbox.forget_consumer(subscription.key);
         if subscription.cancel_notify && subscription.started.load(Ordering::Acquire) {
             let cancel = basic::Cancel { consumer_tag: &subscription.tag, no_wait: true };
             let method = Method::BasicCancel(cancel);

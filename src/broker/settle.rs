@@ -37,12 +37,23 @@ impl Broker {
         for run in unacked.chunk_by(|one, next| Arc::ptr_eq(&one.queue, &next.queue)) {
             positions.clear();
             positions.extend(run.iter().map(|one| one.position));
-            self.with_queue(&run[0].queue, now_ms, |state, fx| match how {
-                Settlement::Acknowledge => state.ack(&positions, now_ms, fx),
-                Settlement::Requeue => state.requeue(&positions, now_ms, fx),
-                Settlement::Reject => state.reject(&positions, now_ms, fx),
-            });
+            self.settle_positions(&run[0].queue, &positions, how, now_ms);
         }
+    }
+
+    /// Settles deliveries of one queue.
+    pub(super) fn settle_positions(
+        &self,
+        queue: &QueueRef,
+        positions: &[Position],
+        how: Settlement,
+        now_ms: u64,
+    ) {
+        self.with_queue(queue, now_ms, |state, fx| match how {
+            Settlement::Acknowledge => state.ack(positions, now_ms, fx),
+            Settlement::Requeue => state.requeue(positions, now_ms, fx),
+            Settlement::Reject => state.reject(positions, now_ms, fx),
+        });
     }
 
     /// Gives deliveries back to their queues.

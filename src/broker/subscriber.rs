@@ -9,6 +9,7 @@ use super::queue_handle::QueueRef;
 use crate::message::Message;
 use crate::outbox::{Acks, ChannelKey, Delivered, Delivery, Outbox};
 use crate::queue::{Entry, Offer, Receiver};
+use crate::wire::Table;
 
 /// The outbox of a connection to this broker.
 pub type ClientOutbox = Outbox<QueueRef>;
@@ -22,6 +23,10 @@ pub type Subscriber = Consumer;
 
 pub(super) struct Subscription {
     pub id: u64,
+    /// The connection, by the broker's number for it.
+    pub client: u64,
+    /// As they came with `basic.consume`.
+    pub arguments: Table,
     pub tag: Arc<str>,
     pub key: ChannelKey,
     pub acks: Acks,

@@ -7,6 +7,8 @@ use parking_lot::Mutex;
 use super::exchange::ExchangeHandle;
 use super::queue_handle::QueueRef;
 use super::registry::Registry;
+use crate::fault::Fault;
+use crate::wire::ReplyCode;
 
 /// One virtual host.
 pub struct Vhost {
@@ -23,6 +25,19 @@ pub struct Vhost {
 pub(super) struct Topology {
     /// Bindings of all exchanges together.
     pub bindings: u64,
+    /// The virtual host was deleted: nothing is to be added to it any more.
+    pub gone: bool,
+}
+
+impl Topology {
+    /// # Errors
+    /// Channel 404 when the virtual host was deleted: whoever still works in it is about to be closed.
+    pub fn expect_vhost(&self, name: &str) -> Result<(), Fault> {
+        match self.gone {
+            false => Ok(()),
+            true => Err(Fault::channel(ReplyCode::NotFound, format!("no vhost '{name}'"))),
+        }
+    }
 }
 
 impl Vhost {

@@ -31,6 +31,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), Invalid> {
         self.validate_paths()?;
         self.validate_amqp()?;
+        self.validate_management()?;
         self.validate_alarms_and_store()?;
         self.validate_access_and_limits()
     }
@@ -66,6 +67,24 @@ impl Config {
         let consumers = amqp.consumers_per_channel_max as u64;
         between("amqp.consumers_per_channel_max", consumers, 1, COUNT_MAX)?;
         between("amqp.shutdown_ms_max", amqp.shutdown_ms_max, 0, WAIT_MS_MAX)
+    }
+
+    fn validate_management(&self) -> Result<(), Invalid> {
+        let management = &self.management;
+        if management.address().is_some_and(|address| !is_host_and_port(address)) {
+            let fault = format!(
+                "is {:?}, but must be HOST:PORT, such as 127.0.0.1:15672, or off",
+                management.listen
+            );
+            return invalid("management.listen", fault);
+        }
+        let connections = management.connections_max as u64;
+        between("management.connections_max", connections, 1, COUNT_MAX)?;
+        let headers = management.header_bytes_max as u64;
+        between("management.header_bytes_max", headers, 8192, MIB)?;
+        let body = management.body_bytes_max as u64;
+        between("management.body_bytes_max", body, 1024, 1024 * MIB)?;
+        between("management.request_ms_max", management.request_ms_max, 100, WAIT_MS_MAX)
     }
 
     fn validate_alarms_and_store(&self) -> Result<(), Invalid> {

@@ -21,6 +21,8 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
     /// `--listen`: in place of `amqp.listen`.
     pub listen: Option<String>,
+    /// `--management-listen`: in place of `management.listen`.
+    pub management_listen: Option<String>,
 }
 
 /// A configuration that was read and found sound.
@@ -80,6 +82,9 @@ pub fn load(
     if let Some(listen) = &overrides.listen {
         config.amqp.listen.clone_from(listen);
     }
+    if let Some(listen) = &overrides.management_listen {
+        config.management.listen.clone_from(listen);
+    }
     config
         .validate()
         .map_err(|invalid| locate(&invalid, overrides, &environment, document.as_ref()))?;
@@ -119,6 +124,7 @@ fn locate(
     let option = match invalid.key {
         "data_dir" if overrides.data_dir.is_some() => Some("--data-dir"),
         "amqp.listen" if overrides.listen.is_some() => Some("--listen"),
+        "management.listen" if overrides.management_listen.is_some() => Some("--management-listen"),
         _ => None,
     };
     let variable = environment.setting_of(invalid.key).map(|(variable, _)| variable);

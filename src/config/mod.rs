@@ -29,6 +29,8 @@ pub struct Config {
     pub definitions: Option<PathBuf>,
     /// The AMQP 0-9-1 listener and what one connection may ask for.
     pub amqp: Amqp,
+    /// The management API and the metrics, over HTTP.
+    pub management: Management,
     /// When publishers are held back because a resource runs short.
     pub alarms: Alarms,
     /// The journal and the index.
@@ -66,6 +68,30 @@ pub struct Amqp {
     pub consumers_per_channel_max: usize,
     /// Milliseconds that a shutdown may take to close its connections.
     pub shutdown_ms_max: u64,
+}
+
+/// The management API and the metrics, over HTTP.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Management {
+    /// Where to listen, as `HOST:PORT`, or `off`. Port 0 takes any free port.
+    pub listen: String,
+    /// Connections at once; one more is closed as soon as it is accepted.
+    pub connections_max: usize,
+    /// Bytes of a request's line and headers. At least 8192.
+    pub header_bytes_max: usize,
+    /// Bytes of a request's body; a larger one is answered with 413.
+    pub body_bytes_max: usize,
+    /// Milliseconds that a client may take to send a request, idle time before it included, and likewise to take
+    /// the answer.
+    pub request_ms_max: u64,
+}
+
+impl Management {
+    /// The address to listen on; none when it is off.
+    pub fn address(&self) -> Option<&str> {
+        (self.listen != "off").then_some(self.listen.as_str())
+    }
 }
 
 /// When publishers are held back because a resource runs short. Consumers go on meanwhile.
@@ -165,6 +191,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             definitions: None,
             amqp: Amqp::default(),
+            management: Management::default(),
             alarms: Alarms::default(),
             store: Store::default(),
             access: Access::default(),
@@ -187,6 +214,18 @@ impl Default for Amqp {
             outbox_bytes_max: 1_048_576,
             consumers_per_channel_max: 10_000,
             shutdown_ms_max: 10_000,
+        }
+    }
+}
+
+impl Default for Management {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:15672".to_owned(),
+            connections_max: 256,
+            header_bytes_max: 16_384,
+            body_bytes_max: 33_554_432,
+            request_ms_max: 60_000,
         }
     }
 }

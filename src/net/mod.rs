@@ -26,6 +26,7 @@ mod watch;
 mod writer;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -51,6 +52,9 @@ pub enum ServeError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What is served beside AMQP cannot be.
+    #[error("{0}")]
+    Beside(String),
     /// The operating system does not tell us of signals.
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
@@ -73,20 +77,35 @@ fn because(source: &io::Error) -> String {
 
 /// Runs a broker until it is told to stop by SIGTERM or SIGINT. Blocks the thread.
 ///
-/// The port is taken before the data directory is touched: of two brokers that are started alike, the second
+/// The ports are taken before the data directory is touched: of two brokers that are started alike, the second
 /// fails without a trace.
+///
+/// Something else may be served beside AMQP, of which nothing is known here: `bind` takes its address, or says in
+/// one line why it cannot; `start` starts it once the broker is open, and is told the address that AMQP is served
+/// on. What it gives back is dropped when all connections have ended, before the broker is closed.
 ///
 /// # Errors
 /// When it cannot start, or when its store fails.
-pub fn serve(config: Config) -> Result<(), ServeError> {
+pub fn serve<Bound, Running>(
+    config: Config,
+    bind: impl FnOnce(&Config) -> Result<Bound, String>,
+    start: impl FnOnce(Bound, &Arc<Broker>, SocketAddr) -> Running,
+) -> Result<(), ServeError> {
     let began = Instant::now();
     let socket = listener::bind(&config.amqp.listen)?;
+    let bound = bind(&config).map_err(ServeError::Beside)?;
     files::raise_limit(config.amqp.connections_max);
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;
     report(&broker, began);
+    let address = socket.local_addr().map_err(|source| ServeError::Listen {
+        address: broker.config().amqp.listen.clone(),
+        source,
+    })?;
+    log::info!("listening on {address} for AMQP");
+    let beside = start(bound, &broker, address);
     let server = Arc::new(Server::new(broker, hub));
-    task::block_on(shutdown::run(server, socket, began))
+    task::block_on(shutdown::run(server, socket, beside, began))
 }
 
 fn report(broker: &Broker, began: Instant) {

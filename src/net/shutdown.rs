@@ -33,12 +33,10 @@ enum Stop {
 pub(super) async fn run(
     server: Arc<Server>,
     socket: std::net::TcpListener,
+    beside: impl Sized,
     began: Instant,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(ServeError::Signals)?;
-    if let Ok(address) = socket.local_addr() {
-        log::info!("listening on {address} for AMQP");
-    }
     let accepting = task::spawn(listener::accept(Arc::clone(&server), TcpListener::from(socket)));
     let watching = task::spawn(watch::run(Arc::clone(&server)));
     let expiring = task::spawn(deadlines::run(Arc::clone(&server)));
@@ -65,6 +63,7 @@ pub(super) async fn run(
     };
     expiring.cancel().await;
     watching.cancel().await;
+    drop(beside);
     let broker = Arc::clone(&server.broker);
     task::spawn_blocking(move || broker.close()).await;
     match (outcome, server.hub.why_lost()) {

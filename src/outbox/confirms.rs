@@ -48,6 +48,11 @@ impl Confirms {
         accepted.acknowledgement()
     }
 
+    /// How many of the first `published` messages are not settled yet.
+    pub fn outstanding(&self, published: u64) -> u64 {
+        published.saturating_sub(self.settled_through).saturating_sub(self.early.len() as u64)
+    }
+
     fn settle(&mut self, number: u64, verdict: Verdict, accepted: &mut Accepted) {
         if number != self.settled_through + 1 {
             if number > self.settled_through {

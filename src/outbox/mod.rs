@@ -3,20 +3,24 @@
 
 mod buffer;
 mod confirms;
+mod tally;
 mod unacked;
+mod watching;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 pub use self::buffer::Buffer;
+pub use self::tally::{ChannelMode, ChannelState, Tally, Traffic};
 pub use self::unacked::Unacked;
 
 use self::confirms::{Acknowledgement, Confirms};
+use self::tally::Counter;
 use self::unacked::Ledger;
-use crate::message::Message;
+use crate::message::{Message, Sizes};
 use crate::wire::{Method, basic};
 
 /// A channel of this connection as it was opened: a number may be opened again after a close, and what was
@@ -107,7 +111,10 @@ pub struct Outbox<Q> {
     limits: Limits,
     wake: Box<dyn Fn() + Send + Sync>,
     closed: AtomicBool,
-    written_bytes: AtomicU64,
+    written_bytes: Counter,
+    written_count: Counter,
+    received_bytes: Counter,
+    received_count: Counter,
 }
 
 struct State<Q> {
@@ -119,6 +126,9 @@ struct State<Q> {
     epoch: u32,
     /// Consumers that found no room.
     stalled: Vec<Resume<Q>>,
+    /// Of channels that were closed.
+    closed_tally: Tally,
+    sizes: Sizes,
 }
 
 struct Channel<Q> {
@@ -130,6 +140,11 @@ struct Channel<Q> {
     /// Consumers that found the channel's credit used up.
     starved: Vec<Resume<Q>>,
     confirms: Confirms,
+    mode: ChannelMode,
+    prefetch: u16,
+    prefetch_global: u16,
+    consumers: u32,
+    tally: Tally,
 }
 
 impl<Q: Clone> Outbox<Q> {
@@ -148,11 +163,16 @@ impl<Q: Clone> Outbox<Q> {
                 channels: FxHashMap::default(),
                 epoch: 0,
                 stalled: Vec::new(),
+                closed_tally: Tally::default(),
+                sizes: Sizes::default(),
             }),
             limits,
             wake: Box::new(wake),
             closed: AtomicBool::new(false),
-            written_bytes: AtomicU64::new(0),
+            written_bytes: Counter::default(),
+            written_count: Counter::default(),
+            received_bytes: Counter::default(),
+            received_count: Counter::default(),
         }
     }
 
@@ -174,6 +194,11 @@ impl<Q: Clone> Outbox<Q> {
             unacked_max: self.limits.unacked_per_channel_max,
             starved: Vec::new(),
             confirms: Confirms::default(),
+            mode: ChannelMode::Plain,
+            prefetch: 0,
+            prefetch_global: 0,
+            consumers: 0,
+            tally: Tally::default(),
         };
         state.channels.insert(number, channel);
         ChannelKey { number, epoch }
@@ -185,7 +210,9 @@ impl<Q: Clone> Outbox<Q> {
         let Some(channel) = state.channel(key) else { return Vec::new() };
         channel.open = false;
         let unacked = channel.unacked.take_all();
+        let tally = channel.tally;
         state.channels.remove(&key.number);
+        state.closed_tally.add(&tally);
         unacked
     }
 
@@ -195,6 +222,7 @@ impl<Q: Clone> Outbox<Q> {
         let mut state = self.state.lock();
         let bound = self.limits.unacked_per_channel_max;
         let Some(channel) = state.channel(key) else { return Vec::new() };
+        channel.prefetch_global = count;
         channel.unacked_max = if count == 0 { bound } else { bound.min(count as usize) };
         channel.take_starved()
     }
@@ -263,9 +291,13 @@ impl<Q: Clone> Outbox<Q> {
             return Delivered::Full;
         }
         let tag = channel.next_tag();
+        channel.tally.redelivered += u64::from(delivery.redelivered);
         if delivery.acks == Acks::Manual {
             let queue = delivery.queue.clone();
             channel.unacked.push(Unacked { tag, queue, position: delivery.position });
+            channel.tally.delivered += 1;
+        } else {
+            channel.tally.delivered_automatic += 1;
         }
         let method = Method::BasicDeliver(basic::Deliver {
             consumer_tag: delivery.tag,
@@ -292,6 +324,7 @@ impl<Q: Clone> Outbox<Q> {
         }
         let frame_bytes_max = state.frame_bytes_max;
         let Some(channel) = state.channel(key) else { return false };
+        channel.tally.delivered_automatic += 1;
         let method = Method::BasicDeliver(basic::Deliver {
             consumer_tag,
             delivery_tag: channel.next_tag(),
@@ -319,9 +352,13 @@ impl<Q: Clone> Outbox<Q> {
             return false;
         }
         let tag = channel.next_tag();
+        channel.tally.redelivered += u64::from(delivery.redelivered);
         if delivery.acks == Acks::Manual {
             let queue = delivery.queue.clone();
             channel.unacked.push(Unacked { tag, queue, position: delivery.position });
+            channel.tally.got += 1;
+        } else {
+            channel.tally.got_automatic += 1;
         }
         let method = Method::BasicGetOk(basic::GetOk {
             delivery_tag: tag,
@@ -339,19 +376,32 @@ impl<Q: Clone> Outbox<Q> {
     pub fn take_one(&self, key: ChannelKey, tag: u64) -> Result<Settled<Q>, UnknownTag> {
         let mut state = self.state.lock();
         let channel = state.channel(key).ok_or(UnknownTag)?;
-        let unacked = vec![channel.unacked.take_one(tag).ok_or(UnknownTag)?];
-        Ok(Settled { unacked, resume: channel.take_starved() })
+        channel.take_one(tag)
+    }
+
+    /// Takes one unacknowledged delivery that the client acknowledges.
+    pub fn acknowledge_one(&self, key: ChannelKey, tag: u64) -> Result<Settled<Q>, UnknownTag> {
+        let mut state = self.state.lock();
+        let channel = state.channel(key).ok_or(UnknownTag)?;
+        let settled = channel.take_one(tag)?;
+        channel.tally.acknowledged += 1;
+        Ok(settled)
     }
 
     /// Takes all unacknowledged deliveries up to a tag; tag 0 means all there are.
     pub fn take_through(&self, key: ChannelKey, tag: u64) -> Result<Settled<Q>, UnknownTag> {
         let mut state = self.state.lock();
         let channel = state.channel(key).ok_or(UnknownTag)?;
-        let mut unacked = Vec::new();
-        if !channel.unacked.take_through(tag, &mut unacked) {
-            return Err(UnknownTag);
-        }
-        Ok(Settled { unacked, resume: channel.take_starved() })
+        channel.take_through(tag)
+    }
+
+    /// Takes all unacknowledged deliveries up to a tag, which the client acknowledges.
+    pub fn acknowledge_through(&self, key: ChannelKey, tag: u64) -> Result<Settled<Q>, UnknownTag> {
+        let mut state = self.state.lock();
+        let channel = state.channel(key).ok_or(UnknownTag)?;
+        let settled = channel.take_through(tag)?;
+        channel.tally.acknowledged += settled.unacked.len() as u64;
+        Ok(settled)
     }
 
     /// Puts back deliveries that a rolled-back transaction had settled.
@@ -365,6 +415,7 @@ impl<Q: Clone> Outbox<Q> {
     pub fn confirm(&self, key: ChannelKey, numbers: &[u64]) {
         let mut state = self.state.lock();
         let Some(channel) = state.channel(key) else { return };
+        channel.tally.confirmed += numbers.len() as u64;
         let Some(acknowledgement) = channel.confirms.acknowledge(numbers) else { return };
         let first = state.acknowledge(key.number, acknowledgement);
         drop(state);
@@ -417,7 +468,10 @@ impl<Q: Clone> Outbox<Q> {
         let mut state = self.state.lock();
         state.dirty = false;
         std::mem::swap(&mut state.buffer, into);
-        self.written_bytes.fetch_add(into.len() as u64, Ordering::Relaxed);
+        if !into.is_empty() {
+            self.written_bytes.add(into.len() as u64);
+            self.written_count.add(1);
+        }
         std::mem::take(&mut state.stalled)
     }
 
@@ -431,7 +485,7 @@ impl<Q: Clone> Outbox<Q> {
 
     /// Bytes handed to the writer since the connection was opened.
     pub fn written_bytes(&self) -> u64 {
-        self.written_bytes.load(Ordering::Relaxed)
+        self.written_bytes.get()
     }
 
     /// Takes no more deliveries. What was sent before is still written.
@@ -457,6 +511,19 @@ impl<Q> Channel<Q> {
     fn next_tag(&mut self) -> u64 {
         self.last_tag += 1;
         self.last_tag
+    }
+
+    fn take_one(&mut self, tag: u64) -> Result<Settled<Q>, UnknownTag> {
+        let unacked = vec![self.unacked.take_one(tag).ok_or(UnknownTag)?];
+        Ok(Settled { unacked, resume: self.take_starved() })
+    }
+
+    fn take_through(&mut self, tag: u64) -> Result<Settled<Q>, UnknownTag> {
+        let mut unacked = Vec::new();
+        if !self.unacked.take_through(tag, &mut unacked) {
+            return Err(UnknownTag);
+        }
+        Ok(Settled { unacked, resume: self.take_starved() })
     }
 
     fn take_starved(&mut self) -> Vec<Resume<Q>> {

@@ -265,19 +265,25 @@ impl<R> Consumers<R> {
     }
 
     pub(super) fn states(&self) -> Vec<ConsumerState> {
-        let mut all: Vec<_> = self.by_id.iter().collect();
+        self.in_order().into_iter().map(|(id, consumer)| self.state(id, consumer)).collect()
+    }
+
+    fn in_order(&self) -> Vec<(ConsumerId, &Consumer<R>)> {
+        let mut all: Vec<_> = self.by_id.iter().map(|(id, consumer)| (*id, consumer)).collect();
         all.sort_unstable_by_key(|(_, consumer)| consumer.joined);
-        all.into_iter()
-            .map(|(id, consumer)| ConsumerState {
-                id: *id,
-                prefetch: consumer.prefetch,
-                acks: consumer.acks,
-                exclusive: consumer.exclusive,
-                priority: consumer.priority,
-                active: self.is_chosen(*id),
-                unacknowledged: consumer.unacknowledged,
-            })
-            .collect()
+        all
+    }
+
+    fn state(&self, id: ConsumerId, consumer: &Consumer<R>) -> ConsumerState {
+        ConsumerState {
+            id,
+            prefetch: consumer.prefetch,
+            acks: consumer.acks,
+            exclusive: consumer.exclusive,
+            priority: consumer.priority,
+            active: self.is_chosen(id),
+            unacknowledged: consumer.unacknowledged,
+        }
     }
 
     /// Puts a consumer into the rotation, at its end, if nothing keeps it out.
@@ -330,5 +336,13 @@ impl<R> Consumers<R> {
 
     fn ring_of(&self, priority: i32) -> Option<usize> {
         self.rings.binary_search_by_key(&Reverse(priority), |ring| Reverse(ring.priority)).ok()
+    }
+}
+
+impl<R: Clone> Consumers<R> {
+    /// Everybody with their receivers, in the order in which they subscribed.
+    pub(super) fn receivers(&self) -> Vec<(ConsumerState, R)> {
+        let all = self.in_order().into_iter();
+        all.map(|(id, consumer)| (self.state(id, consumer), consumer.receiver.clone())).collect()
     }
 }

@@ -53,6 +53,25 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Adds what another queue counted.
+    pub fn add(&mut self, other: &Self) {
+        self.published += other.published;
+        self.refused += other.refused;
+        self.delivered += other.delivered;
+        self.delivered_automatic += other.delivered_automatic;
+        self.got += other.got;
+        self.got_automatic += other.got_automatic;
+        self.got_empty += other.got_empty;
+        self.redelivered += other.redelivered;
+        self.acknowledged += other.acknowledged;
+        self.returned += other.returned;
+        self.purged += other.purged;
+        self.expired += other.expired;
+        self.dropped += other.dropped;
+        self.rejected += other.rejected;
+        self.over_delivered += other.over_delivered;
+    }
+
     pub(super) fn count_dead(&mut self, reason: Reason) {
         match reason {
             Reason::Expired => self.expired += 1,

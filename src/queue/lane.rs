@@ -86,6 +86,19 @@ impl Lane {
         }
     }
 
+    /// The entries of the line, in order of position.
+    pub(super) fn line(&self) -> impl Iterator<Item = &Entry> {
+        self.line.iter().filter_map(|slot| match slot {
+            Slot::Held(entry) => Some(entry),
+            Slot::Empty(_) => None,
+        })
+    }
+
+    /// The entries beside the line, in order of position.
+    pub(super) fn aside(&self) -> impl Iterator<Item = &Entry> {
+        self.aside.values()
+    }
+
     pub(super) fn get(&self, position: Position) -> Option<&Entry> {
         match self.line.binary_search_by_key(&position, Slot::position) {
             Ok(index) => match self.line.get(index) {

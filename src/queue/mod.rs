@@ -30,6 +30,7 @@ mod expiry;
 mod intake;
 mod lane;
 mod options;
+mod peek;
 mod ready;
 mod receiver;
 mod settlement;
@@ -187,6 +188,16 @@ impl<R: Receiver> Queue<R> {
     /// The consumers, in the order in which they subscribed.
     pub fn consumers(&self) -> impl Iterator<Item = ConsumerState> {
         self.consumers.states().into_iter()
+    }
+
+    /// The consumers with their receivers, in the order in which they subscribed.
+    pub fn receivers(&self) -> Vec<(ConsumerState, R)> {
+        self.consumers.receivers()
+    }
+
+    /// When it was last in use: declared, fetched from, or left by its last consumer.
+    pub fn used_ms(&self) -> u64 {
+        self.used_ms
     }
 
     fn expires_at_ms(&self) -> Option<u64> {

@@ -99,6 +99,11 @@ impl Ready {
         self.schedule.next().map(|mark| mark.at_ms).filter(|_| self.expiring > 0)
     }
 
+    /// By priority, the lowest first.
+    pub(super) fn lanes(&self) -> impl DoubleEndedIterator<Item = &Lane> {
+        self.lanes.iter()
+    }
+
     /// The oldest entry of each priority.
     pub(super) fn heads(&self) -> impl Iterator<Item = &Entry> {
         self.lanes.iter().filter_map(Lane::head)

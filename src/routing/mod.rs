@@ -4,6 +4,7 @@
 mod arguments;
 mod bindings;
 mod destinations;
+mod explain;
 mod headers;
 mod key_hash;
 mod term;
@@ -22,6 +23,7 @@ use crate::wire::Table;
 pub use arguments::{BindError, canonical_arguments};
 pub use bindings::Bindings;
 pub use destinations::Destinations;
+pub use explain::{Mismatch, explain};
 
 /// What a binding leads to: a queue, or another exchange.
 pub trait Destination: Clone + Eq {

@@ -4,6 +4,7 @@ use super::channel::{Channel, Mode};
 use super::reply::Answer;
 use super::work::Context;
 use crate::fault::Fault;
+use crate::outbox::ChannelMode;
 use crate::wire::{Method, ReplyCode, confirm};
 
 impl Channel {
@@ -17,7 +18,10 @@ impl Channel {
                 let text = "cannot switch from tx to confirm mode";
                 return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
             }
-            Mode::Plain => self.mode = Mode::Confirm { published: 0 },
+            Mode::Plain => {
+                self.mode = Mode::Confirm { published: 0 };
+                context.outbox.note_mode(self.key, ChannelMode::Confirm);
+            }
             Mode::Confirm { .. } => {}
         }
         let selected = Method::ConfirmSelectOk(confirm::SelectOk);

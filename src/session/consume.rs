@@ -34,6 +34,7 @@ impl Channel {
             context.client.resume(resumed, context.now_ms);
         } else {
             self.prefetch = qos.prefetch_count;
+            context.outbox.note_prefetch(self.key, qos.prefetch_count);
         }
         Ok(self.reply(context, &Method::BasicQosOk(basic::QosOk)))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::sasl::{self, Credentials};
 use super::{Discarding, Phase, Session, Step, Wait, Waiting};
-use crate::broker::{Capabilities, Identity, Login, NewClient};
+use crate::broker::{Capabilities, Identity, Login, NewClient, Terms};
 use crate::fault::Fault;
 use crate::wire::{FRAME_BYTES_MIN, Frame, Method, PROTOCOL_HEADER, ReplyCode, Table, connection};
 
@@ -61,7 +61,7 @@ impl Session {
         Step::Refuse
     }
 
-    pub(super) fn handshake_frame(&mut self, frame: Frame<'_>) -> Result<Step, Fault> {
+    pub(super) fn handshake_frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Step, Fault> {
         let method = match frame {
             Frame::Heartbeat { .. } => return Ok(Step::Next),
             Frame::Method { channel: 0, method } => method,
@@ -73,7 +73,7 @@ impl Session {
         match (&self.phase, method) {
             (Phase::Starting, Method::ConnectionStartOk(start_ok)) => Ok(self.log_in(start_ok)),
             (Phase::Tuning, Method::ConnectionTuneOk(tune_ok)) => Ok(self.tune(tune_ok)),
-            (Phase::Opening, Method::ConnectionOpen(open)) => Ok(self.open(open)),
+            (Phase::Opening, Method::ConnectionOpen(open)) => Ok(self.open(open, now_ms)),
             (_, Method::ConnectionClose(_)) => {
                 log::info!("{}: closed by the client before it was open", self.peer);
                 self.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
@@ -165,11 +165,12 @@ impl Session {
         Step::Next
     }
 
-    fn open(&mut self, open: connection::Open<'_>) -> Step {
+    fn open(&mut self, open: connection::Open<'_>, now_ms: u64) -> Step {
         let (Some(applicant), Some(close)) = (self.applicant.take(), self.close.take()) else {
             return self.refuse("opened twice");
         };
-        let Applicant { capabilities, properties, identity: Some(identity), .. } = *applicant
+        let Applicant { capabilities, properties, mechanism, identity: Some(identity) } =
+            *applicant
         else {
             return self.refuse("opened without a login");
         };
@@ -178,6 +179,14 @@ impl Session {
             identity,
             vhost: open.virtual_host.to_owned(),
             peer: self.peer.address,
+            terms: Terms {
+                local: self.peer.local,
+                mechanism,
+                channel_max: self.limits.channel_max,
+                frame_bytes_max: self.limits.frame_bytes_max,
+                heartbeat_s: self.limits.heartbeat_s,
+                connected_ms: now_ms,
+            },
             name: self.peer.to_string(),
             capabilities,
             client_properties: properties,

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 pub use self::peer::Peer;
+pub use self::properties::{Read, Sender, read as read_properties};
 
 use self::channel::Channel;
 use self::handshake::Applicant;
@@ -286,6 +287,9 @@ impl Session {
             }
         };
         self.finish_work(now_ms);
+        if consumed > 0 {
+            self.outbox.note_received(consumed);
+        }
         Received { consumed, then }
     }
 
@@ -353,7 +357,7 @@ impl Session {
 
     fn frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Step, Fault> {
         if !matches!(self.phase, Phase::Running) {
-            return self.handshake_frame(frame);
+            return self.handshake_frame(frame, now_ms);
         }
         match frame {
             Frame::Method { channel: 0, method } => self.connection_method(&method, now_ms),

@@ -15,7 +15,8 @@ const PERSISTENT: u8 = 2;
 const EXPIRATION_MS_MAX: i128 = EXPIRY_MS_MAX as i128;
 
 /// Who publishes.
-pub(super) struct Sender<'a> {
+pub struct Sender<'a> {
+    /// The user's name.
     pub user: &'a str,
     /// Whether the user may name another in `user-id`.
     pub is_impersonator: bool,
@@ -25,7 +26,8 @@ pub(super) struct Sender<'a> {
 
 /// What was read.
 #[derive(Debug, PartialEq)]
-pub(super) struct Read {
+pub struct Read {
+    /// What the broker itself needs to know.
     pub facts: Facts,
     /// From the CC and BCC headers.
     pub extra_keys: Vec<String>,
@@ -34,7 +36,10 @@ pub(super) struct Read {
 }
 
 /// Reads and checks properties.
-pub(super) fn read(encoded: &[u8], sender: &Sender<'_>, now_ms: u64) -> Result<Read, Fault> {
+///
+/// # Errors
+/// Channel 406 with RabbitMQ's texts, or a connection fault when they are not properties at all.
+pub fn read(encoded: &[u8], sender: &Sender<'_>, now_ms: u64) -> Result<Read, Fault> {
     let view = PropertiesView::parse(encoded)?;
     if let Some(user) = view.user_id
         && user != sender.user

@@ -15,10 +15,11 @@ impl Channel {
         ack: basic::Ack,
     ) -> Result<(), Fault> {
         let settled = if ack.multiple {
-            self.take_through(context, ack.delivery_tag)?
+            context.outbox.acknowledge_through(self.key, ack.delivery_tag)
         } else {
-            self.take_one(context, ack.delivery_tag)?
+            context.outbox.acknowledge_one(self.key, ack.delivery_tag)
         };
+        let settled = settled.map_err(|_| unknown_tag(ack.delivery_tag))?;
         match &mut self.mode {
             Mode::Transaction(transaction) => {
                 transaction.settle(settled, Settlement::Acknowledge);

@@ -5,7 +5,7 @@ use super::reply::{Answer, Reply};
 use super::work::Context;
 use crate::broker::{Client, Publish, QueueRef, Settlement};
 use crate::fault::Fault;
-use crate::outbox::{ChannelKey, Resume, Settled};
+use crate::outbox::{ChannelKey, ChannelMode, Resume, Settled};
 use crate::wire::{Method, ReplyCode, tx};
 
 /// Messages of one transaction may hold this many bytes.
@@ -57,7 +57,10 @@ impl Channel {
             Mode::Confirm { .. } => {
                 return Err(refused("cannot switch from confirm to tx mode"));
             }
-            Mode::Plain => self.mode = Mode::Transaction(Box::default()),
+            Mode::Plain => {
+                self.mode = Mode::Transaction(Box::default());
+                context.outbox.note_mode(self.key, ChannelMode::Transaction);
+            }
             Mode::Transaction(_) => {}
         }
         Ok(self.reply(context, &Method::TxSelectOk(tx::SelectOk)))

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::peer::{Delivery, Peer, Routing};
+use crate::support::peer::{Delivery, Event, Peer, Routing, publication};
 use crate::support::server::{Server, program};
 
 /// A broker with its management API, and who looks after it.
@@ -69,12 +69,12 @@ impl Desk {
         let mut peer = self.peer();
         peer.select_confirms().unwrap();
         for body in bodies {
-            peer.publish("", queue, body.as_bytes(), Delivery::Persistent, Routing::Optional)
+            let body = body.as_bytes();
+            peer.send(&publication("", queue, Routing::Optional, Delivery::Persistent, body))
                 .unwrap();
         }
-        for _ in bodies {
-            peer.next_event().unwrap();
-        }
+        let last = bodies.len() as u64;
+        while !matches!(peer.event().unwrap(), Event::Confirmed { tag, .. } if tag == last) {}
     }
 
     /// An AMQP client.

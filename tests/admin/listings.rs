@@ -12,7 +12,7 @@ fn clients_are_listed_with_what_they_do() {
     peer.declare_queue("orders", Durability::Durable, &[]).unwrap();
     peer.consume("orders", Acknowledging::ByConsumer).unwrap();
     desk.fill("orders", &["one"]);
-    assert!(matches!(peer.next_event().unwrap(), Event::Delivered { .. }));
+    assert!(matches!(peer.event().unwrap(), Event::Delivered { .. }));
 
     let connections = desk.prints(&[
         "connections",
@@ -93,7 +93,7 @@ fn a_connection_is_closed_by_its_name_or_its_client_s_address() {
         let wanted = if by_peer { full.split(" -> ").next().unwrap() } else { &full };
         let told = desk.prints(&["close", wanted, "--reason", "maintenance"]);
         assert_eq!(told, format!("connection '{full}' closed\n"));
-        match peer.next_event().unwrap() {
+        match peer.event().unwrap() {
             Event::Closed { code: 320, text } => assert!(text.contains("maintenance"), "{text}"),
             other => panic!("{other:?}"),
         }

@@ -16,6 +16,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("broker", 4),
     ("session", 5),
     ("net", 6),
+    ("management", 6),
     ("admin", 7),
     ("main", 8),
 ];
@@ -36,7 +37,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["sled"], &["src/store.rs", "src/store/"]),
     (
         &["async_std", "TcpListener", "TcpStream", "UnixListener", "UnixStream"],
-        &["src/net.rs", "src/net/", "src/main.rs"],
+        &["src/net.rs", "src/net/", "src/management/", "src/main.rs"],
     ),
 ];
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, DeclareMode, Events, ExchangeDeclaration, Login,
-    NewClient, QueueDeclaration,
+    NewClient, QueueDeclaration, Terms,
 };
 use leveret::config::Config;
 use leveret::outbox::{Limits, Outbox};
@@ -398,6 +398,7 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         identity,
         vhost: "/".to_owned(),
         peer: SocketAddr::new(here, 1),
+        terms: Terms::NONE,
         name: "janitor".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),

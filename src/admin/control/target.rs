@@ -6,7 +6,7 @@ use std::fmt;
 use super::options::Access;
 use super::password;
 use crate::admin::failure::Failure;
-use crate::config::Config;
+use crate::config::{Config, Management};
 
 /// The port of the management API when none is named.
 const DEFAULT_PORT: u16 = 15672;
@@ -46,7 +46,7 @@ impl Target {
                 .map_err(|fault| Failure::Usage(format!("--url is {url:?}, but {fault}")))?,
             (None, Some(url)) => address_of(url)
                 .map_err(|fault| Failure::Failed(format!("`admin.url` is {url:?}, but {fault}")))?,
-            (None, None) => format!("127.0.0.1:{DEFAULT_PORT}"),
+            (None, None) => beside(&config.management)?,
         };
         let user = access.user.clone().unwrap_or_else(|| config.admin.user.clone());
         let password = match &access.password {
@@ -61,6 +61,20 @@ impl Target {
         };
         Ok(Self { address, user, password: Secret(password) })
     }
+}
+
+/// Where the broker of this configuration has its management API, seen from its own machine.
+fn beside(management: &Management) -> Result<String, Failure> {
+    let listen = management.address().ok_or(
+        "`management.listen` is off in this configuration, so its broker has no management API: name another with --url",
+    )?;
+    let here = |(host, port): (&str, &str)| match host {
+        // Every address of a machine: this one is the nearest.
+        "0.0.0.0" => format!("127.0.0.1:{port}"),
+        "[::]" => format!("[::1]:{port}"),
+        host => format!("{host}:{port}"),
+    };
+    Ok(listen.rsplit_once(':').map_or_else(|| listen.to_owned(), here))
 }
 
 /// The `HOST:PORT` of an address: `http://HOST:PORT`, `HOST:PORT` or `HOST`.
@@ -109,7 +123,8 @@ fn address_of(url: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::address_of;
+    use super::{address_of, beside};
+    use crate::config::Management;
 
     #[test]
     fn an_address_is_a_host_and_perhaps_a_port() {
@@ -131,5 +146,18 @@ mod tests {
         check("", None);
         check("http://", None);
         check("a b", None);
+    }
+
+    #[test]
+    fn the_broker_of_this_configuration_is_found_on_this_machine() {
+        let check = |listen: &str, expected: Option<&str>| {
+            let management = Management { listen: listen.to_owned(), ..Management::default() };
+            assert_eq!(beside(&management).ok().as_deref(), expected, "{listen}");
+        };
+        check("127.0.0.1:15672", Some("127.0.0.1:15672"));
+        check("0.0.0.0:9", Some("127.0.0.1:9"));
+        check("[::]:9", Some("[::1]:9"));
+        check("192.0.2.1:9", Some("192.0.2.1:9"));
+        check("off", None);
     }
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use login::{Identity, Login, Verification};
-pub use password::{RABBIT_SHA256_PREFIX, hash};
+pub use password::{HashError, hash, import_hash, shown_hash};
 pub use permission::{Action, Permission};
 
 use login::LoginCache;
@@ -38,6 +38,45 @@ impl Access {
     /// Takes over a user, new or changed.
     pub(super) fn put_user(&self, user: UserRecord) {
         self.users.insert(Arc::from(user.name.as_str()), Arc::new(user));
+    }
+
+    /// Takes a user away, with its permissions. None when there is none.
+    pub(super) fn remove_user(&self, name: &str) -> Option<Arc<UserRecord>> {
+        let user = self.users.remove(name)?;
+        for permission in self.permissions.values() {
+            let record = permission.record();
+            if record.user == name {
+                self.remove_permission(name, &record.vhost);
+            }
+        }
+        Some(user)
+    }
+
+    /// Takes a user's permissions in one virtual host away; false when there are none.
+    pub(super) fn remove_permission(&self, user: &str, vhost: &str) -> bool {
+        self.permissions.remove(&(Arc::from(user), Arc::from(vhost))).is_some()
+    }
+
+    /// The users, by name.
+    pub(super) fn users(&self) -> Vec<Arc<UserRecord>> {
+        let mut users = self.users.values();
+        users.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        users
+    }
+
+    /// A user.
+    pub(super) fn user(&self, name: &str) -> Option<Arc<UserRecord>> {
+        self.users.get(name)
+    }
+
+    /// All permissions, by virtual host and user.
+    pub(super) fn permissions(&self) -> Vec<PermissionRecord> {
+        let mut all: Vec<PermissionRecord> =
+            self.permissions.values().iter().map(|one| one.record().clone()).collect();
+        all.sort_unstable_by(|one, other| {
+            (&one.vhost, &one.user).cmp(&(&other.vhost, &other.user))
+        });
+        all
     }
 
     /// Whether a user has this tag.

@@ -39,6 +39,54 @@ pub fn hash(password: &[u8]) -> Result<String, HashError> {
         .map_err(|error| HashError(error.to_string()))
 }
 
+/// What RabbitMQ calls its hash.
+const RABBIT_ALGORITHM: &str = "rabbit_password_hashing_sha256";
+
+/// What ours is called where RabbitMQ would name one of its own. RabbitMQ takes such a user over, and lets it log in
+/// once it was given a new password.
+const OWN_ALGORITHM: &str = "leveret_password_hashing_argon2id";
+
+/// How an argon2 hash begins.
+const OWN_PREFIX: &str = "$argon2";
+
+/// A stored hash as definitions write it: in base64, and the name of its algorithm.
+pub fn shown_hash(stored: &str) -> (String, &'static str) {
+    match stored.strip_prefix(RABBIT_SHA256_PREFIX) {
+        Some(encoded) => (encoded.to_owned(), RABBIT_ALGORITHM),
+        None if stored.is_empty() => (String::new(), RABBIT_ALGORITHM),
+        None => (STANDARD.encode(stored), OWN_ALGORITHM),
+    }
+}
+
+/// A hash from definitions as it is stored.
+///
+/// # Errors
+/// One line about what is wrong with it.
+pub fn import_hash(encoded: &str, algorithm: Option<&str>) -> Result<String, String> {
+    let not_base64 = || format!("password_hash '{encoded}' is not base64");
+    match algorithm.unwrap_or(RABBIT_ALGORITHM) {
+        RABBIT_ALGORITHM => {
+            let bytes = STANDARD.decode(encoded).map_err(|_| not_base64())?;
+            if bytes.is_empty() {
+                return Ok(String::new());
+            }
+            if bytes.len() != RABBIT_SALT_BYTES + Sha256::output_size() {
+                return Err("password_hash has not the length of a salted SHA-256".to_owned());
+            }
+            Ok(format!("{RABBIT_SHA256_PREFIX}{encoded}"))
+        }
+        OWN_ALGORITHM => {
+            let bytes = STANDARD.decode(encoded).map_err(|_| not_base64())?;
+            let stored = String::from_utf8(bytes).map_err(|_| not_base64())?;
+            if !stored.starts_with(OWN_PREFIX) || PasswordHash::new(&stored).is_err() {
+                return Err("password_hash is not an argon2 hash".to_owned());
+            }
+            Ok(stored)
+        }
+        _ => Err(format!("hashing_algorithm must be {RABBIT_ALGORITHM} or {OWN_ALGORITHM}")),
+    }
+}
+
 /// Whether a password belongs to a stored hash. Slow by design for argon2.
 pub(super) fn verify(password: &[u8], stored: &str) -> bool {
     if let Some(encoded) = stored.strip_prefix(RABBIT_SHA256_PREFIX) {

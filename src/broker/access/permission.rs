@@ -30,6 +30,7 @@ impl Action {
 /// `orders` does not open `orders-of-others`.
 #[derive(Debug)]
 pub struct Permission {
+    record: PermissionRecord,
     configure: Pattern,
     write: Pattern,
     read: Pattern,
@@ -42,10 +43,16 @@ impl Permission {
     /// When a pattern is not a regular expression.
     pub fn new(record: &PermissionRecord) -> Result<Self, regex::Error> {
         Ok(Self {
+            record: record.clone(),
             configure: Pattern::new(&record.configure)?,
             write: Pattern::new(&record.write)?,
             read: Pattern::new(&record.read)?,
         })
+    }
+
+    /// As it was given.
+    pub fn record(&self) -> &PermissionRecord {
+        &self.record
     }
 
     /// Whether an action on this name is allowed.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, DeclareMode, DeleteExchange, DeleteQueue, Events,
-    Login, NewClient, QueueDeclaration,
+    Login, NewClient, QueueDeclaration, Terms,
 };
 use leveret::config::Config;
 use leveret::message::held_bytes;
@@ -323,6 +323,7 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         identity,
         vhost: "/".to_owned(),
         peer: SocketAddr::new(here, 1),
+        terms: Terms::NONE,
         name: "janitor".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),

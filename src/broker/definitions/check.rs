@@ -1,0 +1,177 @@
+//! Whether definitions are sound, entry by entry, before any of them is applied.
+
+use serde_json::Value as Json;
+
+use super::file::{Binding, Exchange, File, Queue, User};
+use crate::broker::access;
+use crate::broker::accounts::pattern_fault;
+use crate::broker::arguments::{self, DeclaredAs, QueueSettings};
+use crate::broker::exchange::ExchangeSettings;
+use crate::broker::exchanges::{self, RESERVED_PREFIX};
+use crate::broker::json;
+use crate::broker::resource::Resource;
+use crate::routing::Kind;
+use crate::store::{PermissionRecord, UserRecord, VhostRecord};
+use crate::wire::Table;
+
+/// Sections that this broker does not act on; a file that uses them is refused rather than half understood.
+const REFUSED_SECTIONS: &[&str] = &["policies", "topic_permissions", "parameters"];
+
+/// A file whose every entry was checked.
+pub(super) struct Checked {
+    pub vhosts: Vec<VhostRecord>,
+    pub users: Vec<UserRecord>,
+    pub permissions: Vec<PermissionRecord>,
+    pub exchanges: Vec<(Exchange, ExchangeSettings)>,
+    pub queues: Vec<(Queue, QueueSettings)>,
+    pub bindings: Vec<(Binding, Table)>,
+}
+
+/// Checks every entry of a file on its own.
+///
+/// # Errors
+/// One line that names the entry and what is wrong with it.
+pub(super) fn check(file: File) -> Result<Checked, String> {
+    for section in REFUSED_SECTIONS {
+        if file.other.get(*section).and_then(Json::as_array).is_some_and(|list| !list.is_empty()) {
+            return Err(format!("it has {section}, which this version does not support"));
+        }
+    }
+    for permission in &file.permissions {
+        access::Permission::new(permission).map_err(|error| {
+            let why = pattern_fault(permission, &error);
+            format!(
+                "permission of user '{}' in vhost '{}': {why}",
+                permission.user, permission.vhost
+            )
+        })?;
+    }
+    let vhosts = file.vhosts.into_iter().map(|vhost| VhostRecord { name: vhost.name });
+    Ok(Checked {
+        vhosts: vhosts.collect(),
+        users: file.users.into_iter().map(check_user).collect::<Result<_, _>>()?,
+        permissions: file.permissions,
+        exchanges: file
+            .exchanges
+            .into_iter()
+            .filter(|exchange| !is_predeclared(&exchange.name))
+            .map(check_exchange)
+            .collect::<Result<_, _>>()?,
+        queues: file.queues.into_iter().map(check_queue).collect::<Result<_, _>>()?,
+        bindings: file
+            .bindings
+            .into_iter()
+            // Every queue is bound to the default exchange, in an export too.
+            .filter(|binding| !binding.source.is_empty())
+            .map(check_binding)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn is_predeclared(name: &str) -> bool {
+    name.is_empty() || name.starts_with(RESERVED_PREFIX)
+}
+
+fn check_user(user: User) -> Result<UserRecord, String> {
+    let User { name, password, password_hash, hashing_algorithm, tags } = user;
+    let password_hash = match (password, password_hash) {
+        (Some(password), _) => {
+            access::hash(password.as_bytes()).map_err(|error| format!("user '{name}': {error}"))?
+        }
+        (None, Some(hash)) => access::import_hash(&hash, hashing_algorithm.as_deref())
+            .map_err(|why| format!("user '{name}': {why}"))?,
+        (None, None) => return Err(format!("user '{name}' has no password and no password_hash")),
+    };
+    let tags = tags.into_list();
+    Ok(UserRecord { name, password_hash, tags })
+}
+
+fn check_exchange(exchange: Exchange) -> Result<(Exchange, ExchangeSettings), String> {
+    let name = Resource::exchange(&exchange.name, &exchange.vhost);
+    let arguments = json::from_json(&exchange.arguments).map_err(|why| format!("{name}: {why}"))?;
+    let Ok(kind) = exchange.kind.parse::<Kind>() else {
+        return Err(format!("{name}: unknown exchange type '{}'", exchange.kind));
+    };
+    let alternate = exchanges::alternate_exchange(&arguments, &name).map_err(|fault| fault.text)?;
+    let settings = ExchangeSettings {
+        kind,
+        durable: exchange.durable,
+        auto_delete: exchange.auto_delete,
+        internal: exchange.internal,
+        arguments,
+        alternate,
+    };
+    Ok((exchange, settings))
+}
+
+fn check_queue(queue: Queue) -> Result<(Queue, QueueSettings), String> {
+    let name = Resource::queue(&queue.name, &queue.vhost);
+    let arguments = json::from_json(&queue.arguments).map_err(|why| format!("{name}: {why}"))?;
+    let declared =
+        DeclaredAs { durable: queue.durable, exclusive: false, auto_delete: queue.auto_delete };
+    let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
+    Ok((queue, settings))
+}
+
+fn check_binding(binding: Binding) -> Result<(Binding, Table), String> {
+    let arguments = json::from_json(&binding.arguments);
+    let arguments = arguments.map_err(|why| format!("{}: {why}", title(&binding)))?;
+    Ok((binding, arguments))
+}
+
+/// A binding as error texts name it.
+pub(super) fn title(binding: &Binding) -> String {
+    let Binding { source, destination, routing_key, vhost, .. } = binding;
+    format!("binding of '{source}' to '{destination}' by '{routing_key}' in vhost '{vhost}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_refused(json: &str, expected: &str) {
+        let file: File = serde_json::from_str(json).unwrap();
+        let why = check(file).err().unwrap();
+        assert!(why.contains(expected), "{why}");
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused() {
+        check_refused(r#"{"policies": [{"name": "p"}]}"#, "policies");
+        check_refused(
+            r#"{"users": [{"name": "u", "password_hash": "x", "hashing_algorithm": "md5"}]}"#,
+            "hashing_algorithm",
+        );
+        check_refused(r#"{"users": [{"name": "u"}]}"#, "no password");
+        check_refused(
+            r#"{"exchanges": [{"name": "x", "vhost": "/", "type": "x-odd"}]}"#,
+            "unknown exchange type 'x-odd'",
+        );
+        check_refused(
+            r#"{"queues": [{"name": "q", "vhost": "/", "arguments": {"x-max-length": -1}}]}"#,
+            "value_negative",
+        );
+        check_refused(
+            r#"{"permissions": [{"user": "u", "vhost": "/", "configure": "(", "write": "", "read": ""}]}"#,
+            "permission of user 'u'",
+        );
+    }
+
+    #[test]
+    fn an_exported_file_is_understood() {
+        let json = r#"{"rabbit_version": "4.3.0", "policies": [], "users": [
+            {"name": "u", "password_hash": "abc", "hashing_algorithm": "rabbit_password_hashing_sha256",
+             "tags": ["administrator"], "limits": {}},
+            {"name": "v", "password": "p", "tags": "monitoring, management"}],
+          "vhosts": [{"name": "/", "metadata": {}}],
+          "exchanges": [{"name": "x", "vhost": "/", "type": "topic", "durable": true}],
+          "queues": [{"name": "q", "vhost": "/", "durable": true, "arguments": {"x-max-length": 5}}],
+          "bindings": [{"source": "x", "vhost": "/", "destination": "q", "destination_type": "queue",
+                        "routing_key": "a.*", "arguments": {}}]}"#;
+        let checked = check(serde_json::from_str(json).unwrap()).unwrap();
+        assert_eq!(checked.users[0].password_hash, "rabbit-sha256:abc");
+        assert_eq!(checked.users[1].tags, ["monitoring", "management"]);
+        assert_eq!(checked.queues[0].1.options.length_max, Some(5));
+        assert_eq!(checked.bindings.len(), 1);
+    }
+}

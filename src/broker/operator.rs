@@ -1,0 +1,173 @@
+//! An operator: a user who works on the broker without an AMQP connection, as the management API does. What it does
+//! goes through the same functions, checks and permissions as what a client does.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::access::{Action, Identity};
+use super::client::{Capabilities, Client, NewClient, Terms};
+use super::pending::Pending;
+use super::publish::Publish;
+use super::settle::Settlement;
+use super::subscriber::as_delivered;
+use super::{Broker, ClientOutbox};
+use crate::fault::Fault;
+use crate::message::{Message, Sizes};
+use crate::outbox::{Limits, Tally};
+use crate::queue::{AckMode, Position};
+use crate::wire::{FRAME_BYTES_MIN, Table};
+
+/// The channel that an operator publishes on.
+const CHANNEL: u16 = 1;
+
+/// What operators published, who have no connection that could count it.
+#[derive(Debug, Default)]
+pub(super) struct Operators(Mutex<(Tally, Sizes)>);
+
+impl Operators {
+    pub(super) fn tally(&self) -> (Tally, Sizes) {
+        *self.0.lock()
+    }
+}
+
+/// A message that an operator took out of a queue, or gave back after a look.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The message, as a client would get it.
+    pub message: Arc<Message>,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+    /// Ready messages that were left behind it.
+    pub remaining: u64,
+}
+
+/// A ready message that was looked at and stays where it is.
+#[derive(Debug)]
+pub struct Peeked {
+    /// The message, as a client would get it.
+    pub message: Arc<Message>,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+}
+
+/// What became of a message that an operator published.
+#[derive(Debug)]
+pub struct Published {
+    /// Whether a queue took it.
+    pub routed: bool,
+    /// Whether a full queue refused it.
+    pub refused: bool,
+    /// When it is on the disk, if it has to be.
+    pub pending: Pending,
+}
+
+impl Broker {
+    /// Lets a user work in a virtual host without a connection.
+    ///
+    /// # Errors
+    /// Connection 530 when there is no such virtual host or the user has no permission in it.
+    pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Client, Fault> {
+        let limits = Limits { bytes_max: usize::MAX, unacked_per_channel_max: usize::MAX };
+        self.admit(NewClient {
+            identity: Identity { user: Arc::clone(user) },
+            vhost: vhost.to_owned(),
+            peer: Terms::NONE.local,
+            terms: Terms::NONE,
+            name: format!("operator '{user}'"),
+            capabilities: Capabilities::default(),
+            client_properties: Table::default(),
+            // Nobody reads it: what an operator is told comes back from the functions that it calls.
+            outbox: Arc::new(ClientOutbox::new(limits, FRAME_BYTES_MIN, || ())),
+            close: Box::new(drop),
+        })
+    }
+}
+
+impl Client {
+    /// Publishes one message and says what became of it. An exchange that does not exist has no target.
+    pub fn publish_one(
+        &self,
+        exchange: &super::ExchangeRef,
+        message: Message,
+        extra_keys: Vec<String>,
+        now_ms: u64,
+    ) -> Published {
+        let persistent = message.facts().persistent;
+        let key = self.outbox.open_channel(CHANNEL);
+        let publish = Publish {
+            key,
+            exchange: Arc::clone(exchange),
+            message: Arc::new(message),
+            extra_keys,
+            mandatory: true,
+            confirm: None,
+        };
+        let refused = self.publish(&mut vec![publish], now_ms) > 0;
+        let traffic = self.outbox.traffic();
+        let mut counted = self.broker.operators.0.lock();
+        counted.0.add(&traffic.tally);
+        counted.1.add(&traffic.sizes);
+        drop(counted);
+        let routed = traffic.tally.returned == 0;
+        let pending = if persistent && routed { self.barrier() } else { Pending::NONE };
+        Published { routed, refused, pending }
+    }
+
+    /// Takes up to `count` ready messages from the head of a queue, and settles all of them alike once the last was
+    /// taken. It stops at the message with which their bodies pass `bytes_max`.
+    ///
+    /// # Errors
+    /// Channel 403, 404 or 405.
+    pub fn fetch(
+        &self,
+        queue: &str,
+        count: usize,
+        bytes_max: usize,
+        then: Settlement,
+        now_ms: u64,
+    ) -> Result<Vec<Fetched>, Fault> {
+        self.permit(Action::Read, &self.queue_name(queue))?;
+        let queue = self.queue(queue)?;
+        let mut fetched = Vec::new();
+        let mut positions: Vec<Position> = Vec::new();
+        let mut bytes = 0;
+        while fetched.len() < count && bytes <= bytes_max {
+            let got = self
+                .broker
+                .with_queue(&queue, now_ms, |state, fx| state.get(AckMode::Manual, now_ms, fx));
+            let Some(got) = got else { break };
+            positions.push(got.entry.position);
+            bytes += got.entry.message.body().len();
+            fetched.push(Fetched {
+                message: as_delivered(&queue, &got.entry),
+                redelivered: got.entry.redelivered,
+                remaining: got.remaining,
+            });
+        }
+        self.broker.settle_positions(&queue, &positions, then, now_ms);
+        Ok(fetched)
+    }
+
+    /// Looks at up to `count` ready messages from the head of a queue, and answers how many are ready in all. It
+    /// stops at the message with which their bodies pass `bytes_max`. Nothing changes by it.
+    ///
+    /// # Errors
+    /// Channel 403, 404 or 405.
+    pub fn peek(
+        &self,
+        queue: &str,
+        count: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Peeked>, u64), Fault> {
+        self.permit(Action::Read, &self.queue_name(queue))?;
+        let queue = self.queue(queue)?;
+        let (entries, ready) =
+            queue.read(|state| (state.peek(count, bytes_max), state.counts().ready));
+        let peeked = entries.iter().map(|entry| Peeked {
+            message: as_delivered(&queue, entry),
+            redelivered: entry.redelivered,
+        });
+        Ok((peeked.collect(), ready))
+    }
+}

@@ -1,0 +1,78 @@
+//! Virtual hosts coming and going while the broker runs.
+
+use std::sync::Arc;
+
+use super::Broker;
+use super::accounts::Put;
+use super::pending::Pending;
+use crate::fault::Fault;
+use crate::store::{Change, VhostRecord};
+use crate::wire::ReplyCode;
+
+/// Virtual hosts that there may be.
+const VHOSTS_MAX: usize = 10_000;
+
+/// Bytes of a virtual host's name, which travels as a short string.
+const NAME_BYTES_MAX: usize = 255;
+
+impl Broker {
+    /// The names of the virtual hosts, in order.
+    pub fn vhost_names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<_> =
+            self.vhosts.values().iter().map(|vhost| Arc::clone(&vhost.name)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether there is such a virtual host.
+    pub fn has_vhost(&self, name: &str) -> bool {
+        self.vhosts.contains(name)
+    }
+
+    /// Makes a virtual host with its predeclared exchanges, unless it is there.
+    ///
+    /// # Errors
+    /// When the name cannot be one, or there are as many as may be; in one line.
+    pub fn create_vhost(&self, name: &str) -> Result<(Put, Pending), String> {
+        let _order = self.accounts.lock();
+        if self.vhosts.contains(name) {
+            return Ok((Put::Changed, Pending::NONE));
+        }
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(format!("a virtual host's name has 1 to {NAME_BYTES_MAX} bytes"));
+        }
+        if self.vhosts.len() >= VHOSTS_MAX {
+            return Err(format!("virtual host limit ({VHOSTS_MAX}) is reached"));
+        }
+        self.add_vhost(name);
+        let pending = self.commit(vec![Change::PutVhost(VhostRecord { name: name.to_owned() })]);
+        Ok((Put::New, pending))
+    }
+
+    /// Deletes a virtual host with everything in it and closes its connections. None when there is none.
+    pub fn delete_vhost(&self, name: &str, now_ms: u64) -> Option<Pending> {
+        let order = self.accounts.lock();
+        let vhost = self.vhosts.remove(name)?;
+        for permission in self.access.permissions().iter().filter(|one| one.vhost == name) {
+            self.access.remove_permission(&permission.user, name);
+        }
+        // Whoever is under way in it still finds it, and adds nothing to it from here on.
+        vhost.topology.lock().gone = true;
+        for queue in vhost.queues.values() {
+            drop(self.remove_queue(&queue, now_ms));
+        }
+        let mut topology = vhost.topology.lock();
+        for exchange in vhost.exchanges.values() {
+            // The virtual host's record takes theirs along.
+            self.remove_exchange(&mut topology, &exchange, &mut Vec::new());
+        }
+        let pending = self.commit(vec![Change::DeleteVhost { name: name.to_owned() }]);
+        drop(topology);
+        drop(order);
+        let text = format!("vhost '{name}' is deleted");
+        for client in self.clients.values().iter().filter(|one| **one.vhost_name() == *name) {
+            client.close(Fault::connection(ReplyCode::ConnectionForced, text.clone()));
+        }
+        Some(pending)
+    }
+}

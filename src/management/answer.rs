@@ -1,0 +1,163 @@
+//! From hyper's request to hyper's response: the body read within its bounds, the handler run where it may block,
+//! and a peer that does not take its answer given up.
+
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_std::io::{Read, Write};
+use async_std::net::TcpStream;
+use async_std::{future, task};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use hyper::{Method, Response, StatusCode};
+
+use super::Api;
+use super::reply::Reply;
+use super::request::Request;
+use super::router;
+
+/// How browsers and tools learn that a login is wanted, when none came along.
+const CHALLENGE: &str = "Basic realm=\"Leveret Management\"";
+
+/// Answers one request.
+pub(super) async fn answer(
+    api: Arc<Api>,
+    request: hyper::Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let body = match read(&api, body).await {
+        Ok(body) => body,
+        Err(refusal) => return respond(refusal, None, &Method::GET, Challenge::No),
+    };
+    let method = head.method.clone();
+    let Some(request) = Request::new(head.method, &head.uri, &head.headers, peer, body) else {
+        let refusal = Reply::bad_request("the path is not UTF-8");
+        return respond(refusal, None, &method, Challenge::No);
+    };
+    let challenge = if request.credentials.is_none() { Challenge::Yes } else { Challenge::No };
+    let answered = task::spawn_blocking(move || router::route(&api, &request)).await;
+    respond(answered.reply, answered.allow, &method, challenge)
+}
+
+async fn read(api: &Api, body: Incoming) -> Result<Bytes, Reply> {
+    let settings = &api.broker.config().management;
+    let most = settings.body_bytes_max;
+    let limit = Duration::from_millis(settings.request_ms_max);
+    match future::timeout(limit, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reply::error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            &format!("the body has more than {most} bytes, which `management.body_bytes_max` sets"),
+        )),
+        Ok(Err(error)) => Err(Reply::bad_request(format!("the body cannot be read: {error}"))),
+        Err(_) => Err(Reply::error(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "the body took too long to come",
+        )),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Challenge {
+    Yes,
+    No,
+}
+
+fn respond(
+    reply: Reply,
+    allow: Option<String>,
+    method: &Method,
+    challenge: Challenge,
+) -> Response<Full<Bytes>> {
+    let length = reply.body.len();
+    let body = if method == Method::HEAD { Vec::new() } else { reply.body };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    if length > 0 {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
+    }
+    if method == Method::HEAD {
+        headers.insert(hyper::header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if reply.status == StatusCode::UNAUTHORIZED && challenge == Challenge::Yes {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
+    let location = reply.location.and_then(|location| HeaderValue::try_from(location).ok());
+    if let Some(location) = location {
+        headers.insert(LOCATION, location);
+    }
+    if let Some(allow) = allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+        headers.insert(ALLOW, allow);
+    }
+    response
+}
+
+/// A socket whose peer has some time to take what is written, and is given up when it does not.
+pub(super) struct TimedWrites {
+    stream: TcpStream,
+    limit: Duration,
+    /// Runs while a write waits.
+    late: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl TimedWrites {
+    pub fn new(stream: TcpStream, limit: Duration) -> Self {
+        Self { stream, limit, late: None }
+    }
+
+    fn timed<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        wait: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(written) = wait(Pin::new(&mut self.stream), context) {
+            self.late = None;
+            return Poll::Ready(written);
+        }
+        let limit = self.limit;
+        let late = self.late.get_or_insert_with(|| Box::pin(task::sleep(limit)));
+        match late.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Read for TimedWrites {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl Write for TimedWrites {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.timed(context, |stream, context| stream.poll_write(context, bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.timed(context, |stream, context| stream.poll_flush(context))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.timed(context, |stream, context| stream.poll_close(context))
+    }
+}

@@ -1,0 +1,87 @@
+//! Who asks: the users of AMQP with their passwords, and what their tags allow, as in RabbitMQ.
+
+use std::sync::Arc;
+
+use super::reply::Reply;
+use super::request::Request;
+use crate::broker::{Broker, Identity, Login};
+
+/// May do everything.
+const ADMINISTRATOR: &str = "administrator";
+/// May see everything of the node, and others' connections.
+const MONITORING: &str = "monitoring";
+/// May set policies where it has permissions.
+const POLICYMAKER: &str = "policymaker";
+/// May use this API where it has permissions.
+const MANAGEMENT: &str = "management";
+
+/// A user who logged in.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub user: Arc<str>,
+    pub tags: Vec<String>,
+}
+
+impl Caller {
+    /// Verifies user and password. It may take tens of milliseconds.
+    ///
+    /// # Errors
+    /// 401 when they are wrong or missing, or the user has none of the tags.
+    pub fn log_in(broker: &Broker, request: &Request) -> Result<Self, Reply> {
+        let Some((name, password)) = &request.credentials else {
+            return Err(Reply::not_logged_in());
+        };
+        let verified = match broker.login(name, password, request.peer) {
+            Login::Welcome(identity) => Ok(identity),
+            Login::Refused(reason) => Err(reason),
+            Login::Verify(verification) => verification.run(),
+        };
+        let Identity { user } = verified.map_err(|reason| {
+            log::warn!("{}: management login refused: {reason}", request.peer);
+            Reply::not_logged_in()
+        })?;
+        let tags = broker.user(&user).map_or_else(Vec::new, |record| record.tags.clone());
+        let caller = Self { user, tags };
+        let known = [ADMINISTRATOR, MONITORING, POLICYMAKER, MANAGEMENT];
+        if !known.iter().any(|tag| caller.has(tag)) {
+            return Err(Reply::not_authorised("Not management user"));
+        }
+        Ok(caller)
+    }
+
+    fn has(&self, tag: &str) -> bool {
+        self.tags.iter().any(|own| own == tag)
+    }
+
+    /// Whether it sees the node, all virtual hosts, and others' connections.
+    pub fn is_monitor(&self) -> bool {
+        self.has(ADMINISTRATOR) || self.has(MONITORING)
+    }
+
+    /// # Errors
+    /// 401 unless it may do everything.
+    pub fn expect_administrator(&self) -> Result<(), Reply> {
+        match self.has(ADMINISTRATOR) {
+            true => Ok(()),
+            false => Err(Reply::not_authorised("Not administrator user")),
+        }
+    }
+
+    /// # Errors
+    /// 401 unless it sees the node.
+    pub fn expect_monitor(&self) -> Result<(), Reply> {
+        match self.is_monitor() {
+            true => Ok(()),
+            false => Err(Reply::not_authorised("Not monitor user")),
+        }
+    }
+
+    /// # Errors
+    /// 401 unless it may set policies.
+    pub fn expect_policymaker(&self) -> Result<(), Reply> {
+        match self.has(ADMINISTRATOR) || self.has(POLICYMAKER) {
+            true => Ok(()),
+            false => Err(Reply::not_authorised("Not policymaker user")),
+        }
+    }
+}

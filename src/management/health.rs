@@ -1,0 +1,82 @@
+//! Health checks: 200 when all is well, 503 with a reason when it is not.
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::call::Call;
+use super::reply::{Outcome, Reply};
+use crate::broker::Shortage;
+
+fn ok() -> Outcome {
+    Ok(Reply::json(&json!({ "status": "ok" })))
+}
+
+/// `GET health/checks/alarms` and `local-alarms`, which are the same on one machine.
+pub(super) fn alarms(call: &Call<'_>) -> Outcome {
+    let resources: &[&str] = match call.api.broker.shortage() {
+        None => return ok(),
+        Some(Shortage::Memory) => &["memory"],
+        Some(Shortage::Disk) => &["disk"],
+        Some(Shortage::MemoryAndDisk) => &["memory", "disk"],
+    };
+    let alarms = resources.iter().map(|one| json!({ "node": call.api.node, "resource": one }));
+    Err(Reply::with(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({
+            "status": "failed",
+            "reason": "There are alarms in effect in the cluster",
+            "alarms": alarms.collect::<Vec<_>>(),
+        }),
+    ))
+}
+
+/// `GET health/checks/virtual-hosts`: each is there as soon as the broker answers.
+pub(super) fn virtual_hosts(_: &Call<'_>) -> Outcome {
+    ok()
+}
+
+/// `GET health/checks/node-is-quorum-critical`.
+pub(super) fn quorum(_: &Call<'_>) -> Outcome {
+    Ok(Reply::json(&json!({ "status": "ok", "reason": "single node cluster" })))
+}
+
+/// `GET health/checks/port-listener/PORT`.
+pub(super) fn port(call: &Call<'_>) -> Outcome {
+    let Ok(port) = call.part(0).parse::<u16>() else {
+        return Err(Reply::bad_request("Invalid port"));
+    };
+    let ports = [call.api.amqp.port(), call.api.http.port()];
+    if ports.contains(&port) {
+        return Ok(Reply::json(&json!({ "status": "ok", "port": port })));
+    }
+    Err(Reply::with(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({
+            "status": "failed",
+            "reason": "No active listener",
+            "missing": port,
+            "ports": ports,
+        }),
+    ))
+}
+
+/// `GET health/checks/protocol-listener/PROTOCOL`.
+pub(super) fn protocol(call: &Call<'_>) -> Outcome {
+    let protocols = ["amqp", "http", "http/prometheus"];
+    let wanted = match call.part(0) {
+        "amqp091" | "amqp0.9.1" => "amqp",
+        wanted => wanted,
+    };
+    if protocols.contains(&wanted) {
+        return Ok(Reply::json(&json!({ "status": "ok", "protocols": protocols })));
+    }
+    Err(Reply::with(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({
+            "status": "failed",
+            "reason": "No active listener",
+            "missing": [wanted],
+            "protocols": protocols,
+        }),
+    ))
+}

@@ -1,0 +1,125 @@
+//! The node: this process, in the fields that RabbitMQ has for one of its own.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::call::Call;
+use super::reply::{Outcome, Reply};
+use super::{Api, overview, paging, process};
+use crate::broker::Shortage;
+use crate::message;
+
+/// As many threads as a process can have by Linux's default, where RabbitMQ tells its limit of Erlang processes.
+const THREADS_MAX: u64 = 32_768;
+
+/// The node as the API shows it.
+fn object(api: &Api) -> Json {
+    let objects = [identity(api), resources(api), churn(api)];
+    Json::Object(objects.into_iter().filter_map(fields).flatten().collect())
+}
+
+fn fields(object: Json) -> Option<Map<String, Json>> {
+    match object {
+        Json::Object(fields) => Some(fields),
+        _ => None,
+    }
+}
+
+fn resources(api: &Api) -> Json {
+    let broker = &api.broker;
+    let shortage = broker.shortage();
+    let (memory, disk) = match shortage {
+        None => (false, false),
+        Some(Shortage::Memory) => (true, false),
+        Some(Shortage::Disk) => (false, true),
+        Some(Shortage::MemoryAndDisk) => (true, true),
+    };
+    json!({
+        "fd_used": process::open_files(),
+        "fd_total": process::files_max(),
+        "sockets_used": broker.client_count(),
+        "sockets_total": broker.config().amqp.connections_max,
+        "proc_used": process::threads(),
+        "proc_total": THREADS_MAX,
+        "mem_used": process::resident_bytes(),
+        "mem_limit": broker.memory_bytes_max(),
+        "mem_alarm": memory,
+        "mem_calculation_strategy": "rss",
+        "message_bytes_held": message::held_bytes(),
+        "disk_free": broker.disk_free_bytes(),
+        "disk_free_limit": broker.config().alarms.disk_free_bytes_min,
+        "disk_free_alarm": disk,
+    })
+}
+
+fn identity(api: &Api) -> Json {
+    json!({
+        "name": api.node,
+        "type": "disc",
+        "running": true,
+        "being_drained": false,
+        "os_pid": std::process::id().to_string(),
+        "uptime": api.began.elapsed().as_millis() as u64,
+        "processors": process::processors(),
+        "run_queue": 0,
+        "rates_mode": "basic",
+        "enabled_plugins": ["rabbitmq_management", "rabbitmq_prometheus"],
+        "db_dir": std::path::absolute(&api.broker.config().data_dir).unwrap_or_default(),
+        "log_files": ["stderr"],
+        "config_files": [],
+        "partitions": [],
+        "cluster_links": [],
+        "applications": [],
+        "auth_mechanisms": overview::auth_mechanisms(),
+        "exchange_types": overview::exchange_types(),
+        "contexts": overview::contexts(api),
+        "rabbitmq_version": overview::RABBITMQ_VERSION,
+        "product_name": overview::PRODUCT,
+        "product_version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn churn(api: &Api) -> Json {
+    let (totals, store) = (api.broker.totals(), api.broker.store_figures());
+    json!({
+        "connection_created": totals.connections_opened,
+        "connection_closed": totals.connections_closed,
+        "channel_created": totals.channels_opened,
+        "channel_closed": totals.channels_closed,
+        "queue_declared": totals.queues_declared,
+        "queue_created": totals.queues_created,
+        "queue_deleted": totals.queues_deleted,
+        "journal_bytes": store.journal_bytes,
+        "io_sync_count": store.syncs,
+    })
+}
+
+/// `GET nodes`.
+pub(super) fn list(call: &Call<'_>) -> Outcome {
+    call.caller.expect_monitor()?;
+    paging::list(call.request, vec![call.api], |api| &api.node, object)
+}
+
+fn expect_here(call: &Call<'_>) -> Result<(), Reply> {
+    call.caller.expect_monitor()?;
+    if call.part(0) == call.api.node { Ok(()) } else { Err(Reply::no_object()) }
+}
+
+/// `GET nodes/NODE`.
+pub(super) fn show(call: &Call<'_>) -> Outcome {
+    expect_here(call)?;
+    paging::object(call.request, &object(call.api))
+}
+
+/// `GET nodes/NODE/memory`.
+pub(super) fn memory(call: &Call<'_>) -> Outcome {
+    expect_here(call)?;
+    let (resident, messages) = (process::resident_bytes(), message::held_bytes() as u64);
+    Ok(Reply::json(&json!({
+        "memory": {
+            "strategy": "rss",
+            "total": { "rss": resident, "allocated": resident },
+            "messages": messages,
+            "other": resident.saturating_sub(messages),
+        }
+    })))
+}

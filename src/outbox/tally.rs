@@ -1,0 +1,123 @@
+//! What happened on a connection and its channels, counted where it happens: under the outbox's own lock, or by the
+//! one task that reads or writes the socket. Nobody else's cache line is touched for it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::message::Sizes;
+
+/// Messages of one channel since it was opened, or of several together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Published by the client.
+    pub published: u64,
+    /// Of those, on a channel that confirms.
+    pub published_confirm: u64,
+    /// Confirmed to the client.
+    pub confirmed: u64,
+    /// Came back to the client, because no queue took them.
+    pub returned: u64,
+    /// Dropped, because no queue took them.
+    pub dropped: u64,
+    /// Delivered to consumers that acknowledge.
+    pub delivered: u64,
+    /// Delivered to consumers that do not.
+    pub delivered_automatic: u64,
+    /// Fetched with `basic.get`, to be acknowledged.
+    pub got: u64,
+    /// Fetched with `basic.get` without acknowledgement.
+    pub got_automatic: u64,
+    /// `basic.get` that found nothing.
+    pub got_empty: u64,
+    /// Of those delivered or fetched: how many may have been before.
+    pub redelivered: u64,
+    /// Acknowledged by the client.
+    pub acknowledged: u64,
+}
+
+impl Tally {
+    /// Adds what another counted.
+    pub fn add(&mut self, other: &Self) {
+        self.published += other.published;
+        self.published_confirm += other.published_confirm;
+        self.confirmed += other.confirmed;
+        self.returned += other.returned;
+        self.dropped += other.dropped;
+        self.delivered += other.delivered;
+        self.delivered_automatic += other.delivered_automatic;
+        self.got += other.got;
+        self.got_automatic += other.got_automatic;
+        self.got_empty += other.got_empty;
+        self.redelivered += other.redelivered;
+        self.acknowledged += other.acknowledged;
+    }
+}
+
+/// What a channel does with published messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelMode {
+    /// Nothing more than publish them.
+    #[default]
+    Plain,
+    /// It confirms them.
+    Confirm,
+    /// They wait for a commit.
+    Transaction,
+}
+
+/// A channel as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct ChannelState {
+    /// Its number on the connection.
+    pub number: u16,
+    /// What it does with published messages.
+    pub mode: ChannelMode,
+    /// The prefetch limit of each consumer; 0 for none.
+    pub prefetch: u16,
+    /// The prefetch limit of the whole channel; 0 for none.
+    pub prefetch_global: u16,
+    /// Its consumers.
+    pub consumers: u32,
+    /// Deliveries that the client has yet to settle.
+    pub unacknowledged: usize,
+    /// Messages that are still to be confirmed.
+    pub unconfirmed: u64,
+    /// What happened since it was opened.
+    pub tally: Tally,
+}
+
+/// A connection's traffic, and what happened on all its channels, closed ones too.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    /// Bytes read from the socket.
+    pub received_bytes: u64,
+    /// Reads from the socket.
+    pub received_count: u64,
+    /// Bytes handed to the writer.
+    pub written_bytes: u64,
+    /// Writes to the socket.
+    pub written_count: u64,
+    /// Bytes that wait for the writer.
+    pub waiting_bytes: usize,
+    /// Channels that are open.
+    pub channels: usize,
+    /// Channels that were opened.
+    pub channels_opened: u64,
+    /// Messages of all channels.
+    pub tally: Tally,
+    /// Sizes of the published messages.
+    pub sizes: Sizes,
+}
+
+/// A counter that only one task changes; others read it.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, more: u64) {
+        self.0.store(self.get().wrapping_add(more), Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
