@@ -82,6 +82,6 @@ fn definitions_that_are_none_are_refused() {
     desk.fails(&["definitions", "export", "--vhost", "none"], "there is no virtual host 'none'");
     desk.makes_no_sense(
         &["definitions", "exprt"],
-        "unrecognized subcommand 'exprt' (did you mean export?)",
+        "unrecognized subcommand 'exprt' (did you mean import or export?)",
     );
 }

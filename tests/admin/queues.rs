@@ -118,7 +118,7 @@ fn a_listing_that_makes_no_sense_is_refused() {
     desk.makes_no_sense(&["queues", "--watch", "0"], "invalid value '0' for '--watch [<SECONDS>]'");
     desk.fails(
         &["queues", "--vhost", "none"],
-        "there is no virtual host 'none'; `leveret admin vhosts` lists those there are",
+        "there is no virtual host 'none' that user 'guest' may enter; `leveret admin vhosts` lists those there are",
     );
 }
 

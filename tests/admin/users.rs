@@ -93,5 +93,11 @@ fn what_a_user_may_not_do_is_said() {
         command.output().unwrap()
     };
     complaint(&run(&["users"]), 1, "user 'ann' may not do that");
-    complaint(&run(&["declare", "queue", "x"]), 1, "user 'ann' may not do that");
+    let outside = "there is no virtual host '/' that user 'ann' may enter";
+    complaint(&run(&["declare", "queue", "x"]), 1, outside);
+    complaint(&run(&["queues", "--vhost", "/"]), 1, outside);
+    desk.prints(&["set-permissions", "ann", "mine", "", ".*"]);
+    let refused = complaint(&run(&["declare", "queue", "x"]), 1, "user 'ann' may not do that: ");
+    assert!(refused.ends_with("; --user names another"), "{refused}");
+    assert!(run(&["declare", "queue", "mine"]).status.success());
 }

@@ -6,7 +6,7 @@ use super::desk::Desk;
 fn a_virtual_host_is_added_used_and_deleted_with_all_in_it() {
     let desk = Desk::new();
     desk.check(
-        &["add-vhost", "shop", "--description", "the web shop"],
+        &["add-vhost", "shop"],
         "virtual host 'shop' added; user 'guest' may do everything in it",
     );
     desk.check(&["add-vhost", "shop"], "virtual host 'shop' was there already");
@@ -25,8 +25,8 @@ fn a_virtual_host_is_added_used_and_deleted_with_all_in_it() {
     assert!(heading(&["queues"]).contains("vhost"), "two virtual hosts are told apart");
     assert!(!heading(&["queues", "--vhost", "shop"]).contains("vhost"), "one needs no column");
     desk.check(
-        &["vhosts", "--columns", "name,description,ready", "--filter", "shop"],
-        "name  description   ready\nshop  the web shop      1",
+        &["vhosts", "--filter", "shop"],
+        "name  ready  unacked  total\nshop      1        0      1",
     );
     desk.fails(
         &["delete", "vhost", "shop"],

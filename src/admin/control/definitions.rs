@@ -45,7 +45,7 @@ pub(super) fn run(client: &Client, what: &Definitions) -> Result<(), Failure> {
 
 fn export(client: &Client, file: Option<&FilePath>, vhost: Option<&str>) -> Result<(), Failure> {
     let definitions = client.get(&path(vhost)).map_err(|fault| match vhost {
-        Some(vhost) => no_vhost(fault, vhost),
+        Some(vhost) => no_vhost(client, fault, vhost),
         None => fault.into(),
     })?;
     let text = format!("{definitions:#}\n");
@@ -94,7 +94,7 @@ fn import(client: &Client, file: Option<&PathBuf>, vhost: Option<&str>) -> Resul
         return Err(format!("{named} holds no definitions: they are one JSON object").into());
     }
     client.post(&path(vhost), &definitions).map_err(|fault| match vhost {
-        Some(vhost) => no_vhost(fault, vhost),
+        Some(vhost) => no_vhost(client, fault, vhost),
         None => fault.into(),
     })?;
     say(&format!("{} imported from {named}", contents(&definitions)))

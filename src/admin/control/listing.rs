@@ -12,6 +12,7 @@ use super::pages;
 use super::path::Path;
 use super::table::{Cell, Head, Table};
 use super::terminal::{Terminal, Tone, now_ms, print};
+use super::topology::no_vhost;
 use crate::admin::failure::Failure;
 
 /// What the options of a listing come to.
@@ -74,8 +75,8 @@ impl Listing {
 
     /// All that is wanted, in order.
     pub fn fetch(&self, client: &Client, vhost: Option<&str>) -> Result<Vec<Value>, Failure> {
-        let mut rows =
-            pages::all(client, &self.path(vhost)).map_err(|fault| listing_fault(fault, vhost))?;
+        let mut rows = pages::all(client, &self.path(vhost))
+            .map_err(|fault| listing_fault(client, fault, vhost))?;
         if self.sort.is_empty() {
             let name = self.noun.named_by();
             rows.sort_by_cached_key(|row| {
@@ -137,7 +138,7 @@ impl Listing {
         pages::each(client, &self.path(vhost), |page| write(page).map_err(Ended::Failed)).map_err(
             |ended| match ended {
                 Ended::Failed(failure) => failure,
-                Ended::Fault(fault) => listing_fault(fault, vhost),
+                Ended::Fault(fault) => listing_fault(client, fault, vhost),
             },
         )?;
         print(if between == "[\n" { "[]\n" } else { "\n]\n" })
@@ -282,12 +283,9 @@ fn differs(column: &Column, rows: &[Value]) -> bool {
     values.any(|value| Some(&value) != first.as_ref())
 }
 
-fn listing_fault(fault: Fault, vhost: Option<&str>) -> Failure {
+fn listing_fault(client: &Client, fault: Fault, vhost: Option<&str>) -> Failure {
     match vhost {
-        Some(vhost) => fault.about(
-            &format!("virtual host '{vhost}'"),
-            "`leveret admin vhosts` lists those there are",
-        ),
+        Some(vhost) => no_vhost(client, fault, vhost),
         None => fault.into(),
     }
 }

@@ -116,7 +116,7 @@ fn alter(client: &Client, change: &Change) -> Result<(), Failure> {
         Change::ClearPermissions { name, place } => {
             users::clear_permissions(client, &place.vhost, name)
         }
-        Change::AddVhost { name, description } => users::add_vhost(client, name, description),
+        Change::AddVhost { name } => users::add_vhost(client, name),
         Change::DeleteVhost(named) => removal::delete_vhost(client, named),
         Change::Definitions(what) => definitions::run(client, what),
         Change::Get { queue, count, ack, place, list } => {

@@ -237,8 +237,6 @@ pub(super) static VHOSTS: Noun = Noun {
     name_at: 0,
     columns: &[
         Column::new("name", "name", Text, Shown(0)),
-        Column::new("description", "description", Text, Shown(3)),
-        Column::new("tags", "tags", Text, OnRequest),
         Column::new("messages_ready", "ready", Count, Shown(1)),
         Column::new("messages_unacknowledged", "unacked", Count, Shown(2)),
         Column::new("messages", "total", Count, Shown(2)),

@@ -340,9 +340,6 @@ pub(crate) enum Change {
         /// The virtual host
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         name: String,
-        /// What it is for
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        description: String,
     },
     /// Delete a virtual host and all that is in it (the same as `delete vhost`)
     DeleteVhost(DeleteNamed),

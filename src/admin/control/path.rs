@@ -1,7 +1,12 @@
 //! The path of something in the management API, each name in it encoded so that no name can be taken for
 //! something else.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// RFC 3986: what is not unreserved.
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The name that the management API has for the default exchange, whose own name is empty.
 const DEFAULT_EXCHANGE: &str = "amq.default";
@@ -16,7 +21,7 @@ impl Path {
         let mut text = "/api".to_owned();
         for part in parts {
             text.push('/');
-            encode(part, &mut text);
+            text.extend(utf8_percent_encode(part, &ENCODED));
         }
         Self(text)
     }
@@ -25,9 +30,9 @@ impl Path {
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push(if self.0.contains('?') { '&' } else { '?' });
-        encode(name, &mut self.0);
+        self.0.extend(utf8_percent_encode(name, &ENCODED));
         self.0.push('=');
-        encode(value, &mut self.0);
+        self.0.extend(utf8_percent_encode(value, &ENCODED));
         self
     }
 }
@@ -41,18 +46,6 @@ impl Display for Path {
 /// An exchange's name as it stands in a path.
 pub(super) fn exchange(name: &str) -> &str {
     if name.is_empty() { DEFAULT_EXCHANGE } else { name }
-}
-
-/// RFC 3986: what is not unreserved is written as its bytes.
-fn encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(byte.into());
-        } else {
-            // Writing to a text does not fail.
-            let _ = write!(into, "%{byte:02X}");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(super) fn delete(client: &Client, what: &Delete) -> Result<(), Failure> {
 pub(super) fn delete_vhost(client: &Client, named: &DeleteNamed) -> Result<(), Failure> {
     let name = &named.name;
     let path = Path::new(&["vhosts", name]);
-    let gone = |fault: Fault| super::topology::no_vhost(fault, name);
+    let gone = |fault: Fault| super::topology::no_vhost(client, fault, name);
     let vhost = client.get(&path).map_err(gone)?;
     let held = |nouns: &str| -> Result<u64, Failure> {
         let first = Path::new(&[nouns, name]).with("page", "1").with("page_size", "1");

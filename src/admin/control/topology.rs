@@ -47,7 +47,7 @@ fn put(
     match client.put(&Path::new(&[nouns, vhost, name]), body) {
         Ok(Change::Created) => say(&format!("{noun} '{name}' declared")),
         Ok(Change::Done) => say(&format!("{noun} '{name}' was there already")),
-        Err(fault) => Err(no_vhost(fault, vhost)),
+        Err(fault) => Err(no_vhost(client, fault, vhost)),
     }
 }
 
@@ -79,6 +79,7 @@ pub(super) fn unbind(client: &Client, ends: &BindingEnds) -> Result<(), Failure>
     let wanted: Vec<&Value> =
         all.iter().filter(|binding| is_meant(binding, ends, &arguments)).collect();
     if wanted.is_empty() {
+        both_exist(client, ends)?;
         return Err(format!(
             "{} is not bound to exchange '{}' with the key '{}'; `leveret admin bindings` lists what is",
             destination(ends),
@@ -125,18 +126,24 @@ fn destination(ends: &BindingEnds) -> String {
 
 /// Which end of a binding is not there.
 fn missing_end(client: &Client, ends: &BindingEnds, fault: Fault) -> Failure {
-    if !matches!(fault, Fault::NotFound(_)) {
-        return fault.into();
+    match (&fault, both_exist(client, ends)) {
+        (Fault::NotFound(_), Err(missing)) => missing,
+        _ => fault.into(),
     }
-    let vhost = &ends.place.vhost;
-    let nouns = if ends.to_exchange { "exchanges" } else { "queues" };
-    let noun = if ends.to_exchange { "exchange" } else { "queue" };
-    let source = Path::new(&["exchanges", vhost, path::exchange(&ends.source)]);
-    match client.get(&source) {
-        Err(Fault::NotFound(_)) => {
-            absent(client, "exchange", "exchanges", vhost, &ends.source, fault)
-        }
-        _ => absent(client, noun, nouns, vhost, &ends.destination, fault),
+}
+
+/// Looks for both ends of a binding.
+fn both_exist(client: &Client, ends: &BindingEnds) -> Result<(), Failure> {
+    let (vhost, source, destination) = (&ends.place.vhost, &ends.source, &ends.destination);
+    let there = |noun, nouns: &str, name: &str, in_path: &str| {
+        let found = client.get(&Path::new(&[nouns, vhost, in_path]));
+        found.map(drop).map_err(|fault| absent(client, noun, nouns, vhost, name, fault))
+    };
+    there("exchange", "exchanges", source, path::exchange(source))?;
+    if ends.to_exchange {
+        there("exchange", "exchanges", destination, destination)
+    } else {
+        there("queue", "queues", destination, destination)
     }
 }
 
@@ -153,7 +160,7 @@ pub(super) fn absent(
         return fault.into();
     }
     if matches!(client.get(&Path::new(&["vhosts", vhost])), Err(Fault::NotFound(_))) {
-        return no_vhost(fault, vhost);
+        return no_vhost(client, fault, vhost);
     }
     fault.about(
         &format!("{noun} '{name}' in virtual host '{vhost}'"),
@@ -162,6 +169,10 @@ pub(super) fn absent(
 }
 
 /// A virtual host that is not there.
-pub(super) fn no_vhost(fault: Fault, vhost: &str) -> Failure {
-    fault.about(&format!("virtual host '{vhost}'"), "`leveret admin vhosts` lists those there are")
+pub(super) fn no_vhost(client: &Client, fault: Fault, vhost: &str) -> Failure {
+    // One that the user may not enter is answered just as one that there is not.
+    fault.about(
+        &format!("virtual host '{vhost}' that user '{}' may enter", client.user),
+        "`leveret admin vhosts` lists those there are",
+    )
 }

@@ -85,7 +85,7 @@ pub(super) fn clear_permissions(client: &Client, vhost: &str, user: &str) -> Res
 
 fn exist(client: &Client, vhost: &str, user: &str) -> Result<(), Failure> {
     client.get(&Path::new(&["users", user])).map_err(|fault| no_user(fault, user))?;
-    client.get(&Path::new(&["vhosts", vhost])).map_err(|fault| no_vhost(fault, vhost))?;
+    client.get(&Path::new(&["vhosts", vhost])).map_err(|fault| no_vhost(client, fault, vhost))?;
     Ok(())
 }
 
@@ -94,12 +94,12 @@ fn exist(client: &Client, vhost: &str, user: &str) -> Result<(), Failure> {
 /// # Errors
 ///
 /// What the broker says.
-pub(super) fn add_vhost(client: &Client, name: &str, description: &str) -> Result<(), Failure> {
+pub(super) fn add_vhost(client: &Client, name: &str) -> Result<(), Failure> {
     let path = Path::new(&["vhosts", name]);
     if client.get(&path).is_ok() {
         return say(&format!("virtual host '{name}' was there already"));
     }
-    client.put(&path, &json!({"description": description}))?;
+    client.put(&path, &json!({}))?;
     let permissions = Path::new(&["permissions", name, &client.user]);
     let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
     match client.put(&permissions, &everything)? {
