@@ -26,8 +26,11 @@ fn environment(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     variables.iter().map(|&(name, value)| (name.into(), value.into())).collect()
 }
 
-/// The keys that a text sets, with their sections and the index of their line; `definitions` counts although it
-/// is commented out.
+/// Keys that have no default, and are shown commented out.
+const WITHOUT_DEFAULT: &[&str] = &["# definitions = ", "# url = ", "# password = "];
+
+/// The keys that a text sets, with their sections and the index of their line; those without a default count although
+/// they are commented out.
 fn keys_shown(text: &str) -> Vec<(String, usize)> {
     let mut section = String::new();
     let mut keys = Vec::new();
@@ -35,7 +38,8 @@ fn keys_shown(text: &str) -> Vec<(String, usize)> {
         if let Some(name) = line.strip_prefix('[') {
             section = format!("{}.", name.trim_end_matches(']'));
         }
-        let line = if line.starts_with("# definitions = ") { &line[2..] } else { line };
+        let line =
+            if WITHOUT_DEFAULT.iter().any(|key| line.starts_with(key)) { &line[2..] } else { line };
         if let Some((key, _)) = line.split_once(" = ")
             && !line.starts_with('#')
         {
@@ -50,7 +54,9 @@ fn broker_toml_shows_every_key_at_its_default() {
     let shown: Config = toml::from_str(SHOWN).unwrap();
     assert_eq!(shown, Config::default());
 
-    let full = Config { definitions: Some(PathBuf::from("x")), ..Config::default() };
+    let mut full = Config { definitions: Some(PathBuf::from("x")), ..Config::default() };
+    full.admin.url = Some("x".to_owned());
+    full.admin.password = Some(leveret::config::Password::new("x"));
     let written = toml::to_string(&full).unwrap();
     let expected: Vec<String> = keys_shown(&written).into_iter().map(|(key, _)| key).collect();
     let found: Vec<String> = keys_shown(SHOWN).into_iter().map(|(key, _)| key).collect();

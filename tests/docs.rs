@@ -44,6 +44,7 @@ pages! {
     access: "docs/access.md"
     bench: "docs/bench.md"
     configuration: "docs/configuration.md"
+    admin: "docs/admin.md"
     compatibility: "docs/compatibility.md"
 }
 

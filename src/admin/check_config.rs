@@ -26,6 +26,10 @@ pub(super) fn check_config(overrides: &Overrides, format: Option<Format>) -> Res
 }
 
 fn render(config: &Config, format: Format) -> Result<String, String> {
+    // What is printed gets around, so the password is left out.
+    let mut config = config.clone();
+    config.admin.password = None;
+    let config = &config;
     let rendered = match format {
         Format::Toml => toml::to_string(config).map_err(|error| error.to_string()),
         Format::Json => serde_json::to_string_pretty(config).map_err(|error| error.to_string()),

@@ -3,7 +3,10 @@
 
 mod check_config;
 mod command_line;
+mod control;
+mod failure;
 mod logging;
+mod manual;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -16,9 +19,7 @@ use log::{info, warn};
 
 use crate::config::{self, Config, Loaded, Overrides};
 use command_line::{Command, CommandLine};
-
-/// The exit code of a command line that makes no sense.
-const USAGE_EXIT: u8 = 2;
+use failure::{Failure, USAGE_EXIT};
 
 /// Runs the program with its arguments, the name of the program first, and says how it ended. `serve` runs the
 /// broker until it is shut down.
@@ -30,19 +31,37 @@ pub fn run<E: Display>(
         Ok(line) => line,
         Err(error) => return end_without_command(&error),
     };
-    let overrides = line.overrides();
-    let outcome = match line.command {
-        None | Some(Command::Serve) => run_broker(&overrides, serve),
-        Some(Command::CheckConfig { format }) => check_config::check_config(&overrides, format),
-        Some(Command::Bench(command)) => crate::bench::run(&command),
-    };
-    match outcome {
+    match perform(&line, serve) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            complain(&fault);
-            ExitCode::FAILURE
+        Err(failure) => {
+            complain(failure.text());
+            ExitCode::from(failure.exit_code())
         }
     }
+}
+
+fn perform<E: Display>(
+    line: &CommandLine,
+    serve: impl FnOnce(Config) -> Result<(), E>,
+) -> Result<(), Failure> {
+    let overrides = line.overrides()?;
+    match &line.command {
+        None | Some(Command::Serve { .. }) => run_broker(&overrides, serve)?,
+        Some(Command::CheckConfig { format, .. }) => {
+            check_config::check_config(&overrides, *format)?;
+        }
+        Some(Command::Admin(control)) => {
+            let Loaded { config, warnings, .. } = load(&overrides)?;
+            for warning in warnings {
+                complain(&format!("warning: {warning}"));
+            }
+            control::run(control, &config)?;
+        }
+        Some(Command::Completions { shell }) => manual::completions(*shell)?,
+        Some(Command::Man { directory }) => manual::pages(directory)?,
+        Some(Command::Bench(command)) => crate::bench::run(command)?,
+    }
+    Ok(())
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
@@ -83,9 +102,14 @@ fn end_without_command(error: &clap::Error) -> ExitCode {
             let _ = error.print();
             ExitCode::SUCCESS
         }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Standard error is where this goes by itself.
+            let _ = error.print();
+            ExitCode::from(USAGE_EXIT)
+        }
         _ => {
-            let fault = usage_fault(error);
-            complain(&format!("{fault}; `leveret --help` shows what there is"));
+            let (fault, command) = (usage_fault(error), command_of(error));
+            complain(&format!("{fault}; `{command} --help` shows what there is"));
             ExitCode::from(USAGE_EXIT)
         }
     }
@@ -96,6 +120,11 @@ fn usage_fault(error: &clap::Error) -> String {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     let mut fault = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    if let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    {
+        fault = format!("missing: {}", missing.join(", "));
+    }
     let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand];
     for kind in suggested.into_iter().chain([ContextKind::SuggestedValue]) {
         let meant = match error.get(kind) {
@@ -106,6 +135,25 @@ fn usage_fault(error: &clap::Error) -> String {
         fault.push_str(&format!(" (did you mean {meant}?)"));
     }
     fault
+}
+
+/// The command that was being read, such as `leveret admin queues`.
+fn command_of(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: "));
+    let is_name = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let words: Vec<&str> = usage.unwrap_or("leveret").split(' ').take_while(is_name).collect();
+    words.join(" ")
+}
+
+/// Writes to standard output; a reader that has had enough is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says in one line on standard error why the program ends.

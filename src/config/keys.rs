@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, Password};
 
 /// A name that may stand in `broker.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,9 @@ pub(super) struct Key {
 
 /// Every section and key, sections before their keys.
 pub(super) fn known() -> Vec<Key> {
-    let shown = Config { definitions: Some(PathBuf::new()), ..Config::default() };
+    let mut shown = Config { definitions: Some(PathBuf::new()), ..Config::default() };
+    shown.admin.url = Some(String::new());
+    shown.admin.password = Some(Password::new(""));
     let mut keys = Vec::new();
     collect(&table_of(&shown), "", &mut keys);
     keys
@@ -47,7 +49,7 @@ pub(super) fn join(section: &str, name: &str) -> String {
 
 /// The known name that a mistyped one is nearest to, if one is near enough to be worth naming. The right
 /// name in the wrong section counts as nearest of all.
-pub(super) fn nearest<'a>(
+pub fn nearest<'a>(
     mistyped: &str,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {

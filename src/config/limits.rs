@@ -114,7 +114,16 @@ impl Config {
         let bindings = limits.bindings_per_vhost_max as u64;
         between("limits.bindings_per_vhost_max", bindings, 1, COUNT_MAX)?;
         let unacked = limits.unacked_per_channel_max as u64;
-        between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)
+        between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)?;
+        if self.admin.user.is_empty() {
+            return invalid("admin.user", "is empty, but must name a user");
+        }
+        match &self.admin.url {
+            Some(url) if url.is_empty() => {
+                invalid("admin.url", "is empty, but must be HOST:PORT; leave the key out instead")
+            }
+            _ => Ok(()),
+        }
     }
 }
 

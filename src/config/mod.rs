@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod load;
 
+pub use keys::nearest;
 pub use limits::Invalid;
 pub use load::{ConfigError, Loaded, Overrides, load};
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub access: Access,
     /// How much of everything one virtual host or channel may hold.
     pub limits: Limits,
+    /// Which broker `leveret admin` talks to, and as whom. The broker itself reads nothing of it.
+    pub admin: Admin,
 }
 
 /// The AMQP 0-9-1 listener and what one connection may ask for.
@@ -150,6 +153,43 @@ pub struct Limits {
     pub unacked_per_channel_max: usize,
 }
 
+/// Which broker `leveret admin` talks to, and as whom.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// The broker's management API, as `http://HOST:PORT` or `HOST:PORT`. None: the one on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The user to log in as.
+    pub user: String,
+    /// Its password. None: `guest` for the user `guest`; any other user is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
+}
+
+/// A password in the configuration. It is not shown where the rest is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// A password.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The password itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("(not shown)")
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -161,6 +201,7 @@ impl Default for Config {
             store: Store::default(),
             access: Access::default(),
             limits: Limits::default(),
+            admin: Admin::default(),
         }
     }
 }
@@ -228,6 +269,12 @@ impl Default for Limits {
             bindings_per_vhost_max: 1_000_000,
             unacked_per_channel_max: 100_000,
         }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { url: None, user: "guest".to_owned(), password: None }
     }
 }
 

@@ -133,7 +133,7 @@ impl Reader {
         let config = fs::read_to_string(here.join("broker.toml")).unwrap_or_default();
         // The broker has a directory of its own, and the files that its configuration names are in the reader's.
         let named = format!("definitions = \"{}/", here.display());
-        let server = Server::start_with(&config.replace("definitions = \"", &named));
+        let server = Server::start_with_management(&config.replace("definitions = \"", &named));
         let url = server.uri();
         self.broker = Some((server, url.clone()));
         url
@@ -155,8 +155,8 @@ impl Reader {
                 command.env(name, value);
             }
         }
-        if let Some((_, url)) = &self.broker {
-            command.env("AMQP_URL", url);
+        if let Some((server, url)) = &self.broker {
+            command.env("AMQP_URL", url).env("LEVERET_ADMIN_URL", server.management());
         }
         command.current_dir(self.directory.path());
         command

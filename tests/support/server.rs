@@ -21,6 +21,8 @@ const PAGED_CRATE: &str = "paged";
 pub struct Server {
     process: Process,
     port: u16,
+    /// Where the management API is, if it is served.
+    management: Option<u16>,
     directory: TempDir,
 }
 
@@ -32,19 +34,32 @@ impl Server {
 
     /// Starts a broker with an empty data directory and a configuration file of this text.
     pub fn start_with(config: &str) -> Self {
+        Self::launch_with(config, None)
+    }
+
+    /// As [`Server::start_with`], with the management API on a free port.
+    pub fn start_with_management(config: &str) -> Self {
+        Self::launch_with(config, Some(0))
+    }
+
+    fn launch_with(config: &str, management: Option<u16>) -> Self {
         // Under target/, not under the system's temporary directory: that may be memory, where a sync costs nothing.
-        Self::start_in(Path::new(env!("CARGO_TARGET_TMPDIR")), config)
+        Self::launch_in(Path::new(env!("CARGO_TARGET_TMPDIR")), config, management)
     }
 
     /// As [`Server::start_with`], in a directory below this one.
     pub fn start_in(parent: &Path, config: &str) -> Self {
+        Self::launch_in(parent, config, None)
+    }
+
+    fn launch_in(parent: &Path, config: &str, management: Option<u16>) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("server-")
             .tempdir_in(parent)
             .expect("the directory is writable");
         fs::write(directory.path().join("broker.toml"), config).expect("the directory is writable");
-        let (process, port) = launch(directory.path(), 0);
-        Self { process, port, directory }
+        let (process, port, management) = launch(directory.path(), 0, management);
+        Self { process, port, management, directory }
     }
 
     /// Ends the process if it runs, then starts another on the same directory, on another free port.
@@ -59,7 +74,9 @@ impl Server {
 
     fn restart_on(&mut self, port: u16) {
         self.kill();
-        (self.process, self.port) = launch(self.directory.path(), port);
+        // The management API comes back where it was, for those who look at it meanwhile.
+        (self.process, self.port, self.management) =
+            launch(self.directory.path(), port, self.management);
     }
 
     /// SIGKILL: the process has no chance to write anything more. Returns when it is gone.
@@ -93,6 +110,15 @@ impl Server {
     /// The port that it listens on for AMQP.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The address of the management API, as `127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    ///
+    /// When the server was started without one.
+    pub fn management(&self) -> String {
+        format!("127.0.0.1:{}", self.management.expect("it was started with the management API"))
     }
 
     /// The operating system's number for the process.
@@ -146,27 +172,31 @@ pub fn program() -> Command {
     command
 }
 
-fn launch(directory: &Path, port: u16) -> (Process, u16) {
+/// Starts a process, and waits until it serves; a port that is 0 is any free one.
+fn launch(directory: &Path, port: u16, management: Option<u16>) -> (Process, u16, Option<u16>) {
     let mut command = program();
     command.current_dir(directory).arg("serve");
     command.arg("--listen").arg(format!("127.0.0.1:{port}"));
-    command.arg("--management-listen").arg("off");
+    let listen = management.map_or("off".to_owned(), |port| format!("127.0.0.1:{port}"));
+    command.arg("--management-listen").arg(listen);
     command.arg("--data-dir").arg(directory.join("data"));
     command.arg("--config").arg(directory.join("broker.toml"));
     if env!("CARGO_CRATE_NAME") == PAGED_CRATE {
         command.env("LEVERET_STORE_QUEUE_WINDOW_MESSAGES", "2");
     }
     let process = Process::spawn(command).expect("the built program starts");
-    let Some(line) = process.line_with("for AMQP", START_LIMIT) else {
-        panic!("the broker did not come up; its log:\n{}", process.output());
+    let told = |what: &str| {
+        let Some(line) = process.line_with(what, START_LIMIT) else {
+            panic!("the broker did not come up; its log:\n{}", process.output());
+        };
+        listening_port(&line).unwrap_or_else(|| panic!("no address in the log line {line:?}"))
     };
-    let Some(port) = listening_port(&line) else {
-        panic!("no address in the log line {line:?}");
-    };
-    (process, port)
+    let port = told("for AMQP");
+    let management = management.map(|_| told("for management"));
+    (process, port, management)
 }
 
-/// The port in a line that says `listening on 127.0.0.1:PORT for AMQP`.
+/// The port in a line that says `listening on 127.0.0.1:PORT for …`.
 fn listening_port(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
     rest.split(' ').next()?.parse().ok()
