@@ -18,7 +18,15 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 pub struct Server {
     process: Process,
     port: u16,
+    management: Management,
     directory: TempDir,
+}
+
+/// Whether a broker serves its management API, and on which port.
+#[derive(Clone, Copy)]
+enum Management {
+    Off,
+    On(u16),
 }
 
 impl Server {
@@ -27,16 +35,30 @@ impl Server {
         Self::start_with("")
     }
 
+    /// As [`Server::start`], with the management API on another free port.
+    pub fn start_managed() -> Self {
+        Self::start_managed_with("")
+    }
+
+    /// As [`Server::start_with`], with the management API on another free port.
+    pub fn start_managed_with(config: &str) -> Self {
+        Self::start_as(config, Management::On(0))
+    }
+
     /// Starts a broker with an empty data directory and a configuration file of this text.
     pub fn start_with(config: &str) -> Self {
+        Self::start_as(config, Management::Off)
+    }
+
+    fn start_as(config: &str, management: Management) -> Self {
         // Under target/, not under the system's temporary directory: that may be memory, where a sync costs nothing.
         let directory = tempfile::Builder::new()
             .prefix("server-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("target/tmp is writable");
         fs::write(directory.path().join("broker.toml"), config).expect("target/tmp is writable");
-        let (process, port) = launch(directory.path(), 0);
-        Self { process, port, directory }
+        let (process, port, management) = launch(directory.path(), 0, management);
+        Self { process, port, management, directory }
     }
 
     /// Ends the process if it runs, then starts another on the same directory, on another free port.
@@ -51,7 +73,12 @@ impl Server {
 
     fn restart_on(&mut self, port: u16) {
         self.kill();
-        (self.process, self.port) = launch(self.directory.path(), port);
+        let management = match self.management {
+            Management::On(_) => Management::On(0),
+            Management::Off => Management::Off,
+        };
+        (self.process, self.port, self.management) =
+            launch(self.directory.path(), port, management);
     }
 
     /// SIGKILL: the process has no chance to write anything more. Returns when it is gone.
@@ -80,6 +107,18 @@ impl Server {
     /// The address for clients, as user `guest` on virtual host `/`.
     pub fn uri(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// The address of the management API, as `127.0.0.1:PORT`.
+    ///
+    /// # Panics
+    ///
+    /// When the broker was started without it.
+    pub fn management(&self) -> String {
+        match self.management {
+            Management::On(port) => format!("127.0.0.1:{port}"),
+            Management::Off => panic!("this broker has no management API"),
+        }
     }
 
     /// The port that it listens on for AMQP.
@@ -135,27 +174,36 @@ pub fn program() -> Command {
     }
     let level = std::env::var("LEVERET_TEST_LOG").unwrap_or_else(|_| "info".to_owned());
     command.env("RUST_LOG", level).env("RUST_BACKTRACE", "1");
+    // Brokers of tests that run at once would all want the one port.
+    command.env("LEVERET_MANAGEMENT_LISTEN", "off");
     command
 }
 
-fn launch(directory: &Path, port: u16) -> (Process, u16) {
+fn launch(directory: &Path, port: u16, management: Management) -> (Process, u16, Management) {
     let mut command = program();
     command.current_dir(directory).arg("serve");
     command.arg("--listen").arg(format!("127.0.0.1:{port}"));
-    command.arg("--management-listen").arg("off");
+    if let Management::On(port) = management {
+        command.arg("--management-listen").arg(format!("127.0.0.1:{port}"));
+    }
     command.arg("--data-dir").arg(directory.join("data"));
     command.arg("--config").arg(directory.join("broker.toml"));
     let process = Process::spawn(command).expect("the built program starts");
-    let Some(line) = process.line_with("for AMQP", START_LIMIT) else {
-        panic!("the broker did not come up; its log:\n{}", process.output());
+    let port_of = |service: &str| {
+        let Some(line) = process.line_with(service, START_LIMIT) else {
+            panic!("the broker did not come up; its log:\n{}", process.output());
+        };
+        listening_port(&line).unwrap_or_else(|| panic!("no address in the log line {line:?}"))
     };
-    let Some(port) = listening_port(&line) else {
-        panic!("no address in the log line {line:?}");
+    let port = port_of("for AMQP");
+    let management = match management {
+        Management::On(_) => Management::On(port_of("for management")),
+        Management::Off => Management::Off,
     };
-    (process, port)
+    (process, port, management)
 }
 
-/// The port in a line that says `listening on 127.0.0.1:PORT for AMQP`.
+/// The port in a line that says `listening on 127.0.0.1:PORT for` something.
 fn listening_port(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
     rest.split(' ').next()?.parse().ok()
