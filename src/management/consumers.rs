@@ -22,8 +22,8 @@ pub(super) struct ConsumerObject {
     ack_required: bool,
     prefetch_count: u32,
     arguments: Map<String, Json>,
-    /// There is none here: a delivery may take as long as it takes.
-    consumer_timeout: Option<u64>,
+    /// 0: there is none here, a delivery may take as long as it takes.
+    consumer_timeout: u64,
     queue: Json,
     channel_details: Json,
 }
@@ -38,7 +38,7 @@ impl ConsumerObject {
             ack_required: view.state.acks == AckMode::Manual,
             prefetch_count: view.state.prefetch,
             arguments: table_to_json(&view.arguments),
-            consumer_timeout: None,
+            consumer_timeout: 0,
             queue: json!({ "name": &**view.queue.name(), "vhost": &**view.queue.vhost_name() }),
             channel_details: match &view.client {
                 Some(client) => channel_details(api, client, view.channel),
@@ -82,6 +82,6 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
             views.extend(broker.consumers(&queue));
         }
     }
-    views.sort_by(|one: &ConsumerView, other| one.state.id.cmp(&other.state.id));
+    views.sort_by_key(|one: &ConsumerView| one.state.id);
     paging::list(call.request, views, |view| &view.tag, |view| ConsumerObject::new(call.api, &view))
 }

@@ -32,13 +32,18 @@ impl Server {
         Self::start_with("")
     }
 
+    /// As [`Server::start`], with the management API on another free port.
+    pub fn start_managed() -> Self {
+        Self::start_managed_with("")
+    }
+
     /// Starts a broker with an empty data directory and a configuration file of this text.
     pub fn start_with(config: &str) -> Self {
         Self::launch_with(config, None)
     }
 
     /// As [`Server::start_with`], with the management API on a free port.
-    pub fn start_with_management(config: &str) -> Self {
+    pub fn start_managed_with(config: &str) -> Self {
         Self::launch_with(config, Some(0))
     }
 
@@ -169,6 +174,8 @@ pub fn program() -> Command {
     }
     let level = std::env::var("LEVERET_TEST_LOG").unwrap_or_else(|_| "info".to_owned());
     command.env("RUST_LOG", level).env("RUST_BACKTRACE", "1");
+    // Brokers of tests that run at once would all want the one port.
+    command.env("LEVERET_MANAGEMENT_LISTEN", "off");
     command
 }
 
