@@ -42,6 +42,7 @@ pages! {
     transactions: "docs/transactions.md"
     dead_letters: "docs/dead-letters.md"
     access: "docs/access.md"
+    management: "docs/management.md"
     configuration: "docs/configuration.md"
     compatibility: "docs/compatibility.md"
 }
