@@ -178,6 +178,20 @@ fn a_route_tells_who_gets_a_message_and_why_the_others_do_not() {
         serde_json::from_str(&desk.prints(&["route", "shop", "order.x", "--format", "json"]))
             .unwrap();
     assert_eq!((&json["routed"], &json["queues"][0]), (&true.into(), &"orders".into()));
+    assert_eq!(json["bindings"].as_array().map(Vec::len), Some(2));
+    let some = [
+        "route",
+        "shop",
+        "order.x",
+        "--format",
+        "json",
+        "--filter",
+        "matched=no",
+        "--columns",
+        "destination",
+    ];
+    let json: serde_json::Value = serde_json::from_str(&desk.prints(&some)).unwrap();
+    assert_eq!(json["bindings"], serde_json::json!([{"destination": "refunds"}]));
 
     desk.fails(&["route", "none", "x"], "there is no exchange 'none' in virtual host '/'");
     desk.makes_no_sense(&["route", "shop"], "missing: <KEY>");

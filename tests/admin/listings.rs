@@ -70,8 +70,8 @@ fn the_overview_counts_what_there_is() {
     };
     assert_eq!(told("broker"), format!("broker      Leveret {}", env!("CARGO_PKG_VERSION")));
     assert!(told("address").ends_with("as user guest"));
-    assert_eq!(told("clients"), "clients     1 connections, 1 channels, 0 consumers");
-    assert_eq!(told("topology"), "topology    1 queues, 7 exchanges");
+    assert_eq!(told("clients"), "clients     1 connection, 1 channel, no consumers");
+    assert_eq!(told("topology"), "topology    1 queue, 7 exchanges");
     assert_eq!(told("messages"), "messages    2 ready, 0 unacknowledged, 2 in all");
     assert!(told("memory").contains("iB of ") && told("disk").contains(" free, "));
     let json: Value =

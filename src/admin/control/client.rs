@@ -37,6 +37,8 @@ pub(super) enum Fault {
     NotFound(String),
     /// The broker understood and said no; its reason.
     Refused(String),
+    /// What was asked for makes no sense to the broker; its reason.
+    Senseless(String),
     /// The API has no such call.
     NoSuchCall,
     /// No broker, no login, or no Leveret: a line that says what to do next.
@@ -160,6 +162,7 @@ impl Client {
             )),
             StatusCode::NOT_FOUND => Fault::NotFound(reason),
             StatusCode::METHOD_NOT_ALLOWED => Fault::NoSuchCall,
+            StatusCode::BAD_REQUEST => Fault::Senseless(reason),
             status if status.is_client_error() => Fault::Refused(reason),
             status => Fault::Refused(format!(
                 "the broker failed with {}: {}; its log says more",
@@ -227,10 +230,15 @@ impl Fault {
 
     fn text(self) -> String {
         match self {
-            Self::NotFound(reason) | Self::Refused(reason) if reason.is_empty() => {
+            Self::NotFound(reason) | Self::Refused(reason) | Self::Senseless(reason)
+                if reason.is_empty() =>
+            {
                 "the broker refuses that and gives no reason".to_owned()
             }
-            Self::NotFound(reason) | Self::Refused(reason) | Self::NoUse(reason) => reason,
+            Self::NotFound(reason)
+            | Self::Refused(reason)
+            | Self::Senseless(reason)
+            | Self::NoUse(reason) => reason,
             Self::NoSuchCall => {
                 "this broker's management API cannot do that: it is another broker, or an older \
                                  Leveret; `leveret admin overview` tells its version"

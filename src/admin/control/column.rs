@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Rate,
     /// A size.
     Bytes,
+    /// A size in a second.
+    Flow,
     /// Milliseconds that have passed.
     Age,
     /// Milliseconds since 1970, shown as what has passed since.
@@ -103,7 +105,10 @@ impl Column {
 
     /// What stands above it.
     pub fn heading(&self) -> String {
-        if self.kind == Kind::Rate { format!("{}/s", self.short) } else { self.short.to_string() }
+        match self.kind {
+            Kind::Rate | Kind::Flow => format!("{}/s", self.short),
+            _ => self.short.to_string(),
+        }
     }
 
     /// The top-level fields that have to be asked for.
@@ -119,7 +124,11 @@ impl Column {
             None => at_path(object, &self.key).cloned().unwrap_or(Value::Null),
         };
         // What has not been counted yet has not happened.
-        if found.is_null() && self.kind == Kind::Rate { Value::from(0) } else { found }
+        if found.is_null() && matches!(self.kind, Kind::Rate | Kind::Flow) {
+            Value::from(0)
+        } else {
+            found
+        }
     }
 
     /// Its value as it stands in a table.
@@ -128,7 +137,7 @@ impl Column {
         match (self.kind, number) {
             (Kind::Count, Some(number)) => numbers::count(number),
             (Kind::Rate, Some(number)) => numbers::rate(number),
-            (Kind::Bytes, Some(number)) => numbers::bytes(number),
+            (Kind::Bytes | Kind::Flow, Some(number)) => numbers::bytes(number),
             (Kind::Age, Some(number)) => numbers::age(number),
             (Kind::Since, Some(number)) => numbers::age(now_ms - number),
             (kind, None) if kind.is_number() => "-".to_owned(),
@@ -160,7 +169,10 @@ impl Column {
 impl Kind {
     /// Whether its values are numbers, which stand at the right.
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Count | Self::Rate | Self::Bytes | Self::Age | Self::Since)
+        matches!(
+            self,
+            Self::Count | Self::Rate | Self::Bytes | Self::Flow | Self::Age | Self::Since
+        )
     }
 
     /// Whether its values may be cut to fit.
@@ -171,7 +183,7 @@ impl Kind {
     /// The units that its numbers may have in a filter.
     pub fn units(self) -> Units {
         match self {
-            Self::Bytes => Units::Sizes,
+            Self::Bytes | Self::Flow => Units::Sizes,
             Self::Age | Self::Since => Units::Ages,
             _ => Units::Counts,
         }

@@ -1,6 +1,6 @@
 //! A listing: which columns and rows are asked for, in which order, and how they are printed.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::client::{Client, Fault};
 use super::column::{self, Column, Kind, Rank, order};
@@ -117,6 +117,11 @@ impl Listing {
         }
     }
 
+    /// Rows as the API's objects, with those fields that are wanted.
+    pub fn objects(&self, rows: Vec<Value>) -> Value {
+        rows.into_iter().map(|row| self.kept(row)).collect()
+    }
+
     /// Rows as one line of JSON, for a program that reads line by line.
     pub fn json_line(&self, rows: &[Value]) -> String {
         let rows: Vec<String> = rows.iter().map(|row| self.json(row)).collect();
@@ -168,18 +173,18 @@ impl Listing {
         }
     }
 
-    /// The API's object; with `--columns`, only the fields of those.
     fn json(&self, row: &Value) -> String {
-        let Value::Object(fields) = row else { return row.to_string() };
-        if self.columns.is_empty() {
-            return row.to_string();
+        if self.columns.is_empty() { row.to_string() } else { self.kept(row.clone()).to_string() }
+    }
+
+    /// The API's object; with `--columns`, only the fields of those.
+    fn kept(&self, row: Value) -> Value {
+        let Value::Object(mut fields) = row else { return row };
+        if !self.columns.is_empty() {
+            let wanted: Vec<&str> = self.columns.iter().flat_map(Column::fields).collect();
+            fields.retain(|name, _| wanted.contains(&name.as_str()));
         }
-        let wanted: Vec<&str> = self.columns.iter().flat_map(Column::fields).collect();
-        let kept = fields.iter().filter(|(name, _)| wanted.contains(&name.as_str()));
-        Value::Object(
-            kept.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>(),
-        )
-        .to_string()
+        Value::Object(fields)
     }
 
     fn table_text(&self, rows: &[Value], terminal: &Terminal) -> String {

@@ -174,12 +174,15 @@ pub(super) fn route(
 ) -> Result<(), Failure> {
     let listing = Listing::new(&noun::ROUTES, options)?;
     let body = json!({"routing_key": key, "headers": pairs::pairs("--header", headers)?});
-    let answer = client
+    let mut answer = client
         .post(&Path::new(&["exchanges", vhost, path::exchange(exchange), "route"]), &body)
         .map_err(|fault| absent(client, "exchange", "exchanges", vhost, exchange, fault))?;
     let bindings = listing.arrange(answer["bindings"].as_array().cloned().unwrap_or_default());
     match listing.format {
-        Format::Json => print(&format!("{answer:#}\n")),
+        Format::Json => {
+            answer["bindings"] = listing.objects(bindings);
+            print(&format!("{answer:#}\n"))
+        }
         Format::Csv => print(&listing.text(&bindings, &Terminal::of_standard_output())),
         Format::Table => {
             let terminal = Terminal::of_standard_output();

@@ -33,7 +33,7 @@ use listing::Listing;
 use messages::Taking;
 use noun::Noun;
 use options::{
-    Change, Command, Control, Format, List, ListOptions, Look, PlainList, ScopedList, WatchOptions,
+    Alter, Command, Control, Format, List, ListOptions, Look, PlainList, ScopedList, WatchOptions,
 };
 use target::Target;
 
@@ -53,7 +53,7 @@ pub(super) fn run(control: &Control, config: &Config) -> Result<(), Failure> {
             messages::route(&client, (&place.vhost, exchange), key, headers, list)
         }
         Command::List(list) => show(&client, list),
-        Command::Change(change) => alter(&client, change),
+        Command::Alter(change) => alter(&client, change),
     }
 }
 
@@ -96,30 +96,30 @@ fn repeat(
 }
 
 /// What changes something.
-fn alter(client: &Client, change: &Change) -> Result<(), Failure> {
+fn alter(client: &Client, change: &Alter) -> Result<(), Failure> {
     match change {
-        Change::Declare(what) => topology::declare(client, what),
-        Change::Delete(what) => removal::delete(client, what),
-        Change::Bind(ends) => topology::bind(client, ends),
-        Change::Unbind(ends) => topology::unbind(client, ends),
-        Change::Purge { queue, place, confirmation } => {
+        Alter::Declare(what) => topology::declare(client, what),
+        Alter::Delete(what) => removal::delete(client, what),
+        Alter::Bind(ends) => topology::bind(client, ends),
+        Alter::Unbind(ends) => topology::unbind(client, ends),
+        Alter::Purge { queue, place, confirmation } => {
             removal::purge(client, &place.vhost, queue, confirmation)
         }
-        Change::Publish(message) => messages::publish(client, message),
-        Change::Close { connection, reason } => users::close(client, connection, reason),
-        Change::AddUser { name, tags } => users::add(client, name, tags),
-        Change::ChangePassword { name } => users::change_password(client, name),
-        Change::DeleteUser(named) => removal::delete_user(client, named),
-        Change::SetPermissions { name, configure, write, read, place } => {
+        Alter::Publish(message) => messages::publish(client, message),
+        Alter::Close { connection, reason } => users::close(client, connection, reason),
+        Alter::AddUser { name, tags } => users::add(client, name, tags),
+        Alter::ChangePassword { name } => users::change_password(client, name),
+        Alter::DeleteUser(named) => removal::delete_user(client, named),
+        Alter::SetPermissions { name, configure, write, read, place } => {
             users::set_permissions(client, (&place.vhost, name), [configure, write, read])
         }
-        Change::ClearPermissions { name, place } => {
+        Alter::ClearPermissions { name, place } => {
             users::clear_permissions(client, &place.vhost, name)
         }
-        Change::AddVhost { name } => users::add_vhost(client, name),
-        Change::DeleteVhost(named) => removal::delete_vhost(client, named),
-        Change::Definitions(what) => definitions::run(client, what),
-        Change::Get { queue, count, ack, place, list } => {
+        Alter::AddVhost { name } => users::add_vhost(client, name),
+        Alter::DeleteVhost(named) => removal::delete_vhost(client, named),
+        Alter::Definitions(what) => definitions::run(client, what),
+        Alter::Get { queue, count, ack, place, list } => {
             let taking = if *ack { Taking::Take } else { Taking::Peek };
             messages::get(client, (&place.vhost, queue), *count, taking, list)
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::column::Column;
-use super::column::Kind::{Age, Bytes, Count, Exchange, Flag, Rate, Since, State, Text};
+use super::column::Kind::{Age, Bytes, Count, Exchange, Flag, Flow, Rate, Since, State, Text};
 use super::column::Rank::{OnRequest, Shown, WhereSeveral};
 use super::path::Path;
 use crate::config::nearest;
@@ -185,8 +185,8 @@ pub(super) static CONNECTIONS: Noun = Noun {
         Column::new("state", "state", State, Shown(2)),
         Column::new("channels", "channels", Count, Shown(4)),
         Column::made("client", Shown(7), &["client_properties", "user_provided_name"], client_of),
-        Column::new("recv_oct_details.rate", "in", Rate, Shown(6)),
-        Column::new("send_oct_details.rate", "out", Rate, Shown(6)),
+        Column::new("recv_oct_details.rate", "in", Flow, Shown(6)),
+        Column::new("send_oct_details.rate", "out", Flow, Shown(6)),
         Column::new("connected_at", "connected", Since, Shown(5)),
         Column::new("peer_host", "peer_host", Text, OnRequest),
         Column::new("peer_port", "peer_port", Text, OnRequest),

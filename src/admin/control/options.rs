@@ -190,7 +190,7 @@ pub(crate) enum Command {
     #[command(flatten)]
     List(List),
     #[command(flatten)]
-    Change(Change),
+    Alter(Alter),
 }
 
 /// What only looks.
@@ -247,7 +247,7 @@ pub(crate) enum List {
 
 /// What changes something.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Change {
+pub(crate) enum Alter {
     /// Declare a queue, an exchange or a binding
     #[command(subcommand, disable_help_subcommand = true)]
     Declare(Declare),

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::ask::several;
 use super::client::Client;
 use super::numbers::{age, bytes, count, rate};
 use super::options::{Format, ObjectFormat, WatchOptions};
@@ -90,20 +91,8 @@ fn lines(client: &Client, overview: &Value, nodes: &Value, terminal: &Terminal) 
         rows.extend(node_rows(node));
     }
     rows.extend([
-        (
-            "clients",
-            counted(&[
-                ("connections", &totals["connections"]),
-                ("channels", &totals["channels"]),
-                ("consumers", &totals["consumers"]),
-            ]),
-            Tone::Plain,
-        ),
-        (
-            "topology",
-            counted(&[("queues", &totals["queues"]), ("exchanges", &totals["exchanges"])]),
-            Tone::Plain,
-        ),
+        ("clients", things(totals, &["connection", "channel", "consumer"]), Tone::Plain),
+        ("topology", things(totals, &["queue", "exchange"]), Tone::Plain),
         (
             "messages",
             counted(&[
@@ -132,6 +121,13 @@ fn lines(client: &Client, overview: &Value, nodes: &Value, terminal: &Terminal) 
         format!("{name}{pad}  {}\n", terminal.colours.paint(&escaped(text), *tone))
     });
     lines.collect()
+}
+
+/// How many there are of each, under its plural.
+fn things(totals: &Value, names: &[&str]) -> String {
+    let number = |name: &str| totals[format!("{name}s")].as_u64().unwrap_or(0);
+    let parts: Vec<String> = names.iter().map(|name| several(number(name), name)).collect();
+    parts.join(", ")
 }
 
 /// How one node does.

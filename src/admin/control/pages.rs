@@ -25,7 +25,7 @@ pub(super) fn each<E: From<Fault>>(
         let path = path.clone().with("page", &page.to_string()).with("page_size", &size);
         let answer = match client.get(&path) {
             // So much was deleted since the last page that this one is not there any more.
-            Err(Fault::Refused(_)) if page > 1 => return Ok(()),
+            Err(Fault::Senseless(_)) if page > 1 => return Ok(()),
             answer => answer?,
         };
         match answer {
