@@ -109,3 +109,25 @@ fn messages_are_found_where_they_were_copied_while_segments_go() {
         }
     }
 }
+
+#[test]
+fn a_segment_that_cannot_be_opened_just_now_loses_nothing() {
+    let directory = tempdir().unwrap();
+    let store = filled(directory.path(), 300);
+    let (segment, aside) =
+        (directory.path().join("journal/00000000000000000001.log"), directory.path().join("aside"));
+    std::fs::rename(&segment, &aside).unwrap();
+    // Like a process without a file to spare: the segment is there, and opening it fails.
+    std::os::unix::fs::symlink(&segment, &segment).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    store.read(1, vec![0, 1], Box::new(move |rereads| sender.send(rereads.len()).unwrap()));
+    commit(&store, Vec::new()).unwrap();
+    commit(&store, vec![enqueue("later", &[(1, 300)])]).unwrap();
+    store.close();
+    assert_eq!(receiver.recv(), Ok(0), "nothing is said of messages that could not be looked for");
+    std::fs::remove_file(&segment).unwrap();
+    std::fs::rename(&aside, &segment).unwrap();
+    let (store, recovered) = open(tiny(directory.path()));
+    assert_eq!(recovered.notes, Vec::<String>::new());
+    assert_eq!(read_positions(&store, vec![0, 1, 300]), [0, 1, 300]);
+}

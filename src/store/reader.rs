@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -19,6 +20,9 @@ use crate::message::Message;
 /// A message whose segment goes while it is read is looked for again, at most so many times. Each time a
 /// whole checkpoint has passed.
 const ATTEMPTS_MAX: usize = 8;
+
+/// A segment that is there and cannot be opened is tried again after this long: there may be no file to spare now.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// What the store knows of a live message without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,16 @@ impl Requests {
         }
     }
 
+    /// Waits a while, or until nothing more is taken in. Whether there is still somebody to answer.
+    fn pause(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        if !waiting.closed {
+            // What arrives meanwhile may end the pause early, which does no harm.
+            self.arrived.wait_for(&mut waiting, RETRY);
+        }
+        !waiting.closed
+    }
+
     /// Waits for the next request; nothing when no more will come.
     fn take(&self) -> Option<Request> {
         let mut waiting = self.waiting.lock();
@@ -109,6 +123,9 @@ impl Requests {
         }
     }
 }
+
+/// The store was closed before it was known what becomes of a message.
+struct Closed;
 
 /// The reader and all it owns.
 pub(super) struct Reader {
@@ -130,13 +147,18 @@ impl Reader {
         }
     }
 
-    /// Reads a queue's messages; those that are settled meanwhile are left out.
+    /// Reads a queue's messages; those that are settled meanwhile are left out. Nothing when the store is closed before
+    /// all could be looked for.
     fn answer(&mut self, queue: QueueId, positions: &[Position]) -> Vec<Reread> {
         let mut rereads = Vec::with_capacity(positions.len());
         let mut lost = Vec::new();
         for (position, entry) in self.locate(queue, positions) {
             let place = Place { queue, position };
-            let Some((message, returns)) = self.find(place, entry) else { continue };
+            let found = match self.find(place, entry) {
+                Ok(found) => found,
+                Err(Closed) => return Vec::new(),
+            };
+            let Some((message, returns)) = found else { continue };
             if message.is_err() {
                 lost.push(position);
             }
@@ -168,27 +190,51 @@ impl Reader {
         &mut self,
         place: Place,
         mut entry: Entry,
-    ) -> Option<(Result<Message, Unreadable>, u32)> {
+    ) -> Result<Option<(Result<Message, Unreadable>, u32)>, Closed> {
         for _ in 0..ATTEMPTS_MAX {
+            self.open(entry.location.segment)?;
             match self.read(place, entry.location) {
-                Ok(message) => return Some((Ok(message), entry.returns)),
+                Ok(message) => return Ok(Some((Ok(message), entry.returns))),
                 Err(why) => {
-                    let (_, now) = self.locate(place.queue, &[place.position]).pop()?;
+                    let Some((_, now)) = self.locate(place.queue, &[place.position]).pop() else {
+                        return Ok(None);
+                    };
                     if now.location == entry.location {
-                        return Some((Err(why), entry.returns));
+                        return Ok(Some((Err(why), entry.returns)));
                     }
                     entry = now;
                 }
             }
         }
-        Some((Err(Unreadable::Missing), entry.returns))
+        Ok(Some((Err(Unreadable::Missing), entry.returns)))
     }
 
-    fn read(&mut self, place: Place, location: Location) -> Result<Message, Unreadable> {
-        if self.open.as_ref().is_none_or(|(id, _)| *id != location.segment) {
-            let opened = open_segment(&self.journal, location.segment);
-            self.open = opened.ok().flatten().map(|reader| (location.segment, reader));
+    /// Opens a segment, unless it is open or not there. Failing to open one that is there says nothing about what it
+    /// holds, so that is tried again until it succeeds.
+    fn open(&mut self, segment: SegmentId) -> Result<(), Closed> {
+        if self.open.as_ref().is_some_and(|(id, _)| *id == segment) {
+            return Ok(());
         }
+        let mut told = false;
+        loop {
+            match open_segment(&self.journal, segment) {
+                Ok(opened) => {
+                    self.open = opened.map(|reader| (segment, reader));
+                    return Ok(());
+                }
+                Err(error) if !std::mem::replace(&mut told, true) => log::error!(
+                    "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
+                ),
+                Err(_) => {}
+            }
+            if !self.requests.pause() {
+                return Err(Closed);
+            }
+        }
+    }
+
+    /// Reads a message from the segment that [`Reader::open`] has opened.
+    fn read(&mut self, place: Place, location: Location) -> Result<Message, Unreadable> {
         let Some((_, reader)) = &mut self.open else { return Err(Unreadable::Missing) };
         match reader.find(location.offset)? {
             Record::Enqueue { places, message } if places.contains(&place) => {
