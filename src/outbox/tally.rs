@@ -37,18 +37,33 @@ pub struct Tally {
 impl Tally {
     /// Adds what another counted.
     pub fn add(&mut self, other: &Self) {
-        self.published += other.published;
-        self.published_confirm += other.published_confirm;
-        self.confirmed += other.confirmed;
-        self.returned += other.returned;
-        self.dropped += other.dropped;
-        self.delivered += other.delivered;
-        self.delivered_automatic += other.delivered_automatic;
-        self.got += other.got;
-        self.got_automatic += other.got_automatic;
-        self.got_empty += other.got_empty;
-        self.redelivered += other.redelivered;
-        self.acknowledged += other.acknowledged;
+        // All of them, so that one that is added later cannot be forgotten here.
+        let Self {
+            published,
+            published_confirm,
+            confirmed,
+            returned,
+            dropped,
+            delivered,
+            delivered_automatic,
+            got,
+            got_automatic,
+            got_empty,
+            redelivered,
+            acknowledged,
+        } = *other;
+        self.published += published;
+        self.published_confirm += published_confirm;
+        self.confirmed += confirmed;
+        self.returned += returned;
+        self.dropped += dropped;
+        self.delivered += delivered;
+        self.delivered_automatic += delivered_automatic;
+        self.got += got;
+        self.got_automatic += got_automatic;
+        self.got_empty += got_empty;
+        self.redelivered += redelivered;
+        self.acknowledged += acknowledged;
     }
 }
 

@@ -57,21 +57,41 @@ pub struct Totals {
 impl Totals {
     /// Adds what another queue counted.
     pub fn add(&mut self, other: &Self) {
-        self.published += other.published;
-        self.refused += other.refused;
-        self.delivered += other.delivered;
-        self.delivered_automatic += other.delivered_automatic;
-        self.got += other.got;
-        self.got_automatic += other.got_automatic;
-        self.got_empty += other.got_empty;
-        self.redelivered += other.redelivered;
-        self.acknowledged += other.acknowledged;
-        self.returned += other.returned;
-        self.purged += other.purged;
-        self.expired += other.expired;
-        self.dropped += other.dropped;
-        self.rejected += other.rejected;
-        self.over_delivered += other.over_delivered;
+        // All of them, so that one that is added later cannot be forgotten here.
+        let Self {
+            published,
+            refused,
+            delivered,
+            delivered_automatic,
+            got,
+            got_automatic,
+            got_empty,
+            redelivered,
+            acknowledged,
+            returned,
+            purged,
+            lost,
+            expired,
+            dropped,
+            rejected,
+            over_delivered,
+        } = *other;
+        self.published += published;
+        self.refused += refused;
+        self.delivered += delivered;
+        self.delivered_automatic += delivered_automatic;
+        self.got += got;
+        self.got_automatic += got_automatic;
+        self.got_empty += got_empty;
+        self.redelivered += redelivered;
+        self.acknowledged += acknowledged;
+        self.returned += returned;
+        self.purged += purged;
+        self.lost += lost;
+        self.expired += expired;
+        self.dropped += dropped;
+        self.rejected += rejected;
+        self.over_delivered += over_delivered;
     }
 
     pub(super) fn count_dead(&mut self, reason: Reason) {
