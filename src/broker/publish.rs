@@ -135,8 +135,9 @@ impl Client {
     fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
         plan.routes.begin();
         for publish in batch.drain(..) {
-            plan.tally(publish.key).published += 1;
-            plan.tally(publish.key).published_confirm += u64::from(publish.confirm.is_some());
+            let tally = plan.tally(publish.key);
+            tally.published += 1;
+            tally.published_confirm += u64::from(publish.confirm.is_some());
             plan.sizes.count(publish.message.body().len() as u64);
             if publish.exchange.is_default()
                 && publish.message.routing_key().starts_with(reply_to::PREFIX)

@@ -11,7 +11,6 @@ use super::work::Context;
 use super::{Session, Slot, Step, Wait, Waiting, expected_open, located};
 use crate::broker::{Client, Consumer, ExchangeRef};
 use crate::fault::Fault;
-use crate::message::Facts;
 use crate::outbox::ChannelKey;
 use crate::wire::{Method, ReplyCode, access, basic, channel};
 
@@ -22,8 +21,6 @@ pub(super) struct Channel {
     pub content: Option<Content>,
     /// The properties of an earlier message.
     pub properties: Option<KnownProperties>,
-    /// What the properties of the last message meant, if that holds for the same properties again.
-    pub repeatable: Option<Facts>,
     /// The routing key of that message; its memory is used again for the next.
     pub routing_key: String,
     /// The exchange that was published to last.
@@ -171,7 +168,6 @@ impl Channel {
             key,
             content: None,
             properties: None,
-            repeatable: None,
             routing_key: String::new(),
             target: None,
             mode: Mode::Plain,

@@ -35,7 +35,7 @@ pub(super) struct Begun {
 }
 
 /// Longer properties are read each time.
-const KNOWN_BYTES_MAX: usize = 256;
+const KNOWN_BYTES_MAX: usize = 512;
 
 /// Properties that were read already.
 pub(super) struct KnownProperties {
@@ -106,12 +106,8 @@ impl Channel {
     /// What the properties mean. Most publishers send the same ones again and again: those that were read last, and
     /// went on as they came, need not be read again.
     fn read_properties(&mut self, context: &Context<'_>, encoded: &[u8]) -> Result<Read, Fault> {
-        if let Some(known) = &self.properties
-            && *known.encoded == *encoded
-        {
-            let facts = Facts { accepted_ms: context.now_ms, ..known.facts };
-            self.repeatable = Some(facts);
-            return Ok(Read::unchanged(facts));
+        if let Some(facts) = self.known_facts(encoded) {
+            return Ok(Read::unchanged(Facts { accepted_ms: context.now_ms, ..facts }));
         }
         let sender = Sender {
             user: context.client.user(),
@@ -119,11 +115,16 @@ impl Channel {
             reply_address: self.reply_to.as_ref().map(|reply_to| &*reply_to.address),
         };
         let read = properties::read(encoded, &sender, context.now_ms)?;
-        self.repeatable = read.is_unchanged().then_some(read.facts);
         if read.is_unchanged() && encoded.len() <= KNOWN_BYTES_MAX {
             self.properties = Some(KnownProperties { encoded: encoded.into(), facts: read.facts });
         }
         Ok(read)
+    }
+
+    /// What these properties mean, if they were read before and go on as they came.
+    pub(super) fn known_facts(&self, encoded: &[u8]) -> Option<Facts> {
+        let known = self.properties.as_ref().filter(|known| *known.encoded == *encoded)?;
+        Some(known.facts)
     }
 
     pub(super) fn content_body(

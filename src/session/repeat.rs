@@ -120,8 +120,9 @@ impl Session {
         match seen {
             Seen::Publish { channel, mandatory } => self.repeat.announce(channel, mandatory, bytes),
             Seen::Header { channel, body_bytes } => {
+                let properties = &bytes[wire::HEADER_PROPERTIES_AT..bytes.len() - 1];
                 let facts = match self.channels.get(&channel) {
-                    Some(Slot::Open(channel)) => channel.repeatable,
+                    Some(Slot::Open(channel)) => channel.known_facts(properties),
                     _ => None,
                 };
                 self.repeat.complete(channel, body_bytes, bytes, facts);
