@@ -57,6 +57,7 @@ pub use arguments::{EXPIRY_MS_MAX, QueueKind};
 pub use bindings::BindingRequest;
 pub use client::{Capabilities, Client, Closer, NewClient, Terms};
 pub use consume::{Consume, Exclusivity, Fetch};
+pub use definitions::user_to_json;
 pub use departed::{BrokerTotals, ByKind};
 pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
 pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};

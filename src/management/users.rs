@@ -1,12 +1,12 @@
 //! Users: RabbitMQ's fields, and hashes that can be carried from one broker to another.
 
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::call::{Call, deleted, put as answered, wait};
 use super::paging;
 use super::reply::{Outcome, Reply};
-use crate::broker::{hash_password, import_hash, shown_hash};
+use crate::broker::{hash_password, import_hash, user_to_json};
 use crate::store::UserRecord;
 
 /// Users that one request may delete.
@@ -15,22 +15,15 @@ const BULK_MAX: usize = 10_000;
 /// Tags of one user.
 const TAGS_MAX: usize = 64;
 
-/// A user as the API shows it.
-pub(super) fn object(user: &UserRecord) -> Json {
-    let (hash, algorithm) = shown_hash(&user.password_hash);
-    json!({
-        "name": user.name,
-        "password_hash": hash,
-        "hashing_algorithm": algorithm,
-        "tags": user.tags,
-        "limits": {},
-    })
-}
-
 /// `GET users`.
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     call.caller.expect_administrator()?;
-    paging::list(call.request, call.api.broker.users(), |user| &user.name, |user| object(&user))
+    paging::list(
+        call.request,
+        call.api.broker.users(),
+        |user| &user.name,
+        |user| user_to_json(&user),
+    )
 }
 
 /// `GET users/without-permissions`.
@@ -39,14 +32,14 @@ pub(super) fn without_permissions(call: &Call<'_>) -> Outcome {
     let permissions = call.api.broker.permissions();
     let mut users = call.api.broker.users();
     users.retain(|user| !permissions.iter().any(|permission| permission.user == user.name));
-    paging::list(call.request, users, |user| &user.name, |user| object(&user))
+    paging::list(call.request, users, |user| &user.name, |user| user_to_json(&user))
 }
 
 /// `GET users/USER`.
 pub(super) fn show(call: &Call<'_>) -> Outcome {
     call.caller.expect_administrator()?;
     let user = call.api.broker.user(call.part(0)).ok_or_else(Reply::no_object)?;
-    paging::object(call.request, &object(&user))
+    paging::object(call.request, &user_to_json(&user))
 }
 
 /// What is said of a user.

@@ -10,7 +10,7 @@ use crate::broker::exchanges::RESERVED_PREFIX;
 use crate::broker::listing::{BindingView, bindings_from};
 use crate::broker::vhost::Vhost;
 use crate::broker::{Broker, QueueKind, json as tables};
-use crate::store::DestinationKind;
+use crate::store::{DestinationKind, UserRecord};
 
 /// Where an entry says which virtual host it belongs to: not in a file for one alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,19 +19,22 @@ enum Naming {
     Unnamed,
 }
 
+/// A user as definitions and the management API show it.
+pub fn user_to_json(user: &UserRecord) -> Json {
+    let (hash, algorithm) = shown_hash(&user.password_hash);
+    json!({
+        "name": user.name,
+        "password_hash": hash,
+        "hashing_algorithm": algorithm,
+        "tags": user.tags,
+        "limits": {},
+    })
+}
+
 impl Broker {
     /// Definitions of everything.
     pub fn export(&self) -> Map<String, Json> {
-        let users = self.users().into_iter().map(|user| {
-            let (hash, algorithm) = shown_hash(&user.password_hash);
-            json!({
-                "name": user.name,
-                "password_hash": hash,
-                "hashing_algorithm": algorithm,
-                "tags": user.tags,
-                "limits": {},
-            })
-        });
+        let users = self.users().into_iter().map(|user| user_to_json(&user));
         let names = self.vhost_names();
         let vhosts = names.iter().map(|name| {
             json!({ "name": &**name, "limits": {}, "metadata": { "description": "", "tags": [] } })

@@ -15,6 +15,8 @@ use super::pending::Pending;
 use super::{Broker, OpenError};
 use crate::routing::{Destination, Kind};
 
+pub use export::user_to_json;
+
 use file::File;
 
 /// What a binding leads to that is only tried.
