@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::Broker;
 use crate::config;
 use crate::message;
+use crate::store;
 
 /// Share of the machine's memory that messages may hold when nothing else is configured, in percent.
 const MEMORY_PERCENT: u64 = 40;
@@ -68,7 +69,7 @@ impl Alarms {
         }
     }
 
-    /// Whether messages hold more than they may and nobody has noticed yet. Costs two loads.
+    /// Whether messages hold more than they may and nobody has noticed yet. Costs a few loads.
     fn is_memory_alarm_due(&self) -> bool {
         message::held_bytes() as u64 > self.memory_bytes_max
             && self.state.load(Ordering::Acquire) & MEMORY == 0
@@ -112,7 +113,7 @@ impl Broker {
 
     /// Bytes that are free on the data directory's file system.
     pub fn disk_free_bytes(&self) -> Option<u64> {
-        disk_free_bytes(&self.config.data_dir)
+        store::free_bytes(&self.config.data_dir)
     }
 
     /// Measures memory and disk, and tells publishers when an alarm goes on or off. Called a few times a second.
@@ -120,7 +121,7 @@ impl Broker {
         let alarms = &self.alarms;
         let free = match alarms.disk_free_bytes_min {
             0 => None,
-            _ => disk_free_bytes(&self.config.data_dir),
+            _ => store::free_bytes(&self.config.data_dir),
         };
         let mut state = alarms.measure(message::held_bytes() as u64, free);
         if self.store.is_short_of_space() {
@@ -144,11 +145,6 @@ impl Broker {
         }
         (self.alarm_hook)();
     }
-}
-
-fn disk_free_bytes(directory: &std::path::Path) -> Option<u64> {
-    let status = rustix::fs::statvfs(directory).ok()?;
-    Some(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 /// Memory of the machine, or of the control group if that has less.

@@ -66,6 +66,7 @@ pub use self::operation::{
 pub use self::options::{Events, Options};
 pub use self::reader::{ReadDone, Reread, Survivor};
 pub use self::recovery::Recovered;
+pub use self::space::free_bytes;
 
 use self::committer::Committer;
 use self::directory::Directory;

@@ -81,9 +81,14 @@ impl Space {
 /// Whether a checkpoint's own writes will find room in the data directory. Where that cannot be learned they are
 /// tried.
 pub(super) fn has_room_for_checkpoint(directory: &Path) -> bool {
-    rustix::fs::statvfs(directory).map_or(true, |status| {
-        status.f_bavail.saturating_mul(status.f_frsize) >= CHECKPOINT_FREE_BYTES_MIN
-    })
+    free_bytes(directory).is_none_or(|free| free >= CHECKPOINT_FREE_BYTES_MIN)
+}
+
+/// Bytes that are free on the file system of a directory, for those without privileges; nothing when the system does
+/// not say.
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let status = rustix::fs::statvfs(directory).ok()?;
+    Some(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 fn is_full(error: &io::Error) -> bool {
