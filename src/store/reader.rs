@@ -124,6 +124,9 @@ impl Requests {
     }
 }
 
+/// A message, or why it cannot be read, and how often it has come back.
+type Found = (Result<Message, Unreadable>, u32);
+
 /// The store was closed before it was known what becomes of a message.
 struct Closed;
 
@@ -186,11 +189,7 @@ impl Reader {
     }
 
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
-    fn find(
-        &mut self,
-        place: Place,
-        mut entry: Entry,
-    ) -> Result<Option<(Result<Message, Unreadable>, u32)>, Closed> {
+    fn find(&mut self, place: Place, mut entry: Entry) -> Result<Option<Found>, Closed> {
         for _ in 0..ATTEMPTS_MAX {
             self.open(entry.location.segment)?;
             match self.read(place, entry.location) {
