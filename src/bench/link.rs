@@ -97,7 +97,10 @@ impl Link {
         }
         let room = self.input.len() - self.end;
         match self.stream.read(&mut self.input[self.end..]) {
-            Ok(0) => Err("the broker closed the connection without a word; see its log".to_owned()),
+            Ok(0) => {
+                Err("the broker closed the connection without a word; see the broker's log"
+                    .to_owned())
+            }
             Ok(bytes) => {
                 self.end += bytes;
                 self.heard_at = Instant::now();
