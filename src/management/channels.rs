@@ -95,7 +95,7 @@ fn channels(call: &Call<'_>, keep: impl Fn(&Client) -> bool) -> Vec<Owned> {
 fn listed(call: &Call<'_>, keep: impl Fn(&Client) -> bool) -> Outcome {
     let now_ms = clock::now_ms();
     let channels = channels(call, keep);
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let show = |owned: Owned| ChannelObject::new(call.api, &owned, &rates, now_ms);
     paging::list(call.request, channels, |owned| &owned.name, show)
 }
@@ -122,7 +122,7 @@ pub(super) fn show(call: &Call<'_>) -> Outcome {
     let name = call.part(0);
     let mut owned = channels(call, |client| name.starts_with(client.name())).into_iter();
     let owned = owned.find(|owned| owned.name == name).ok_or_else(Reply::no_object)?;
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let object = ChannelObject::new(call.api, &owned, &rates, clock::now_ms());
     paging::object(call.request, &object)
 }

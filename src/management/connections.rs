@@ -91,7 +91,7 @@ fn listed(call: &Call<'_>, keep: impl Fn(&Client) -> bool) -> Outcome {
     let mut clients = call.api.broker.clients();
     clients.retain(|client| sees(call, client) && keep(client));
     let now_ms = clock::now_ms();
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let show = |client: Arc<Client>| ConnectionObject::new(call.api, &client, &rates, now_ms);
     paging::list(call.request, clients, |client| client.name(), show)
 }
@@ -123,7 +123,7 @@ fn named(call: &Call<'_>) -> Result<Arc<Client>, Reply> {
 /// `GET connections/NAME`.
 pub(super) fn show(call: &Call<'_>) -> Outcome {
     let client = named(call)?;
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let object = ConnectionObject::new(call.api, &client, &rates, clock::now_ms());
     paging::object(call.request, &object)
 }

@@ -90,7 +90,7 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         (one.vhost_name(), one.name()).cmp(&(other.vhost_name(), other.name()))
     });
     let now_ms = clock::now_ms();
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let show = |exchange: ExchangeRef| ExchangeObject::new(&exchange, &rates, now_ms);
     paging::list(call.request, exchanges, |exchange| exchange.name(), show)
 }
@@ -98,7 +98,7 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
 /// `GET exchanges/VHOST/EXCHANGE`.
 pub(super) fn show(call: &Call<'_>) -> Outcome {
     let exchange = call.exchange()?;
-    let object = ExchangeObject::new(&exchange, &call.api.rates.lock(), clock::now_ms());
+    let object = ExchangeObject::new(&exchange, &call.api.rates.read(), clock::now_ms());
     let object = ExchangeObject { incoming: Some([]), outgoing: Some([]), ..object };
     paging::object(call.request, &object)
 }

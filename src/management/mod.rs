@@ -43,7 +43,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::RwLock;
 
 pub use listener::{Listener, Running, bind};
 
@@ -62,7 +62,7 @@ struct Api {
 
     /// `leveret@HOST`, which is the cluster's name too.
     node: String,
-    rates: Mutex<Rates>,
+    rates: RwLock<Rates>,
 }
 
 impl Api {
@@ -75,7 +75,7 @@ impl Api {
             began: Instant::now(),
 
             node: format!("leveret@{}", host.nodename().to_string_lossy()),
-            rates: Mutex::default(),
+            rates: RwLock::default(),
         }
     }
 }

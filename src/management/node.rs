@@ -11,6 +11,34 @@ use crate::message;
 /// As many threads as a process can have by Linux's default, where RabbitMQ tells its limit of Erlang processes.
 const THREADS_MAX: u64 = 32_768;
 
+/// The parts of memory that RabbitMQ tells of. Messages are `binary`, and all else is `other_system`.
+const MEMORY_PARTS: &[&str] = &[
+    "connection_readers",
+    "connection_writers",
+    "connection_channels",
+    "connection_other",
+    "queue_procs",
+    "quorum_queue_procs",
+    "quorum_queue_dlx_procs",
+    "stream_queue_procs",
+    "stream_queue_replica_reader_procs",
+    "stream_queue_coordinator_procs",
+    "plugins",
+    "metadata_store",
+    "other_proc",
+    "metrics",
+    "mgmt_db",
+    "mnesia",
+    "quorum_ets",
+    "metadata_store_ets",
+    "other_ets",
+    "msg_index",
+    "code",
+    "atom",
+    "allocated_unused",
+    "reserved_unallocated",
+];
+
 /// The node as the API shows it.
 fn object(api: &Api) -> Json {
     let objects = [identity(api), resources(api), churn(api)];
@@ -114,12 +142,13 @@ pub(super) fn show(call: &Call<'_>) -> Outcome {
 pub(super) fn memory(call: &Call<'_>) -> Outcome {
     expect_here(call)?;
     let (resident, messages) = (process::resident_bytes(), message::held_bytes() as u64);
-    Ok(Reply::json(&json!({
-        "memory": {
-            "strategy": "rss",
-            "total": { "rss": resident, "allocated": resident },
-            "messages": messages,
-            "other": resident.saturating_sub(messages),
-        }
-    })))
+    // RabbitMQ's parts are those of Erlang. What is known here stands in two of them, the others are 0.
+    let mut memory: Map<String, Json> =
+        MEMORY_PARTS.iter().map(|part| ((*part).to_owned(), Json::from(0))).collect();
+    memory.insert("binary".to_owned(), Json::from(messages));
+    memory.insert("other_system".to_owned(), Json::from(resident.saturating_sub(messages)));
+    memory.insert("strategy".to_owned(), Json::from("rss"));
+    let total = json!({ "erlang": resident, "rss": resident, "allocated": resident });
+    memory.insert("total".to_owned(), total);
+    Ok(Reply::json(&json!({ "memory": memory })))
 }

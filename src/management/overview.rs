@@ -90,7 +90,7 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
     let (api, broker) = (call.api, &call.api.broker);
     let (totals, counts) = (broker.totals(), counts(broker));
     let mut object = identity(api);
-    let rates = api.rates.lock();
+    let rates = api.rates.read();
     let all = rates.of(Subject::Broker, values(&totals, &counts), clock::now_ms());
     drop(rates);
     let (messages, rest) = all.split_at(CHANNEL_NAMES.len());

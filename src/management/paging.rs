@@ -2,6 +2,7 @@
 //! are written straight out.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use hyper::StatusCode;
 use regex::{Regex, RegexBuilder};
@@ -19,18 +20,6 @@ const PAGE_SIZE: usize = 100;
 /// Bytes that a compiled pattern may take.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
-/// A page, in RabbitMQ's words.
-#[derive(Serialize)]
-struct Page<T> {
-    filtered_count: usize,
-    item_count: usize,
-    items: T,
-    page: usize,
-    page_count: usize,
-    page_size: usize,
-    total_count: usize,
-}
-
 /// Which page is wanted.
 struct Wanted {
     page: usize,
@@ -39,85 +28,135 @@ struct Wanted {
 }
 
 /// Answers a list. `keys` come in their natural order; `name` is what a filter looks at, and `show` makes the
-/// object of a key, where no sorting asks for all of them only for what is answered.
+/// object of a key, where no sorting asks for all of them only for what is answered. Each object is written as soon as
+/// it is made, so that a long list takes little more memory than its text.
 pub(super) fn list<K, T: Serialize>(
     request: &Request,
     mut keys: Vec<K>,
     name: impl Fn(&K) -> &str,
-    mut show: impl FnMut(K) -> T,
+    show: impl FnMut(K) -> T,
 ) -> Outcome {
     let columns = request.query("columns").map(Columns::parse);
     let sort = request.query("sort").filter(|path| !path.is_empty());
-    let reversed = request.asks("sort_reverse");
+    let order = if request.asks("sort_reverse") { Order::Reversed } else { Order::Natural };
     let wanted = wanted(request)?;
     let total_count = keys.len();
     if let Some(Wanted { name: Some(pattern), .. }) = &wanted {
         keys.retain(|key| pattern.is_match(name(key)));
     }
-    if sort.is_none() && columns.is_none() {
-        if reversed {
-            keys.reverse();
-        }
-        return match wanted {
-            None => Ok(Reply::json(&keys.into_iter().map(show).collect::<Vec<_>>())),
-            Some(wanted) => {
-                let filtered_count = keys.len();
-                let keys = cut(keys, &wanted, total_count)?;
-                let items: Vec<T> = keys.into_iter().map(show).collect();
-                Ok(Reply::json(&page(&wanted, items.len(), filtered_count, total_count, items)))
-            }
-        };
-    }
-    let mut value = |key: K| serde_json::to_value(show(key)).unwrap_or(Value::Null);
     let filtered_count = keys.len();
-    let mut items: Vec<Value> = match sort {
-        Some(path) => sorted(keys.into_iter().map(value).collect(), path, reversed),
+    let mut objects = match sort {
         None => {
-            if reversed {
+            if order == Order::Reversed {
                 keys.reverse();
             }
-            if let Some(wanted) = &wanted {
-                keys = cut(keys, wanted, total_count)?;
-            }
-            keys.into_iter().map(&mut value).collect()
+            Objects::write(cut(keys, wanted.as_ref(), total_count)?, show)?
+        }
+        Some(path) => {
+            let mut objects = Objects::write(keys, show)?;
+            objects.sort(path, order);
+            objects.places = cut(objects.places, wanted.as_ref(), total_count)?;
+            objects
         }
     };
-    if let (Some(wanted), Some(_)) = (&wanted, sort) {
-        items = cut(items, wanted, total_count)?;
-    }
     if let Some(columns) = columns {
-        items = items.into_iter().map(|item| columns.of(item)).collect();
+        objects = objects.only(&columns)?;
     }
     Ok(match wanted {
-        None => Reply::json(&items),
-        Some(wanted) => {
-            Reply::json(&page(&wanted, items.len(), filtered_count, total_count, items))
-        }
+        None => Reply::written(objects.list()),
+        Some(wanted) => Reply::written(wanted.page(&objects, filtered_count, total_count)),
     })
 }
 
 /// One object, in the wanted columns.
 pub(super) fn object(request: &Request, object: &impl Serialize) -> Outcome {
     let Some(columns) = request.query("columns") else { return Ok(Reply::json(object)) };
-    let value = serde_json::to_value(object).unwrap_or(Value::Null);
-    Ok(Reply::json(&Columns::parse(columns).of(value)))
+    let text = serde_json::to_vec(object).map_err(|error| unwritten(&error))?;
+    Ok(Reply::json(&Columns::parse(columns).of(&text)))
 }
 
-fn page<T>(
-    wanted: &Wanted,
-    item_count: usize,
-    filtered_count: usize,
-    total_count: usize,
-    items: T,
-) -> Page<T> {
-    Page {
-        filtered_count,
-        item_count,
-        items,
-        page: wanted.page,
-        page_count: filtered_count.div_ceil(wanted.size),
-        page_size: wanted.size,
-        total_count,
+fn unwritten(error: &serde_json::Error) -> Reply {
+    Reply::failed(&format!("the answer cannot be written: {error}"))
+}
+
+/// In which order a list is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Natural,
+    Reversed,
+}
+
+/// Objects as they are written: one text, and where in it each stands.
+#[derive(Default)]
+struct Objects {
+    text: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Objects {
+    fn write<K, T: Serialize>(keys: Vec<K>, mut show: impl FnMut(K) -> T) -> Result<Self, Reply> {
+        let mut objects = Self::default();
+        for key in keys {
+            objects.push(&show(key))?;
+        }
+        Ok(objects)
+    }
+
+    fn push(&mut self, object: &impl Serialize) -> Result<(), Reply> {
+        let begin = self.text.len();
+        serde_json::to_writer(&mut self.text, object).map_err(|error| unwritten(&error))?;
+        self.places.push(begin..self.text.len());
+        Ok(())
+    }
+
+    fn sort(&mut self, path: &str, order: Order) {
+        let places = std::mem::take(&mut self.places).into_iter();
+        let mut keyed: Vec<(Value, Range<usize>)> =
+            places.map(|place| (columns::at(&self.text[place.clone()], path), place)).collect();
+        keyed.sort_by(|(one, _), (other, _)| match order {
+            Order::Natural => compare(one, other),
+            Order::Reversed => compare(other, one),
+        });
+        self.places = keyed.into_iter().map(|(_, place)| place).collect();
+    }
+
+    fn only(&self, columns: &Columns) -> Result<Self, Reply> {
+        let mut objects = Self::default();
+        for place in &self.places {
+            objects.push(&columns.of(&self.text[place.clone()]))?;
+        }
+        Ok(objects)
+    }
+
+    /// The objects as a list.
+    fn list(&self) -> Vec<u8> {
+        let bytes: usize = self.places.iter().map(|place| place.len() + 1).sum();
+        let mut list = Vec::with_capacity(bytes + 2);
+        list.push(b'[');
+        for (at, place) in self.places.iter().enumerate() {
+            if at > 0 {
+                list.push(b',');
+            }
+            list.extend_from_slice(&self.text[place.clone()]);
+        }
+        list.push(b']');
+        list
+    }
+}
+
+impl Wanted {
+    /// A page, in RabbitMQ's words.
+    fn page(&self, objects: &Objects, filtered_count: usize, total_count: usize) -> Vec<u8> {
+        let (page, page_size) = (self.page, self.size);
+        let (item_count, page_count) = (objects.places.len(), filtered_count.div_ceil(page_size));
+        let mut text = format!(
+            "{{\"filtered_count\":{filtered_count},\"item_count\":{item_count},\"page\":{page},\
+             \"page_count\":{page_count},\"page_size\":{page_size},\"total_count\":{total_count},\"items\":"
+        )
+        .into_bytes();
+        text.append(&mut objects.list());
+        text.push(b'}');
+        text
     }
 }
 
@@ -148,41 +187,33 @@ fn pattern(name: &str, is_regex: bool) -> Result<Regex, Reply> {
         .map_err(|_| Reply::bad_request(format!("name '{name}' is not a regular expression")))
 }
 
-fn cut<T>(items: Vec<T>, wanted: &Wanted, total_count: usize) -> Result<Vec<T>, Reply> {
-    let (page, size) = (wanted.page, wanted.size);
-    let first = (page - 1).saturating_mul(size);
-    if page > 1 && first >= items.len() {
+fn cut<T>(items: Vec<T>, wanted: Option<&Wanted>, total_count: usize) -> Result<Vec<T>, Reply> {
+    let Some(Wanted { page, size, .. }) = wanted else { return Ok(items) };
+    let first = (page - 1).saturating_mul(*size);
+    if *page > 1 && first >= items.len() {
         let reason =
             format!("Page out of range, page: {page} page size: {size}, len: {total_count}");
         return Err(Reply::error(StatusCode::BAD_REQUEST, "page_out_of_range", &reason));
     }
-    Ok(items.into_iter().skip(first).take(size).collect())
+    Ok(items.into_iter().skip(first).take(*size).collect())
 }
 
-fn sorted(mut items: Vec<Value>, path: &str, reversed: bool) -> Vec<Value> {
-    items.sort_by(|one, other| {
-        let order = compare(columns::at(one, path), columns::at(other, path));
-        if reversed { order.reverse() } else { order }
-    });
-    items
-}
-
-/// What is missing comes first, then numbers, then texts; anything else counts as equal.
-fn compare(one: Option<&Value>, other: Option<&Value>) -> Ordering {
-    let rank = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => 0,
-        Some(Value::Number(_)) => 1,
-        Some(Value::Bool(_)) => 2,
-        Some(Value::String(_)) => 3,
-        Some(_) => 4,
+/// What is missing comes first, then numbers, truth values and texts; anything else counts as equal.
+fn compare(one: &Value, other: &Value) -> Ordering {
+    let rank = |value: &Value| match value {
+        Value::Null => 0,
+        Value::Number(_) => 1,
+        Value::Bool(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) | Value::Object(_) => 4,
     };
     match (one, other) {
-        (Some(Value::Number(one)), Some(Value::Number(other))) => {
+        (Value::Number(one), Value::Number(other)) => {
             let (one, other) = (one.as_f64(), other.as_f64());
             one.partial_cmp(&other).unwrap_or(Ordering::Equal)
         }
-        (Some(Value::String(one)), Some(Value::String(other))) => one.cmp(other),
-        (Some(Value::Bool(one)), Some(Value::Bool(other))) => one.cmp(other),
+        (Value::String(one), Value::String(other)) => one.cmp(other),
+        (Value::Bool(one), Value::Bool(other)) => one.cmp(other),
         _ => rank(one).cmp(&rank(other)),
     }
 }

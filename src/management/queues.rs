@@ -61,7 +61,7 @@ fn listed(call: &Call<'_>, vhosts: &[Arc<str>]) -> Outcome {
         (one.vhost_name(), one.name()).cmp(&(other.vhost_name(), other.name()))
     });
     let (now_ms, detail) = (clock::now_ms(), Detail::wanted(call));
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let show = |queue: QueueRef| QueueObject::new(call.api, &queue, &rates, detail, now_ms);
     paging::list(call.request, queues, |queue| queue.name(), show)
 }
@@ -70,7 +70,7 @@ fn listed(call: &Call<'_>, vhosts: &[Arc<str>]) -> Outcome {
 pub(super) fn show(call: &Call<'_>) -> Outcome {
     let queue = call.queue()?;
     let consumers = consumers::of_queue(call.api, &queue);
-    let rates = call.api.rates.lock();
+    let rates = call.api.rates.read();
     let object = QueueObject::new(call.api, &queue, &rates, Detail::Full, clock::now_ms());
     drop(rates);
     let mut details = Map::new();

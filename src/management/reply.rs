@@ -34,6 +34,11 @@ impl Reply {
         Self { content_type, ..Self::bare(StatusCode::OK, text.into_bytes()) }
     }
 
+    /// 200 with JSON that is written already.
+    pub fn written(body: Vec<u8>) -> Self {
+        Self::bare(StatusCode::OK, body)
+    }
+
     /// Any status with an object.
     pub fn with(status: StatusCode, object: &impl Serialize) -> Self {
         match serde_json::to_vec(object) {

@@ -66,8 +66,8 @@ fn run(api: &Api, stop: &(Mutex<bool>, Condvar)) {
 fn sample(api: &Api) {
     let broker = &api.broker;
     let now_ms = clock::now_ms();
-    api.rates.lock().begin();
-    let take = |subject, values: &[u64]| api.rates.lock().sample(subject, values, now_ms);
+    api.rates.write().begin();
+    let take = |subject, values: &[u64]| api.rates.write().sample(subject, values, now_ms);
     for vhost in broker.vhost_names() {
         for queue in broker.queues(&vhost) {
             take(Subject::Queue(queue.id()), &sampled(&queue.figures()));
@@ -86,5 +86,5 @@ fn sample(api: &Api) {
         }
     }
     take(Subject::Broker, &overview::sampled(broker));
-    api.rates.lock().end();
+    api.rates.write().end();
 }

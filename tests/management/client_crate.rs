@@ -37,6 +37,8 @@ fn at_a_glance(rabbit: &Rabbit<'_>, port: u16) {
     assert_eq!(rabbit.server_version().unwrap(), "4.3.0");
     let nodes = rabbit.list_nodes().unwrap();
     assert_eq!(rabbit.get_node_info(&nodes[0].name).unwrap().name, nodes[0].name);
+    let memory = rabbit.get_node_memory_footprint(&nodes[0].name).unwrap();
+    assert!(memory.breakdown.unwrap().total.rss > 0);
     assert_eq!(rabbit.get_cluster_name().unwrap().name, overview.cluster_name);
     assert_eq!(rabbit.current_user().unwrap().name, "guest");
     assert!(rabbit.list_feature_flags().unwrap().0.len() > 1);
