@@ -82,7 +82,8 @@ fn help_names_every_command_option_and_variable() {
     let output = run(home.path(), &["--help"]);
     let help = text(&output.stdout);
     assert!(output.status.success() && output.stderr.is_empty());
-    let options = ["--config", "--data-dir", "--listen", "--help", "--version"];
+    let options =
+        ["--config", "--data-dir", "--listen", "--management-listen", "--help", "--version"];
     let variables = ["LEVERET_CONFIG", "LEVERET_DATA_DIR", "LEVERET_LISTEN", "RUST_LOG"];
     for word in ["serve", "check-config", "Examples:"].iter().chain(&options).chain(&variables) {
         assert!(help.contains(word), "help does not name {word}:\n{help}");
@@ -135,6 +136,8 @@ fn check_config_prints_the_effective_configuration() {
     let mut expected =
         leveret::config::Config { data_dir: "elsewhere".into(), ..Default::default() };
     expected.amqp.listen = "127.0.0.1:7".to_owned();
+    // As all programs of the tests are started.
+    expected.management.listen = "off".to_owned();
     expected.amqp.heartbeat_s = 7;
     let from_toml: leveret::config::Config = toml::from_str(&printed("toml")).unwrap();
     assert_eq!(from_toml, expected);
@@ -202,7 +205,22 @@ fn a_port_in_use_is_said() {
     let home = directory();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
-    check_start_fails(home.path(), &["--listen", &address], &[&address, "in use"]);
+    check_start_fails(home.path(), &["--listen", &address], &[&address, "in use", "amqp.listen"]);
+    let arguments = ["--listen", "127.0.0.1:0", "--management-listen", &address];
+    check_start_fails(home.path(), &arguments, &[&address, "in use", "management.listen"]);
+    assert!(!home.path().join("data").exists(), "the data directory was touched");
+}
+
+#[test]
+fn a_management_address_that_is_none_is_said() {
+    let home = directory();
+    let arguments = ["--management-listen", "15672", "check-config"];
+    let output = run(home.path(), &arguments);
+    check_failure(
+        &output,
+        1,
+        "--management-listen: `management.listen` is \"15672\", but must be HOST:PORT",
+    );
 }
 
 #[test]

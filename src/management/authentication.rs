@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
+
 use super::reply::Reply;
 use super::request::Request;
 use crate::broker::{Broker, Identity, Login};
@@ -29,7 +31,8 @@ impl Caller {
     /// 401 when they are wrong or missing, or the user has none of the tags.
     pub fn log_in(broker: &Broker, request: &Request) -> Result<Self, Reply> {
         let Some((name, password)) = &request.credentials else {
-            return Err(Reply::not_logged_in());
+            // Without a body, as RabbitMQ: what matters is the challenge in its head.
+            return Err(Reply::status(StatusCode::UNAUTHORIZED));
         };
         let verified = match broker.login(name, password, request.peer) {
             Login::Welcome(identity) => Ok(identity),

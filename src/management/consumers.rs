@@ -22,8 +22,8 @@ pub(super) struct ConsumerObject {
     ack_required: bool,
     prefetch_count: u32,
     arguments: Map<String, Json>,
-    /// There is none here: a delivery may take as long as it takes.
-    consumer_timeout: Option<u64>,
+    /// 0: there is none here, a delivery may take as long as it takes.
+    consumer_timeout: u64,
     queue: Json,
     channel_details: Json,
 }
@@ -38,7 +38,7 @@ impl ConsumerObject {
             ack_required: view.state.acks == AckMode::Manual,
             prefetch_count: view.state.prefetch,
             arguments: table_to_json(&view.arguments),
-            consumer_timeout: None,
+            consumer_timeout: 0,
             queue: json!({ "name": &**view.queue.name(), "vhost": &**view.queue.vhost_name() }),
             channel_details: match &view.client {
                 Some(client) => channel_details(api, client, view.channel),

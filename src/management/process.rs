@@ -16,9 +16,12 @@ pub(super) fn open_files() -> u64 {
     fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64)
 }
 
-/// How many may be open; the most that can be written when there is no limit.
+/// How many may be open; where there is no limit, as many as tools can read.
 pub(super) fn files_max() -> u64 {
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+    rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .current
+        .unwrap_or(u64::MAX)
+        .min(u32::MAX.into())
 }
 
 /// Threads of the process.

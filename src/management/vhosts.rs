@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::call::{Call, deleted, put as answered};
+use super::call::{Call, deleted, put as answered, wait};
 use super::reply::{Outcome, Reply};
 use super::{Api, clock, paging};
+use crate::broker::Put;
+use crate::store::PermissionRecord;
 
 /// A virtual host as the API shows it. What RabbitMQ keeps of its description and tags is not kept here.
 fn object(api: &Api, name: &str) -> Json {
@@ -50,12 +52,26 @@ pub(super) fn show(call: &Call<'_>) -> Outcome {
     paging::object(call.request, &object(call.api, name))
 }
 
-/// `PUT vhosts/VHOST`. What the body says of description and tags has no place here and is passed over, as long as
-/// it is JSON.
+/// `PUT vhosts/VHOST`. Who makes one may do everything in it, as in RabbitMQ. What the body says of description and
+/// tags has no place here and is passed over, as long as it is JSON.
 pub(super) fn put(call: &Call<'_>) -> Outcome {
     call.caller.expect_administrator()?;
     let _passed_over: Json = call.body_or_empty()?;
-    answered(call.api.broker.create_vhost(call.part(0)).map_err(Reply::bad_request)?)
+    let (broker, name) = (&call.api.broker, call.part(0));
+    let (put, pending) = broker.create_vhost(name).map_err(Reply::bad_request)?;
+    if put == Put::New {
+        let everything = ".*".to_owned();
+        let permission = PermissionRecord {
+            user: call.caller.user.to_string(),
+            vhost: name.to_owned(),
+            configure: everything.clone(),
+            write: everything.clone(),
+            read: everything,
+        };
+        let granted = broker.set_permission(permission).map_err(Reply::bad_request)?;
+        granted.map_or(Ok(()), |(_, pending)| wait(pending))?;
+    }
+    answered((put, pending))
 }
 
 /// `DELETE vhosts/VHOST`, with everything in it.

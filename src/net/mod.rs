@@ -102,10 +102,9 @@ pub fn serve<Bound, Running>(
         address: broker.config().amqp.listen.clone(),
         source,
     })?;
-    log::info!("listening on {address} for AMQP");
-    let beside = start(bound, &broker, address);
-    let server = Arc::new(Server::new(broker, hub));
-    task::block_on(shutdown::run(server, socket, beside, began))
+    let server = Arc::new(Server::new(Arc::clone(&broker), hub));
+    let start = || start(bound, &broker, address);
+    task::block_on(shutdown::run(server, socket, start, began))
 }
 
 fn report(broker: &Broker, began: Instant) {

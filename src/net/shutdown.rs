@@ -29,14 +29,18 @@ enum Stop {
     Lost(String),
 }
 
-/// Serves until it is told to stop.
-pub(super) async fn run(
+/// Serves until it is told to stop. `start` starts what is served beside AMQP.
+pub(super) async fn run<Beside>(
     server: Arc<Server>,
     socket: std::net::TcpListener,
-    beside: impl Sized,
+    start: impl FnOnce() -> Beside,
     began: Instant,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(ServeError::Signals)?;
+    if let Ok(address) = socket.local_addr() {
+        log::info!("listening on {address} for AMQP");
+    }
+    let beside = start();
     let accepting = task::spawn(listener::accept(Arc::clone(&server), TcpListener::from(socket)));
     let watching = task::spawn(watch::run(Arc::clone(&server)));
     let expiring = task::spawn(deadlines::run(Arc::clone(&server)));

@@ -17,6 +17,9 @@ use crate::support::server::{Server, program};
 /// No block takes so long; one that does has hung.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Where pages find the management API of their broker.
+const API_VARIABLE: &str = "API_URL";
+
 /// Someone with an empty directory and a page to follow.
 pub struct Reader {
     page: Page,
@@ -133,7 +136,7 @@ impl Reader {
         let config = fs::read_to_string(here.join("broker.toml")).unwrap_or_default();
         // The broker has a directory of its own, and the files that its configuration names are in the reader's.
         let named = format!("definitions = \"{}/", here.display());
-        let server = Server::start_with_management(&config.replace("definitions = \"", &named));
+        let server = Server::start_managed_with(&config.replace("definitions = \"", &named));
         let url = server.uri();
         self.broker = Some((server, url.clone()));
         url
@@ -157,6 +160,7 @@ impl Reader {
         }
         if let Some((server, url)) = &self.broker {
             command.env("AMQP_URL", url).env("LEVERET_ADMIN_URL", server.management());
+            command.env(API_VARIABLE, format!("http://{}", server.management()));
         }
         command.current_dir(self.directory.path());
         command

@@ -6,6 +6,7 @@
 
 pub mod broker;
 pub mod example;
+pub mod http;
 pub mod interpreter;
 pub mod peer;
 pub mod process;

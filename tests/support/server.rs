@@ -18,9 +18,15 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 pub struct Server {
     process: Process,
     port: u16,
-    /// Where the management API is, if it is served.
-    management: Option<u16>,
+    management: Management,
     directory: TempDir,
+}
+
+/// Whether a broker serves its management API, and on which port.
+#[derive(Clone, Copy)]
+enum Management {
+    Off,
+    On(u16),
 }
 
 impl Server {
@@ -29,17 +35,22 @@ impl Server {
         Self::start_with("")
     }
 
+    /// As [`Server::start`], with the management API on another free port.
+    pub fn start_managed() -> Self {
+        Self::start_managed_with("")
+    }
+
+    /// As [`Server::start_with`], with the management API on another free port.
+    pub fn start_managed_with(config: &str) -> Self {
+        Self::start_as(config, Management::On(0))
+    }
+
     /// Starts a broker with an empty data directory and a configuration file of this text.
     pub fn start_with(config: &str) -> Self {
-        Self::launch_with(config, None)
+        Self::start_as(config, Management::Off)
     }
 
-    /// As [`Server::start_with`], with the management API on a free port.
-    pub fn start_with_management(config: &str) -> Self {
-        Self::launch_with(config, Some(0))
-    }
-
-    fn launch_with(config: &str, management: Option<u16>) -> Self {
+    fn start_as(config: &str, management: Management) -> Self {
         // Under target/, not under the system's temporary directory: that may be memory, where a sync costs nothing.
         let directory = tempfile::Builder::new()
             .prefix("server-")
@@ -62,9 +73,12 @@ impl Server {
 
     fn restart_on(&mut self, port: u16) {
         self.kill();
-        // The management API comes back where it was, for those who look at it meanwhile.
+        let management = match self.management {
+            Management::On(_) => Management::On(0),
+            Management::Off => Management::Off,
+        };
         (self.process, self.port, self.management) =
-            launch(self.directory.path(), port, self.management);
+            launch(self.directory.path(), port, management);
     }
 
     /// SIGKILL: the process has no chance to write anything more. Returns when it is gone.
@@ -95,18 +109,21 @@ impl Server {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
-    /// The port that it listens on for AMQP.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// The address of the management API, as `127.0.0.1:PORT`.
     ///
     /// # Panics
     ///
-    /// When the server was started without one.
+    /// When the broker was started without it.
     pub fn management(&self) -> String {
-        format!("127.0.0.1:{}", self.management.expect("it was started with the management API"))
+        match self.management {
+            Management::On(port) => format!("127.0.0.1:{port}"),
+            Management::Off => panic!("this broker has no management API"),
+        }
+    }
+
+    /// The port that it listens on for AMQP.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The operating system's number for the process.
@@ -157,31 +174,36 @@ pub fn program() -> Command {
     }
     let level = std::env::var("LEVERET_TEST_LOG").unwrap_or_else(|_| "info".to_owned());
     command.env("RUST_LOG", level).env("RUST_BACKTRACE", "1");
+    // Brokers of tests that run at once would all want the one port.
+    command.env("LEVERET_MANAGEMENT_LISTEN", "off");
     command
 }
 
-/// Starts a process, and waits until it serves; a port that is 0 is any free one.
-fn launch(directory: &Path, port: u16, management: Option<u16>) -> (Process, u16, Option<u16>) {
+fn launch(directory: &Path, port: u16, management: Management) -> (Process, u16, Management) {
     let mut command = program();
     command.current_dir(directory).arg("serve");
     command.arg("--listen").arg(format!("127.0.0.1:{port}"));
-    let listen = management.map_or("off".to_owned(), |port| format!("127.0.0.1:{port}"));
-    command.arg("--management-listen").arg(listen);
+    if let Management::On(port) = management {
+        command.arg("--management-listen").arg(format!("127.0.0.1:{port}"));
+    }
     command.arg("--data-dir").arg(directory.join("data"));
     command.arg("--config").arg(directory.join("broker.toml"));
     let process = Process::spawn(command).expect("the built program starts");
-    let told = |what: &str| {
-        let Some(line) = process.line_with(what, START_LIMIT) else {
+    let port_of = |service: &str| {
+        let Some(line) = process.line_with(service, START_LIMIT) else {
             panic!("the broker did not come up; its log:\n{}", process.output());
         };
         listening_port(&line).unwrap_or_else(|| panic!("no address in the log line {line:?}"))
     };
-    let port = told("for AMQP");
-    let management = management.map(|_| told("for management"));
+    let port = port_of("for AMQP");
+    let management = match management {
+        Management::On(_) => Management::On(port_of("for management")),
+        Management::Off => Management::Off,
+    };
     (process, port, management)
 }
 
-/// The port in a line that says `listening on 127.0.0.1:PORT for …`.
+/// The port in a line that says `listening on 127.0.0.1:PORT for` something.
 fn listening_port(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
     rest.split(' ').next()?.parse().ok()

@@ -198,7 +198,7 @@ fn own(api: &Api, store: &Figures) -> Vec<Family> {
         gauge("journal_segments", "Journal files", store.segments),
         counter("journal_syncs", "Times the journal was synced", store.syncs),
         counter("journal_groups", "Groups written to the journal", store.groups),
-        counter("journal_written_bytes", "Bytes written to the journal", store.written),
+        counter("journal_records", "Records written to the journal", store.written),
         counter("journal_elided", "Messages settled before they were written", store.elided),
         counter("checkpoints", "Times the index was brought up to date", store.checkpoints),
         gauge("message_held_bytes", "Memory that messages hold", message::held_bytes() as u64),

@@ -43,7 +43,11 @@ pub(super) fn get(api: &Api, request: &Request, rest: &[&str]) -> Outcome {
     }
 }
 
-/// Labels of a thing in a virtual host.
+/// Labels with their values. The library does not escape them, which the format asks for.
 fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels {
-    pairs.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
+    pairs.into_iter().map(|(name, value)| (name, escaped(value))).collect()
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
