@@ -1,6 +1,7 @@
 //! Leveret: a message broker in one binary.
 
 pub mod admin;
+pub mod bench;
 pub mod broker;
 pub mod config;
 pub mod fault;

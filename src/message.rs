@@ -8,8 +8,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use self::sizes::{SIZE_BOUNDS_BYTES, Sizes};
 
-/// Bytes held by all messages that are alive, their own overhead included.
-static HELD_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// How many threads can count messages without sharing a counter.
+const SHARES: usize = 16;
+
+/// Bytes held by all messages that are alive, their own overhead included: the sum of what each thread has added and
+/// taken away, wrapping, since a message is often made by one thread and dropped by another.
+static HELD_BYTES: [Share; SHARES] = [const { Share(AtomicUsize::new(0)) }; SHARES];
+
+/// One counter, alone in its cache line: threads that publish at once would else take the line from each other for
+/// every message.
+#[repr(align(128))]
+struct Share(AtomicUsize);
+
+static LAST_SHARE: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SHARE: usize = LAST_SHARE.fetch_add(1, Ordering::Relaxed) % SHARES;
+}
+
+fn count(change: impl FnOnce(&AtomicUsize)) {
+    // A thread that is ending, and has no number any more, uses the first counter.
+    change(&HELD_BYTES[SHARE.try_with(|share| *share).unwrap_or(0)].0);
+}
 
 /// What a message costs beside its text: the structure itself, its reference counts, the allocator's
 /// rounding, and its slot in a queue.
@@ -18,7 +38,11 @@ const OVERHEAD_BYTES: usize = std::mem::size_of::<Message>() + 64;
 /// Bytes that all live messages hold at this moment. The memory alarm compares this with its limit, because
 /// resident memory also counts what the allocator keeps for later and so never falls in time.
 pub fn held_bytes() -> usize {
-    HELD_BYTES.load(Ordering::Relaxed)
+    let sum = HELD_BYTES
+        .iter()
+        .fold(0_usize, |sum, share| sum.wrapping_add(share.0.load(Ordering::Relaxed)));
+    // The counters are not read at one moment: the sum may miss a message that a later one takes away.
+    if sum > isize::MAX as usize { 0 } else { sum }
 }
 
 /// A share of the bytes that messages hold. It is given back when this goes.
@@ -27,19 +51,19 @@ struct Held(usize);
 
 impl Held {
     fn new(bytes: usize) -> Self {
-        HELD_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        count(|held| _ = held.fetch_add(bytes, Ordering::Relaxed));
         Self(bytes)
     }
 
     fn grow(&mut self, bytes: usize) {
-        HELD_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        count(|held| _ = held.fetch_add(bytes, Ordering::Relaxed));
         self.0 += bytes;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        HELD_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+        count(|held| _ = held.fetch_sub(self.0, Ordering::Relaxed));
     }
 }
 

@@ -13,6 +13,7 @@ mod behaviour {
     mod consumers;
     mod dead_letters;
     mod expiry;
+    mod full_disk;
     mod lengths;
     mod own_queue;
     mod permissions;

@@ -42,6 +42,7 @@ pages! {
     transactions: "docs/transactions.md"
     dead_letters: "docs/dead-letters.md"
     access: "docs/access.md"
+    bench: "docs/bench.md"
     configuration: "docs/configuration.md"
     admin: "docs/admin.md"
     compatibility: "docs/compatibility.md"

@@ -172,10 +172,6 @@ fn every_example_is_run_by_a_test() {
     let tests = [include_str!("examples.rs"), include_str!("readme.rs")].concat();
     for entry in std::fs::read_dir(sources()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        // The load generator is no example of how to do something; `leveret` is measured with it by hand.
-        if name == "throughput.rs" {
-            continue;
-        }
         let program = name.strip_suffix(".rs").unwrap_or(&name);
         let is_run = tests.contains(&format!("\"{program}\""))
             || tests.contains(&format!("\"examples/{program}\""));

@@ -28,7 +28,7 @@ fn work(directory: &Path) {
     if recovered.new {
         commit(&store, vec![queues([1])]).unwrap();
     }
-    let entries = contents(&recovered, 1);
+    let entries = contents(&store, 1);
     let start = entries.last().map_or(0, |(position, _, _)| position + 1);
     for position in start.. {
         let say = move |verb: &'static str, position: u64| {
@@ -67,12 +67,10 @@ fn what_was_durable_survives_sigkill() {
     for round in 0..ROUNDS {
         let said = run_and_kill(directory.path(), 200 + round * 37 % 400);
         assert!(!said.is_empty());
-        let (_store, recovered) = open(crash_options(directory.path()));
+        let (store, recovered) = open(crash_options(directory.path()));
         assert!(recovered.notes.iter().all(|note| note.contains("torn tail")), "{recovered:?}");
-        let found: BTreeMap<u64, String> = contents(&recovered, 1)
-            .into_iter()
-            .map(|(position, body, _)| (position, body))
-            .collect();
+        let found: BTreeMap<u64, String> =
+            contents(&store, 1).into_iter().map(|(position, body, _)| (position, body)).collect();
         let last = said.iter().map(|(_, position)| *position).max().unwrap_or(0);
         for (verb, position) in &said {
             match verb.as_str() {

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use super::control::options::Control;
 use super::failure::Failure;
+use crate::bench::BenchCommand;
 use crate::config::Overrides;
 
 const EXAMPLES: &str = "\
@@ -105,6 +106,9 @@ pub(super) enum Command {
         /// The directory, which must exist
         directory: PathBuf,
     },
+    /// Load a broker, this or any other that speaks AMQP 0-9-1, and measure it
+    #[command(subcommand)]
+    Bench(Box<BenchCommand>),
 }
 
 /// How the effective configuration is printed.

@@ -59,6 +59,7 @@ fn perform<E: Display>(
         }
         Some(Command::Completions { shell }) => manual::completions(*shell)?,
         Some(Command::Man { directory }) => manual::pages(directory)?,
+        Some(Command::Bench(command)) => crate::bench::run(command)?,
     }
     Ok(())
 }

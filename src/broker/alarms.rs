@@ -20,7 +20,7 @@ const DISK: u8 = 2;
 pub enum Shortage {
     /// Messages hold too much memory.
     Memory,
-    /// The data directory's file system is nearly full.
+    /// The data directory's file system is full, or nearly.
     Disk,
     /// Both.
     MemoryAndDisk,
@@ -122,7 +122,10 @@ impl Broker {
             0 => None,
             _ => disk_free_bytes(&self.config.data_dir),
         };
-        let state = alarms.measure(message::held_bytes() as u64, free);
+        let mut state = alarms.measure(message::held_bytes() as u64, free);
+        if self.store.is_short_of_space() {
+            state |= DISK;
+        }
         if alarms.state.swap(state, Ordering::AcqRel) == state {
             return;
         }

@@ -109,6 +109,7 @@ pub fn parse(
         priority_max: check.priority()?,
         single_active_consumer: check.single_active_consumer()?,
         delivery_limit: check.delivery_limit(kind)?,
+        window: None,
     };
     let dead_letter = check.dead_letter()?;
     Ok(QueueSettings { kind, options, dead_letter, arguments: arguments.clone() })

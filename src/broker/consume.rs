@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Broker;
 use super::access::Action;
 use super::client::Client;
+use super::paging;
+use super::pending::Pending;
 use super::queue_handle::QueueRef;
 use super::resource::Resource;
 use super::subscriber::{Consumer, Subscription};
 use crate::fault::Fault;
 use crate::outbox::{Acks, ChannelKey, Delivery};
-use crate::queue::{self, AckMode, SubscribeError};
+use crate::queue::{self, AckMode, Fetched, Got, SubscribeError};
 use crate::wire::{Method, ReplyCode, Table, basic};
 
 pub use crate::queue::Exclusivity;
@@ -30,6 +33,37 @@ pub struct Consume<'a> {
     pub arguments: &'a Table,
     /// How many deliveries may be unacknowledged at once; 0 for no limit of its own.
     pub prefetch: u32,
+}
+
+/// What came of a `basic.get`.
+#[derive(Debug)]
+#[must_use = "the client waits for an answer"]
+pub enum Fetch {
+    /// It was answered.
+    Answered,
+    /// It is to be tried again when this is done.
+    Later(Pending),
+}
+
+/// What fetching from a queue's head found.
+pub(super) enum Head {
+    /// A message.
+    Got(Got),
+    /// One that has to be read from the journal first; it is to be tried again when this is done.
+    Later(Pending),
+    /// Nothing.
+    Empty,
+}
+
+impl Broker {
+    /// Takes the message at the head of a queue.
+    pub(super) fn take_head(&self, queue: &QueueRef, acks: AckMode, now_ms: u64) -> Head {
+        self.with_queue(queue, now_ms, |state, fx| match state.get(acks, now_ms, fx) {
+            Fetched::Got(got) => Head::Got(got),
+            Fetched::Later => Head::Later(paging::wait_for_arrival(queue)),
+            Fetched::Empty => Head::Empty,
+        })
+    }
 }
 
 impl Client {
@@ -120,20 +154,28 @@ impl Client {
         }
     }
 
-    /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10).
+    /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10), unless the message has to be
+    /// read from the journal first.
     ///
     /// # Errors
     /// Channel 403, 404 or 405.
-    pub fn get(&self, key: ChannelKey, queue: &str, acks: Acks, now_ms: u64) -> Result<(), Fault> {
+    pub fn get(
+        &self,
+        key: ChannelKey,
+        queue: &str,
+        acks: Acks,
+        now_ms: u64,
+    ) -> Result<Fetch, Fault> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
-        let got = self
-            .broker
-            .with_queue(&queue, now_ms, |state, fx| state.get(ack_mode(acks), now_ms, fx));
-        let Some(got) = got else {
-            self.outbox.note_empty(key);
-            self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
-            return Ok(());
+        let got = match self.broker.take_head(&queue, ack_mode(acks), now_ms) {
+            Head::Got(got) => got,
+            Head::Later(arrival) => return Ok(Fetch::Later(arrival)),
+            Head::Empty => {
+                self.outbox.note_empty(key);
+                self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
+                return Ok(Fetch::Answered);
+            }
         };
         let message = super::subscriber::as_delivered(&queue, &got.entry);
         let delivery = Delivery {
@@ -147,7 +189,7 @@ impl Client {
         };
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);
         self.outbox.get_ok(key, &delivery, remaining);
-        Ok(())
+        Ok(Fetch::Answered)
     }
 
     /// Ends everything on a channel: its consumers, its reply address, and its deliveries, which go back

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Broker;
 use super::queue_handle::QueueRef;
 use super::subscriber::Subscriber;
+use super::{Broker, paging};
 use crate::queue::{Dead, Effects, Queue};
 use crate::store::Operation;
 
@@ -33,7 +33,7 @@ impl Broker {
     /// died in without a consumer's doing.
     pub(super) fn apply(&self, queue: &QueueRef, effects: Effects<Subscriber>, now_ms: u64) {
         let mut deaths = Deaths::new();
-        self.apply_one(queue, effects, &mut deaths);
+        self.apply_one(queue, effects, now_ms, &mut deaths);
         while let Some((queue, dead)) = deaths.pop() {
             self.bury(&queue, dead, now_ms, &mut deaths);
         }
@@ -43,12 +43,13 @@ impl Broker {
         &self,
         queue: &QueueRef,
         mut effects: Effects<Subscriber>,
+        now_ms: u64,
         deaths: &mut Deaths,
     ) {
         for consumer in effects.wake.drain(..) {
             consumer.0.outbox.wake();
         }
-        if queue.is_stored() && (!effects.settled.is_empty() || !effects.returned.is_empty()) {
+        if queue.is_stored() && effects.has_news() {
             let mut operations = Vec::with_capacity(1 + effects.returned.len());
             for (position, count) in effects.returned.drain(..) {
                 operations.push(Operation::Returned { queue: queue.id, position, count });
@@ -57,7 +58,13 @@ impl Broker {
                 let positions = std::mem::take(&mut effects.settled);
                 operations.push(Operation::Settle { queue: queue.id, positions });
             }
+            if !effects.settled_runs.is_empty() {
+                operations.push(paging::settle_runs(queue.id, &mut effects.settled_runs));
+            }
             self.store.append(operations, None);
+        }
+        if !effects.leaving.is_empty() || !effects.wanted.is_empty() {
+            self.page(queue, &mut effects, now_ms);
         }
         if !effects.dead.is_empty() {
             deaths.push((Arc::clone(queue), effects.dead));

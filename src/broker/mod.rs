@@ -24,6 +24,7 @@ mod explain;
 mod json;
 mod listing;
 mod operator;
+mod paging;
 mod pending;
 mod properties;
 mod publish;
@@ -42,8 +43,8 @@ mod vhosts;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
@@ -55,7 +56,7 @@ pub use alarms::Shortage;
 pub use arguments::{EXPIRY_MS_MAX, QueueKind};
 pub use bindings::BindingRequest;
 pub use client::{Capabilities, Client, Closer, NewClient, Terms};
-pub use consume::{Consume, Exclusivity};
+pub use consume::{Consume, Exclusivity, Fetch};
 pub use departed::{BrokerTotals, ByKind};
 pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
 pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
@@ -124,6 +125,12 @@ pub enum OpenError {
 pub struct Broker {
     config: Config,
     store: Store,
+    /// What the store's callbacks find the broker by.
+    me: OnceLock<Weak<Self>>,
+    /// How often messages were asked of the store that have not arrived yet.
+    reads: AtomicUsize,
+    /// The store gives nothing back any more.
+    reading_ended: Arc<AtomicBool>,
     alarm_hook: Hook,
     vhosts: Registry<Arc<str>, Arc<Vhost>>,
     access: Access,
@@ -150,12 +157,21 @@ impl Broker {
     pub fn open(config: Config, events: Events, now_ms: u64) -> Result<Arc<Self>, OpenError> {
         let Events { room, alarm, deadline, lost } = events;
         let options = store_options(&config);
+        let reading_ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&reading_ended);
+        let lost = Box::new(move |why: &str| {
+            ended.store(true, Ordering::Release);
+            lost(why);
+        });
         let (store, recovered) = Store::open(options, store::Events { room, lost })?;
         let mut broker = Self {
             access: Access::new(&config.access),
             alarms: Alarms::new(&config.alarms),
             config,
             store,
+            me: OnceLock::new(),
+            reads: AtomicUsize::new(0),
+            reading_ended,
             alarm_hook: alarm,
             vhosts: Registry::default(),
             clients: Registry::default(),
@@ -174,14 +190,16 @@ impl Broker {
             log::warn!("{note}");
         }
         let is_new = recovered.vhosts.is_empty() && recovered.users.is_empty();
-        broker.census = broker.restore(recovered, now_ms);
+        broker.census = broker.restore(recovered, now_ms)?;
         if is_new {
             broker.found()?;
         }
         if let Some(path) = broker.config.definitions.clone() {
             broker.apply_definitions(&path, now_ms)?;
         }
-        Ok(Arc::new(broker))
+        let broker = Arc::new(broker);
+        broker.me.get_or_init(|| Arc::downgrade(&broker));
+        Ok(broker)
     }
 
     /// The configuration.
@@ -211,6 +229,7 @@ impl Broker {
 
     /// Makes everything durable and closes the store. Connections have ended before.
     pub fn close(&self) {
+        self.end_reading();
         self.store.close();
     }
 

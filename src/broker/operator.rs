@@ -7,11 +7,12 @@ use parking_lot::Mutex;
 
 use super::access::{Action, Identity};
 use super::client::{Capabilities, Client, NewClient, Terms};
+use super::consume::Head;
 use super::pending::Pending;
 use super::publish::Publish;
 use super::settle::Settlement;
 use super::subscriber::as_delivered;
-use super::{Broker, ClientOutbox};
+use super::{Broker, ClientOutbox, paging};
 use crate::fault::Fault;
 use crate::message::{Message, Sizes};
 use crate::outbox::{Limits, Tally};
@@ -133,10 +134,15 @@ impl Client {
         let mut positions: Vec<Position> = Vec::new();
         let mut bytes = 0;
         while fetched.len() < count && bytes <= bytes_max {
-            let got = self
-                .broker
-                .with_queue(&queue, now_ms, |state, fx| state.get(AckMode::Manual, now_ms, fx));
-            let Some(got) = got else { break };
+            let got = match self.broker.take_head(&queue, AckMode::Manual, now_ms) {
+                Head::Got(got) => got,
+                Head::Later(arrival) => match arrival.wait_blocking() {
+                    Ok(()) => continue,
+                    // The store is lost: nothing arrives any more.
+                    Err(_) => break,
+                },
+                Head::Empty => break,
+            };
             positions.push(got.entry.position);
             bytes += got.entry.message.body().len();
             fetched.push(Fetched {
@@ -149,8 +155,8 @@ impl Client {
         Ok(fetched)
     }
 
-    /// Looks at up to `count` ready messages from the head of a queue, and answers how many are ready in all. It
-    /// stops at the message with which their bodies pass `bytes_max`. Nothing changes by it.
+    /// Looks at up to `count` ready messages from the head of a queue, and answers how many are ready in all. What is
+    /// deep in a queue and not in memory is not read for it: then there are fewer, though at least one. It stops at the message with which their bodies pass `bytes_max`. Nothing changes by it.
     ///
     /// # Errors
     /// Channel 403, 404 or 405.
@@ -159,11 +165,22 @@ impl Client {
         queue: &str,
         count: usize,
         bytes_max: usize,
+        now_ms: u64,
     ) -> Result<(Vec<Peeked>, u64), Fault> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
-        let (entries, ready) =
-            queue.read(|state| (state.peek(count, bytes_max), state.counts().ready));
+        let (entries, ready) = loop {
+            let (entries, ready, arrival) = self.broker.with_queue(&queue, now_ms, |state, fx| {
+                let entries = state.peek(count, bytes_max, fx);
+                let ready = state.counts().ready;
+                let is_late = entries.is_empty() && ready > 0 && count > 0;
+                (entries, ready, is_late.then(|| paging::wait_for_arrival(&queue)))
+            });
+            // When the store is lost nothing arrives any more, and there is nothing to show.
+            if arrival.is_none_or(|arrival| arrival.wait_blocking().is_err()) {
+                break (entries, ready);
+            }
+        };
         let peeked = entries.iter().map(|entry| Peeked {
             message: as_delivered(&queue, entry),
             redelivered: entry.redelivered,

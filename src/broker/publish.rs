@@ -133,6 +133,7 @@ impl Client {
     }
 
     fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
+        plan.routes.begin();
         for publish in batch.drain(..) {
             plan.tally(publish.key).published += 1;
             plan.tally(publish.key).published_confirm += u64::from(publish.confirm.is_some());
@@ -306,7 +307,7 @@ impl Broker {
             if let Some(deadline_ms) = deadline_ms {
                 self.timers.watch(&queue, deadline_ms);
             }
-            self.apply_one(&queue, effects, deaths);
+            self.apply_one(&queue, effects, now_ms, deaths);
         }
     }
 }

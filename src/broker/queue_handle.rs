@@ -11,7 +11,8 @@ use super::exchange::ExchangeHandle;
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use crate::message::Message;
-use crate::queue::{Effects, Entry, Options, Position, Queue, QueueFull};
+use crate::queue::{Effects, Entry, Options, Position, Queue, QueueFull, Ticket};
+use crate::store::{Done, Lost};
 use crate::wire::Table;
 
 /// A reference to a queue. It stays usable after the queue was deleted: everything done to it is
@@ -52,6 +53,8 @@ pub struct QueueHandle {
     pub(super) timer_ms: AtomicU64,
     next_position: AtomicU64,
     live: AtomicBool,
+    /// Who waits for entries that are not in memory. Taken while `state` is locked, never the other way round.
+    getters: Mutex<Vec<Done>>,
     state: Mutex<Queue<Subscriber>>,
 }
 
@@ -77,6 +80,7 @@ impl QueueHandle {
             timer_ms: AtomicU64::new(u64::MAX),
             next_position: AtomicU64::new(1),
             live: AtomicBool::new(true),
+            getters: Mutex::default(),
             state: Mutex::new(Queue::new(settings.options, now_ms)),
         }
     }
@@ -136,12 +140,28 @@ impl QueueHandle {
         self.next_position.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Puts back what a restart left, in order of position.
-    pub(super) fn restore(&self, entries: Vec<Entry>) {
-        if let Some(last) = entries.last() {
-            self.next_position.store(last.position + 1, Ordering::Relaxed);
+    /// Places from here on are free: a restart found others taken.
+    pub(super) fn start_at(&self, position: Position) {
+        self.next_position.store(position, Ordering::Relaxed);
+    }
+
+    /// Entries leave memory. Answers what is to be dropped.
+    pub(super) fn left(&self, ticket: Ticket) -> Vec<Entry> {
+        self.state.lock().left(ticket)
+    }
+
+    /// Notes somebody who waits for entries to arrive. To be called under the lock of the queue, in
+    /// [`QueueHandle::with`], so that none arrives in between.
+    pub(super) fn add_getter(&self, getter: Done) {
+        self.getters.lock().push(getter);
+    }
+
+    /// Tells those who wait for entries that some arrived, or that none will.
+    pub(super) fn tell_getters(&self, outcome: Result<(), Lost>) {
+        let getters = std::mem::take(&mut *self.getters.lock());
+        for getter in getters {
+            getter(outcome);
         }
-        self.state.lock().restore(entries);
     }
 
     /// Works on the state machine under its lock. What has to happen outside stands in `effects`

@@ -19,12 +19,16 @@ use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use super::{Broker, equivalence};
 use crate::fault::Fault;
-use crate::queue::{Closed, Effects};
+use crate::queue::{Closed, Effects, Window};
 use crate::store::{Change, QueueRecord};
 use crate::wire::{Method, ReplyCode, Table, basic};
 
 /// Random bytes in the name of a server-named queue; they make 22 characters.
 const GENERATED_NAME_BYTES: usize = 16;
+
+/// Milliseconds between two looks at messages that are in the journal alone and expire. That much later than in
+/// memory they may be dead-lettered; nobody gets them meanwhile.
+const RECALL_MS: u64 = 1_000;
 
 /// A `queue.declare`.
 #[derive(Debug, Clone, Copy)]
@@ -272,6 +276,13 @@ impl Broker {
         settings: QueueSettings,
         now_ms: u64,
     ) -> QueueRef {
+        let mut settings = settings;
+        let store = &self.config.store;
+        settings.options.window = lifetime.is_stored().then_some(Window {
+            messages: store.queue_window_messages,
+            bytes: store.queue_window_bytes,
+            recall_ms: RECALL_MS,
+        });
         let handle =
             QueueHandle::new(id, Arc::clone(&name), Arc::clone(vhost), lifetime, settings, now_ms);
         let queue = Arc::new(handle);
@@ -311,9 +322,12 @@ impl Broker {
         self.departed.note_queue(queue.kind, &totals);
         // The journal forgets the messages with their queue, so what was settled need not be written.
         effects.settled.clear();
+        effects.settled_runs.clear();
         self.apply(queue, effects, now_ms);
         let ready = saturate(closed.ready);
         cancel_consumers(closed);
+        // They find that the queue is gone.
+        queue.tell_getters(Ok(()));
         (ready, pending)
     }
 }

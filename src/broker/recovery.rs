@@ -11,11 +11,11 @@ use super::queue_handle::{Lifetime, QueueRef};
 use super::resource::Resource;
 use super::vhost::Vhost;
 use super::{Broker, OpenError};
-use crate::queue::{Entry, NEVER_MS};
+use crate::queue::{Effects, Stored};
 use crate::routing::Kind;
 use crate::store::{
-    BindingRecord, Change, ExchangeRecord, PermissionRecord, QueueRecord, Recovered,
-    RecoveredEntry, UserRecord, VhostRecord,
+    BindingRecord, Change, ExchangeRecord, PermissionRecord, QueueRecord, Recovered, StoreError,
+    Survivor, UserRecord, VhostRecord,
 };
 use crate::wire::{Table, WireError};
 
@@ -89,7 +89,7 @@ impl Broker {
     }
 
     /// Puts back everything that the store had.
-    pub(super) fn restore(&self, recovered: Recovered, now_ms: u64) -> Census {
+    pub(super) fn restore(&self, recovered: Recovered, now_ms: u64) -> Result<Census, StoreError> {
         let mut census = Census {
             exchanges: recovered.exchanges.len(),
             queues: recovered.queues.len(),
@@ -110,12 +110,9 @@ impl Broker {
                 log::error!("exchange '{}' is not restored: {why}", record.name);
             }
         }
-        let mut messages = recovered.messages;
         for record in &recovered.queues {
-            let entries = messages.remove(&record.id).unwrap_or_default();
-            census.messages += entries.len();
             match self.restore_queue(record, now_ms) {
-                Ok(queue) => self.restore_messages(&queue, entries, recovered.clean),
+                Ok(queue) => census.messages += self.restore_messages(&queue, recovered.clean)?,
                 Err(why) => log::error!("queue '{}' is not restored: {why}", record.name),
             }
         }
@@ -125,7 +122,7 @@ impl Broker {
                 log::error!("binding '{source}' to '{destination}' is not restored: {why}");
             }
         }
-        census
+        Ok(census)
     }
 
     fn restore_exchange(&self, record: &ExchangeRecord) -> Result<(), String> {
@@ -158,22 +155,28 @@ impl Broker {
         Ok(self.add_queue(record.id, &vhost, name, lifetime, settings, now_ms))
     }
 
-    /// After a crash nobody knows what had been delivered without being acknowledged, so every message says that
-    /// it may have been.
-    fn restore_messages(&self, queue: &QueueRef, entries: Vec<RecoveredEntry>, clean: bool) {
-        let entries = entries.into_iter().map(|entry| Entry {
-            position: entry.position,
-            message: entry.message,
-            durable: true,
-            redelivered: !clean || entry.returns > 0,
-            returns: entry.returns,
-            expires_at_ms: NEVER_MS,
+    /// Finds out what the store has for a queue. Nothing is read until somebody needs it. After a crash nobody knows
+    /// what had been delivered without being acknowledged, so every message says that it may have been.
+    fn restore_messages(&self, queue: &QueueRef, clean: bool) -> Result<usize, StoreError> {
+        let (surveyed, deadline_ms) = queue.with(&mut Effects::default(), |state, _| {
+            let (mut count, mut last) = (0, None);
+            self.store.survey(queue.id, &mut |survivor| {
+                count += 1;
+                last = Some(survivor.position);
+                state.restore(stored(&survivor));
+            })?;
+            if let Some(last) = last {
+                queue.start_at(last + 1);
+                if !clean {
+                    state.doubt_through(last);
+                }
+            }
+            Ok(count)
         });
-        queue.restore(entries.collect());
-        let (_, deadline_ms) = queue.with(&mut Default::default(), |_, _| ());
         if let Some(deadline_ms) = deadline_ms {
             self.timers.watch(queue, deadline_ms);
         }
+        surveyed
     }
 
     fn restore_binding(&self, record: &BindingRecord) -> Result<(), String> {
@@ -191,6 +194,16 @@ impl Broker {
 
     pub(super) fn restored_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
         self.vhosts.get(name).ok_or_else(|| format!("vhost '{name}' is missing"))
+    }
+}
+
+fn stored(survivor: &Survivor) -> Stored {
+    Stored {
+        position: survivor.position,
+        body_bytes: survivor.body_bytes,
+        priority: survivor.priority,
+        accepted_ms: survivor.accepted_ms,
+        expiration_ms: survivor.expiration_ms,
     }
 }
 

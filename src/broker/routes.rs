@@ -13,21 +13,46 @@ pub(super) struct Routes {
     reached: Destinations<Target>,
     found: Destinations<Target>,
     exchanges: Vec<ExchangeRef>,
+    /// The exchange of the last message, if its way depended on that and on its routing key alone.
+    last_exchange: Option<u64>,
+    last_key: String,
 }
 
 impl Routes {
-    /// Follows a message from an exchange. `extra_keys` count like its routing key.
+    /// A new batch begins: bindings may have changed since the last.
+    pub(super) fn begin(&mut self) {
+        self.last_exchange = None;
+    }
+
+    /// The queues that a message reaches from an exchange. `extra_keys` count like its routing key. In a batch most
+    /// messages go the way of the one before, which is then not looked for again.
     pub(super) fn find(
         &mut self,
         exchange: &ExchangeRef,
         message: &Message,
         extra_keys: &[String],
     ) -> &[QueueRef] {
+        let key = message.routing_key();
+        if self.last_exchange == Some(exchange.id) && extra_keys.is_empty() && self.last_key == key
+        {
+            return &self.queues;
+        }
+        let repeats = self.follow(exchange, message, extra_keys) && extra_keys.is_empty();
+        self.last_exchange = repeats.then_some(exchange.id);
+        if repeats {
+            self.last_key.clear();
+            self.last_key.push_str(key);
+        }
+        &self.queues
+    }
+
+    /// Follows a message from an exchange. Answers whether its headers made no difference.
+    fn follow(&mut self, exchange: &ExchangeRef, message: &Message, extra_keys: &[String]) -> bool {
         self.queues.clear();
         if extra_keys.is_empty() && exchange.is_default() {
             // By far the most common way: to one queue by its name.
             self.queues.extend(exchange.vhost.queues.get(message.routing_key()));
-            return &self.queues;
+            return true;
         }
         self.reached.clear();
         self.exchanges.clear();
@@ -56,7 +81,7 @@ impl Routes {
                 }
             }
         }
-        &self.queues
+        headers.decoded.is_none()
     }
 
     fn match_bindings(&mut self, exchange: &ExchangeRef, key: &str, headers: &mut Headers<'_>) {

@@ -95,7 +95,10 @@ impl Config {
         between("store.checkpoint_bytes", store.checkpoint_bytes, 65_536, SIZE_BYTES_MAX)?;
         between("store.checkpoint_ms", store.checkpoint_ms, 10, WAIT_MS_MAX)?;
         between("store.inbox_bytes_max", store.inbox_bytes_max as u64, 65_536, SIZE_BYTES_MAX)?;
-        between("store.index_cache_bytes", store.index_cache_bytes, MIB, SIZE_BYTES_MAX)
+        between("store.index_cache_bytes", store.index_cache_bytes, MIB, SIZE_BYTES_MAX)?;
+        let messages = store.queue_window_messages as u64;
+        between("store.queue_window_messages", messages, 2, COUNT_MAX)?;
+        between("store.queue_window_bytes", store.queue_window_bytes as u64, 2, SIZE_BYTES_MAX)
     }
 
     fn validate_access_and_limits(&self) -> Result<(), Invalid> {

@@ -120,6 +120,11 @@ pub struct Store {
     pub inbox_bytes_max: usize,
     /// Bytes of the index that are kept in memory.
     pub index_cache_bytes: u64,
+    /// Messages of each durable queue that are kept in memory; what is behind them is read from the journal when
+    /// its turn comes. At least 2.
+    pub queue_window_messages: usize,
+    /// Bytes that those messages may hold.
+    pub queue_window_bytes: usize,
 }
 
 /// Who may log in, and from where.
@@ -242,8 +247,10 @@ impl Default for Store {
             segment_bytes_max: 64 * MIB,
             checkpoint_bytes: 256 * MIB,
             checkpoint_ms: 60_000,
-            inbox_bytes_max: 67_108_864,
+            inbox_bytes_max: 16_777_216,
             index_cache_bytes: 16 * MIB,
+            queue_window_messages: 2_048,
+            queue_window_bytes: 2_097_152,
         }
     }
 }

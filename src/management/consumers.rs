@@ -82,6 +82,6 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
             views.extend(broker.consumers(&queue));
         }
     }
-    views.sort_by(|one: &ConsumerView, other| one.state.id.cmp(&other.state.id));
+    views.sort_by_key(|one: &ConsumerView| one.state.id);
     paging::list(call.request, views, |view| &view.tag, |view| ConsumerObject::new(call.api, &view))
 }

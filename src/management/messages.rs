@@ -142,7 +142,7 @@ pub(super) fn get(call: &Call<'_>) -> Outcome {
             objects.collect()
         }
         Mode::Peek => {
-            let (peeked, ready) = operator.peek(name, count, ANSWER_BYTES_MAX)?;
+            let (peeked, ready) = operator.peek(name, count, ANSWER_BYTES_MAX, now_ms)?;
             let objects = (1..).zip(&peeked).map(|(position, one)| MessageObject {
                 redelivered: one.redelivered,
                 message_count: ready.saturating_sub(position as u64),

@@ -42,6 +42,8 @@ pub struct Totals {
     pub returned: u64,
     /// Removed by `queue.purge`, or with the queue.
     pub purged: u64,
+    /// Given up because the journal could not be read.
+    pub lost: u64,
     /// Dead: out of time.
     pub expired: u64,
     /// Dead: dropped at the length limit.

@@ -16,6 +16,17 @@ pub struct Got {
     pub remaining: u64,
 }
 
+/// The answer to `basic.get`.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The entry at the head.
+    Got(Got),
+    /// There is none.
+    Empty,
+    /// It is not in memory yet and has been asked for: to be tried again once something has arrived.
+    Later,
+}
+
 /// What dispatch does with a message whose time to live is zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ZeroTtl {
@@ -61,18 +72,23 @@ impl<R: Receiver> Queue<R> {
     }
 
     /// `basic.get`: the entry at the head, if there is one.
-    pub fn get(&mut self, acks: AckMode, now_ms: u64, fx: &mut Effects<R>) -> Option<Got> {
+    pub fn get(&mut self, acks: AckMode, now_ms: u64, fx: &mut Effects<R>) -> Fetched {
         self.used_ms = now_ms;
         let entry = loop {
             let Some(entry) = self.ready.pop_head() else {
+                self.ready.take_requests(fx);
+                if self.ready.len() > 0 {
+                    return Fetched::Later;
+                }
                 self.totals.got_empty += 1;
-                return None;
+                return Fetched::Empty;
             };
             if !entry.is_due(now_ms) {
                 break entry;
             }
             self.bury(entry, Reason::Expired, fx);
         };
+        self.ready.take_requests(fx);
         self.totals.redelivered += u64::from(entry.redelivered);
         match acks {
             AckMode::Manual => {
@@ -86,7 +102,7 @@ impl<R: Receiver> Queue<R> {
                 }
             }
         }
-        Some(Got { entry, remaining: self.ready.len() })
+        Fetched::Got(Got { entry, remaining: self.ready.len() })
     }
 
     /// Hands out ready entries for as long as somebody can take them. Every entry is handed out at most once, and
@@ -120,6 +136,15 @@ impl<R: Receiver> Queue<R> {
                 self.hand_over(entry, id, acks, fx);
             }
         }
+        if self.is_stalled() {
+            self.ready.call_head();
+        }
+        self.ready.take_requests(fx);
+    }
+
+    /// Whether somebody could take the next entry if it were in memory.
+    pub(super) fn is_stalled(&mut self) -> bool {
+        self.ready.len() > 0 && self.ready.head().is_none() && self.consumers.next().is_some()
     }
 
     fn hand_over(&mut self, entry: Entry, id: ConsumerId, acks: AckMode, fx: &mut Effects<R>) {

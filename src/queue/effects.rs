@@ -3,6 +3,8 @@
 
 use super::capacity;
 use super::entry::{Entry, Position};
+use super::packed::Run;
+use super::paging::{Ticket, Wanted};
 
 /// Everything that a batch of calls asks of the outside. One value is reused from batch to batch.
 #[derive(Debug)]
@@ -16,6 +18,12 @@ pub struct Effects<R> {
     pub dead: Vec<Dead>,
     /// Durable entries that came back, with their new count of returns.
     pub returned: Vec<(Position, u32)>,
+    /// Durable entries that are done with and were not in memory.
+    pub settled_runs: Vec<Run>,
+    /// Entries that may leave memory when the journal has been written: then `Queue::left` is called.
+    pub leaving: Vec<Ticket>,
+    /// Entries that are needed in memory: they are read, and given to `Queue::arrived`.
+    pub wanted: Vec<Wanted>,
 }
 
 /// An entry that left the queue without being consumed.
@@ -42,7 +50,15 @@ pub enum Reason {
 
 impl<R> Default for Effects<R> {
     fn default() -> Self {
-        Self { wake: Vec::new(), settled: Vec::new(), dead: Vec::new(), returned: Vec::new() }
+        Self {
+            wake: Vec::new(),
+            settled: Vec::new(),
+            dead: Vec::new(),
+            returned: Vec::new(),
+            settled_runs: Vec::new(),
+            leaving: Vec::new(),
+            wanted: Vec::new(),
+        }
     }
 }
 
@@ -53,6 +69,14 @@ impl<R> Effects<R> {
         clear_list(&mut self.settled);
         clear_list(&mut self.dead);
         clear_list(&mut self.returned);
+        clear_list(&mut self.settled_runs);
+        clear_list(&mut self.leaving);
+        clear_list(&mut self.wanted);
+    }
+
+    /// Whether the journal has to be told something of durable entries.
+    pub fn has_news(&self) -> bool {
+        !self.settled.is_empty() || !self.returned.is_empty() || !self.settled_runs.is_empty()
     }
 
     /// Whether nothing has to happen.
@@ -61,6 +85,9 @@ impl<R> Effects<R> {
             && self.settled.is_empty()
             && self.dead.is_empty()
             && self.returned.is_empty()
+            && self.settled_runs.is_empty()
+            && self.leaving.is_empty()
+            && self.wanted.is_empty()
     }
 }
 

@@ -84,24 +84,20 @@ impl<R: Receiver> Queue<R> {
         self.drop_excess(fx);
     }
 
-    /// Puts entries back that were found again at start-up. Nothing is handed out, nothing is dropped; what they
-    /// say about redelivery stays.
-    pub fn restore(&mut self, entries: impl IntoIterator<Item = Entry>) {
-        for mut entry in entries {
-            entry.limit_life(self.options.message_ttl_ms);
-            self.ready.insert(entry);
-        }
-    }
-
-    /// Drops from the head until the ready messages are within the limits.
+    /// Drops from the head until the ready messages are within the limits. When the head is not in memory, when a
+    /// consumer waits for it, or when something that has expired is counted still, this goes on upon arrival.
     pub(super) fn drop_excess(&mut self, fx: &mut Effects<R>) {
         if self.options.overflow != Overflow::DropHead {
             return;
         }
         while self.is_over(self.ready.len(), self.ready.bytes()) {
-            let Some(entry) = self.ready.pop_least() else { return };
+            if self.is_stalled() || self.ready.is_recalling() {
+                break;
+            }
+            let Some(entry) = self.ready.pop_least() else { break };
             self.bury(entry, Reason::MaxLength, fx);
         }
+        self.ready.take_requests(fx);
     }
 
     fn is_over(&self, length: u64, length_bytes: u64) -> bool {

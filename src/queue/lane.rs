@@ -1,145 +1,222 @@
-//! The ready entries of one priority, in order of position. Nearly every entry is appended at the tail and taken
-//! from the head; the few that come back, come late, or leave from the middle cost at most logarithmic time.
+//! The ready entries of one priority, in order of position. A shallow lane is its front, a line in memory. Behind a
+//! front that has grown to the queue's window, entries gather at the tail; what is there is sealed as a span from
+//! time to time, and leaves memory. Every entry in front of a span has a lower position than all in it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use super::capacity;
-use super::entry::{Entry, Position};
-
-/// An entry this close to either end of the line is put in by moving its neighbours; farther in, it is kept aside.
-const MOVED_SLOTS_MAX: usize = 64;
-
-/// Slots in a line may be empty up to half of them, plus this many.
-const EMPTY_SLOTS_MIN: usize = 64;
-
-const _: () = assert!(std::mem::size_of::<Slot>() <= std::mem::size_of::<Entry>() + 8);
+use super::entry::{Entry, NEVER_MS, Position};
+use super::line::Line;
+use super::options::Window;
+use super::packed::Run;
+use super::span::{Rest, Span};
 
 /// Ready entries of one priority.
 #[derive(Default)]
 pub(super) struct Lane {
-    /// Ascending positions. The first slot is never empty.
-    line: VecDeque<Slot>,
-    /// Empty slots in the line.
-    empty: usize,
-    /// Entries whose place is far inside the line. The head is the lower of the two heads.
-    aside: BTreeMap<Position, Entry>,
+    front: Line,
+    spans: VecDeque<Span>,
+    tail: Line,
 }
 
-enum Slot {
-    Held(Entry),
-    /// An entry left from the middle. The position stays, so that the line can be searched.
-    Empty(Position),
+/// Where an entry was put.
+pub(super) enum Spot {
+    /// Into one of the lines.
+    Line,
+    /// At the tail, which is to be sealed now.
+    Full,
+    /// Into the span of this number.
+    Span(u64),
 }
 
-impl Slot {
-    fn position(&self) -> Position {
-        match self {
-            Self::Held(entry) => entry.position,
-            Self::Empty(position) => *position,
-        }
-    }
+/// What can be put in front next.
+pub(super) enum Next {
+    /// Nothing needs to be: there is enough in front, or nothing behind it.
+    Enough,
+    /// Wait for what was asked for.
+    Coming,
+    /// The first span has to be asked for; this is its number.
+    Away(u64),
+    /// These entries of a span were put in front; it had this time to be looked at.
+    Opened { due_ms: u64 },
 }
 
 impl Lane {
     pub(super) fn is_empty(&self) -> bool {
-        self.line.is_empty() && self.aside.is_empty()
+        self.front.is_empty() && self.is_shallow()
+    }
+
+    /// What is delivered next, in memory.
+    pub(super) fn front(&self) -> &Line {
+        &self.front
+    }
+
+    /// Whether all of it is in the front line.
+    pub(super) fn is_shallow(&self) -> bool {
+        self.spans.is_empty() && self.tail.is_empty()
     }
 
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
-        self.line.capacity() + self.aside.len()
+        let spans = self.spans.iter().map(|span| {
+            let leaving = match &span.rest {
+                Rest::Leaving(line) => line.slots(),
+                _ => 0,
+            };
+            span.here.slots() + leaving
+        });
+        self.front.slots() + self.tail.slots() + spans.sum::<usize>() + self.spans.capacity()
     }
 
     /// Puts an entry in its place. Its position must not be taken.
-    pub(super) fn insert(&mut self, entry: Entry) {
+    pub(super) fn insert(&mut self, entry: Entry, window: Option<&Window>) -> Spot {
+        let Some(window) = window else {
+            self.front.insert(entry);
+            return Spot::Line;
+        };
+        if self.is_shallow() {
+            let fits = self.front.len() < window.messages && self.front.held_bytes() < window.bytes;
+            if fits || self.front.last().is_some_and(|last| entry.position < last) {
+                self.front.insert(entry);
+                return Spot::Line;
+            }
+        }
+        self.insert_behind(entry, window)
+    }
+
+    fn insert_behind(&mut self, entry: Entry, window: &Window) -> Spot {
         let position = entry.position;
-        if self.line.back().is_none_or(|last| last.position() < position) {
-            return self.line.push_back(Slot::Held(entry));
+        let in_front = match (self.spans.front(), self.tail.head()) {
+            (Some(span), _) => position < span.first,
+            (None, Some(tail)) => position < tail.position,
+            (None, None) => false,
+        };
+        if in_front {
+            self.front.insert(entry);
+            return Spot::Line;
         }
-        let index = self.line.partition_point(|slot| slot.position() < position);
-        if index.min(self.line.len() - index) <= MOVED_SLOTS_MAX {
-            self.line.insert(index, Slot::Held(entry));
-        } else {
-            self.aside.insert(position, entry);
+        if self.spans.back().is_some_and(|last| position < last.last) {
+            let index = self.spans.partition_point(|span| span.first <= position) - 1;
+            let span = &mut self.spans[index];
+            span.insert(entry);
+            return Spot::Span(span.number);
         }
+        self.tail.insert(entry);
+        let full = self.tail.len() >= window.span_messages()
+            || self.tail.held_bytes() >= window.span_bytes();
+        if full { Spot::Full } else { Spot::Line }
     }
 
-    /// The entry with the lowest position.
+    /// Makes a span of the tail.
+    pub(super) fn seal(&mut self, number: u64) -> &mut Span {
+        let span = Span::seal(number, std::mem::take(&mut self.tail));
+        self.spans.push_back(span);
+        let last = self.spans.len() - 1;
+        &mut self.spans[last]
+    }
+
+    /// The entry with the lowest position; `None` also when it is not in memory.
     pub(super) fn head(&self) -> Option<&Entry> {
-        let aside = self.aside.first_key_value().map(|(_, entry)| entry);
-        let Some(Slot::Held(first)) = self.line.front() else { return aside };
-        Some(aside.filter(|entry| entry.position < first.position).unwrap_or(first))
+        self.front.head()
     }
 
-    /// Takes the entry with the lowest position.
+    /// When its oldest message was accepted, in Unix milliseconds.
+    pub(super) fn accepted_ms(&self) -> Option<u64> {
+        let head = self.front.head().map(|entry| entry.message.facts().accepted_ms);
+        head.or_else(|| self.spans.front().map(|span| span.accepted_ms))
+    }
+
+    /// Takes the entry with the lowest position, if it is in memory.
     pub(super) fn pop_head(&mut self) -> Option<Entry> {
-        if let Some(aside) = self.aside.first_entry()
-            && self.line.front().is_none_or(|first| *aside.key() < first.position())
-        {
-            return Some(aside.remove());
+        self.front.pop_head()
+    }
+
+    /// An entry in the front or at the tail.
+    pub(super) fn get(&self, position: Position) -> Option<&Entry> {
+        self.front.get(position).or_else(|| self.tail.get(position))
+    }
+
+    /// Takes an entry out of the front or the tail.
+    pub(super) fn remove(&mut self, position: Position) -> Option<Entry> {
+        self.front.remove(position).or_else(|| self.tail.remove(position))
+    }
+
+    /// Whether the front is running out, so that more has to be put there.
+    pub(super) fn is_low(&self, window: &Window) -> bool {
+        self.front.len() < window.span_messages() && self.front.held_bytes() < window.span_bytes()
+    }
+
+    /// Puts what comes next into the front, if it is low. `open` sees the entries of a span that is opened.
+    pub(super) fn refill(&mut self, window: &Window, mut open: impl FnMut(&Entry)) -> Next {
+        if self.is_shallow() || !self.is_low(window) {
+            return Next::Enough;
         }
-        let slot = self.line.pop_front()?;
-        self.trim();
-        match slot {
-            Slot::Held(entry) => Some(entry),
-            Slot::Empty(_) => None,
+        match self.spans.front().map(|span| &span.rest) {
+            None => {
+                self.front.append(std::mem::take(&mut self.tail));
+                Next::Enough
+            }
+            Some(Rest::Coming(_)) => Next::Coming,
+            Some(Rest::Away(_)) => Next::Away(self.spans[0].number),
+            Some(Rest::Nothing | Rest::Leaving(_)) => {
+                let Some(span) = self.spans.pop_front() else { return Next::Enough };
+                let due_ms = span.due_ms;
+                let line = span.into_line();
+                if due_ms != NEVER_MS {
+                    line.iter().for_each(&mut open);
+                }
+                self.front.append(line);
+                Next::Opened { due_ms }
+            }
         }
     }
 
-    /// The entries of the line, in order of position.
-    pub(super) fn line(&self) -> impl Iterator<Item = &Entry> {
-        self.line.iter().filter_map(|slot| match slot {
-            Slot::Held(entry) => Some(entry),
-            Slot::Empty(_) => None,
+    pub(super) fn span(&self, number: u64) -> Option<&Span> {
+        self.spans.get(self.index_of(number)?)
+    }
+
+    pub(super) fn span_mut(&mut self, number: u64) -> Option<&mut Span> {
+        let index = self.index_of(number)?;
+        self.spans.get_mut(index)
+    }
+
+    /// Forgets a span, which is empty.
+    pub(super) fn remove_span(&mut self, number: u64) {
+        if let Some(index) = self.index_of(number) {
+            self.spans.remove(index);
+        }
+    }
+
+    /// Whether a span is the first of all.
+    pub(super) fn is_first(&self, number: u64) -> bool {
+        self.spans.front().is_some_and(|span| span.number == number)
+    }
+
+    /// The last span, if more can be restored into it.
+    pub(super) fn growing(&mut self, window: &Window) -> Option<&mut Span> {
+        self.spans.back_mut().filter(|span| match &span.rest {
+            Rest::Away(absent) => {
+                (absent.positions.len() as usize) < window.span_messages()
+                    && absent.bytes < window.span_bytes() as u64
+            }
+            _ => false,
         })
     }
 
-    /// The entries beside the line, in order of position.
-    pub(super) fn aside(&self) -> impl Iterator<Item = &Entry> {
-        self.aside.values()
+    /// Adds a span at the end.
+    pub(super) fn push_span(&mut self, span: Span) {
+        self.spans.push_back(span);
     }
 
-    pub(super) fn get(&self, position: Position) -> Option<&Entry> {
-        match self.line.binary_search_by_key(&position, Slot::position) {
-            Ok(index) => match self.line.get(index) {
-                Some(Slot::Held(entry)) => Some(entry),
-                _ => None,
-            },
-            Err(_) => self.aside.get(&position),
+    /// Removes every entry: those in memory in order of position, of the others the positions.
+    pub(super) fn drain(&mut self, each: &mut impl FnMut(Entry), runs: &mut Vec<Run>) {
+        self.front.drain(&mut *each);
+        for span in std::mem::take(&mut self.spans) {
+            span.drain(each, runs);
         }
+        self.tail.drain(&mut *each);
     }
 
-    /// Takes an entry from wherever it stands.
-    pub(super) fn remove(&mut self, position: Position) -> Option<Entry> {
-        let Ok(index) = self.line.binary_search_by_key(&position, Slot::position) else {
-            return self.aside.remove(&position);
-        };
-        let slot = std::mem::replace(self.line.get_mut(index)?, Slot::Empty(position));
-        let Slot::Held(entry) = slot else { return None };
-        self.empty += 1;
-        self.trim();
-        Some(entry)
-    }
-
-    /// Removes every entry, in order of position.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(Entry)) {
-        while let Some(entry) = self.pop_head() {
-            each(entry);
-        }
-    }
-
-    /// Restores the rule that the line begins with an entry, and gives memory back.
-    fn trim(&mut self) {
-        while let Some(Slot::Empty(_)) = self.line.front() {
-            self.line.pop_front();
-            self.empty -= 1;
-        }
-        if self.empty > self.line.len() / 2 + EMPTY_SLOTS_MIN {
-            self.line.retain(|slot| matches!(slot, Slot::Held(_)));
-            self.empty = 0;
-        }
-        if let Some(fit) = capacity::shrunk(self.line.len(), self.line.capacity()) {
-            self.line.shrink_to(fit);
-        }
+    fn index_of(&self, number: u64) -> Option<usize> {
+        self.spans.binary_search_by_key(&number, |span| span.number).ok()
     }
 }

@@ -2,6 +2,9 @@
 //! limits, expiry and priorities. Pure: time comes in as Unix milliseconds, and what has to happen outside
 //! goes out as values in [`Effects`].
 //!
+//! Of a queue deeper than its window the durable entries leave memory, in `span`s; `paging` is how they go and
+//! come back.
+//!
 //! An entry is in exactly one place at a time: ready (`ready`, made of one `lane` for each priority), or
 //! unacknowledged (`unacknowledged`), or it has left through [`Effects::settled`] or [`Effects::dead`].
 //! Only a transient entry that is done with leaves without a trace. The caller holds one lock around a queue
@@ -29,11 +32,16 @@ mod entry;
 mod expiry;
 mod intake;
 mod lane;
+mod line;
 mod options;
+mod packed;
+mod paging;
 mod peek;
+mod priorities;
 mod ready;
 mod receiver;
 mod settlement;
+mod span;
 mod unacknowledged;
 
 #[cfg(test)]
@@ -43,11 +51,13 @@ pub use consumers::{
     AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
 };
 pub use counts::{Counts, Totals};
-pub use delivery::Got;
+pub use delivery::{Fetched, Got};
 pub use effects::{Dead, Effects, Reason};
 pub use entry::{Entry, NEVER_MS, Position};
 pub use intake::QueueFull;
-pub use options::{Options, Overflow};
+pub use options::{Options, Overflow, Window};
+pub use packed::Run;
+pub use paging::{Arrival, Stored, Ticket, Wanted};
 pub use receiver::{Offer, Receiver};
 
 use consumers::Consumers;
@@ -66,6 +76,8 @@ pub struct Queue<R> {
     /// The last declare, get, or departure of the last consumer; `x-expires` counts from here.
     used_ms: u64,
     life: Life,
+    /// Of the messages up to this position, which a restart left, nobody knows whether they had been delivered.
+    doubtful_through: Position,
 }
 
 /// Whether the queue still exists. A publisher or consumer may hold a reference to a queue that another
@@ -91,13 +103,14 @@ impl<R: Receiver> Queue<R> {
     /// An empty queue, declared at `now_ms`.
     pub fn new(options: Options, now_ms: u64) -> Self {
         Self {
-            ready: Ready::new(options.priority_max.unwrap_or(0)),
+            ready: Ready::new(options.priority_max.unwrap_or(0), options.window.clone()),
             unacknowledged: Unacknowledged::default(),
             consumers: Consumers::new(options.single_active_consumer),
             reservations: Reservations::default(),
             totals: Totals::default(),
             used_ms: now_ms,
             life: Life::Open,
+            doubtful_through: 0,
             options,
         }
     }
@@ -109,13 +122,13 @@ impl<R: Receiver> Queue<R> {
 
     /// Removes every ready message; unacknowledged ones stay. Returns how many were removed.
     pub fn purge(&mut self, fx: &mut Effects<R>) -> u64 {
-        let mut purged = 0;
-        self.ready.drain(|entry| {
-            purged += 1;
+        let purged = self.ready.len();
+        let settle = |entry: Entry| {
             if entry.durable {
                 fx.settled.push(entry.position);
             }
-        });
+        };
+        self.ready.drain(settle, &mut fx.settled_runs);
         self.totals.purged += purged;
         purged
     }
@@ -138,11 +151,16 @@ impl<R: Receiver> Queue<R> {
         self.life == Life::Closed
     }
 
-    /// Moves every ready message whose time has passed to [`Effects::dead`], wherever it stands.
+    /// Moves every ready message whose time has passed to [`Effects::dead`], wherever it stands. Those that are not
+    /// in memory are asked for and die when they arrive.
     pub fn expire(&mut self, now_ms: u64, fx: &mut Effects<R>) {
         while let Some(entry) = self.ready.pop_due(now_ms) {
             self.bury(entry, Reason::Expired, fx);
         }
+        for entry in self.ready.take_due_of_spans(now_ms) {
+            self.bury(entry, Reason::Expired, fx);
+        }
+        self.ready.take_requests(fx);
     }
 
     /// When [`Queue::expire`] or [`Queue::is_expired`] next has something to find. It may be early, when the
@@ -182,7 +200,7 @@ impl<R: Receiver> Queue<R> {
 
     /// When the oldest message at the head of a priority was accepted, in Unix milliseconds.
     pub fn oldest_accepted_ms(&self) -> Option<u64> {
-        self.ready.heads().map(|entry| entry.message.facts().accepted_ms).min()
+        self.ready.oldest_accepted_ms()
     }
 
     /// The consumers, in the order in which they subscribed.

@@ -19,6 +19,31 @@ pub struct Options {
     pub single_active_consumer: bool,
     /// `x-delivery-limit`: how many times a message may come back before it is dead-lettered.
     pub delivery_limit: Option<u32>,
+    /// How much of the queue is kept in memory. Absent: all of it, as when there is no journal to read it from.
+    pub window: Option<Window>,
+}
+
+/// How much of each priority of a queue is kept in memory, about. What is behind it stands in the journal alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// In messages; at least 2.
+    pub messages: usize,
+    /// In bytes.
+    pub bytes: usize,
+    /// Messages that are not in memory are looked at in intervals of at least this when they expire, in milliseconds.
+    pub recall_ms: u64,
+}
+
+impl Window {
+    /// Messages of one span: that many are read at once.
+    pub(super) fn span_messages(&self) -> usize {
+        (self.messages / 2).max(1)
+    }
+
+    /// Bytes of one span.
+    pub(super) fn span_bytes(&self) -> usize {
+        (self.bytes / 2).max(1)
+    }
 }
 
 /// What happens to a message that a full queue has no room for (`x-overflow`).

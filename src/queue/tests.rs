@@ -4,10 +4,12 @@ mod consuming;
 mod expiring;
 mod limits;
 mod model;
+mod paging;
 mod random;
 mod settling;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,6 +64,9 @@ struct Rig {
     now_ms: u64,
     /// The position of the last message.
     last: Position,
+    /// Durable messages as a journal would give them back.
+    journal: HashMap<Position, (Arc<Message>, u32)>,
+    something_arrived: bool,
 }
 
 const ROOMY: usize = usize::MAX;
@@ -75,6 +80,8 @@ impl Rig {
             log: Rc::default(),
             now_ms,
             last: 0,
+            journal: HashMap::new(),
+            something_arrived: false,
         }
     }
 
@@ -90,6 +97,9 @@ impl Rig {
     }
 
     fn append(&mut self, entries: Vec<Entry>) {
+        for entry in entries.iter().filter(|entry| entry.durable) {
+            self.journal.insert(entry.position, (entry.message.clone(), 0));
+        }
         self.queue.append(entries, self.now_ms, &mut self.fx);
     }
 
@@ -136,8 +146,52 @@ impl Rig {
     }
 
     fn get(&mut self, acks: AckMode) -> Option<Position> {
-        let got = self.queue.get(acks, self.now_ms, &mut self.fx)?;
-        Some(got.entry.position)
+        loop {
+            match self.queue.get(acks, self.now_ms, &mut self.fx) {
+                Fetched::Got(got) => return Some(got.entry.position),
+                Fetched::Empty => return None,
+                Fetched::Later => assert!(self.page(), "nothing is on its way"),
+            }
+        }
+    }
+
+    /// Fetches the head, which is in memory.
+    fn fetch(&mut self) -> Got {
+        match self.queue.get(AckMode::Manual, self.now_ms, &mut self.fx) {
+            Fetched::Got(got) => got,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lets leave what may, and brings what is wanted, until there is nothing left of either. Says whether anything came.
+    fn page(&mut self) -> bool {
+        let mut paged = false;
+        while !(self.fx.leaving.is_empty() && self.fx.wanted.is_empty()) {
+            paged |= !self.fx.wanted.is_empty();
+            for ticket in std::mem::take(&mut self.fx.leaving) {
+                self.queue.left(ticket);
+            }
+            for wanted in std::mem::take(&mut self.fx.wanted) {
+                self.bring(wanted);
+            }
+        }
+        paged
+    }
+
+    /// What the journal has of something wanted arrives. Answers how much of it is lost.
+    fn bring(&mut self, wanted: Wanted) -> u64 {
+        self.something_arrived = true;
+        for (position, returns) in &self.fx.returned {
+            if let Some(kept) = self.journal.get_mut(position) {
+                kept.1 = *returns;
+            }
+        }
+        let arrivals = wanted.positions.iter().filter_map(|position| {
+            let (message, returns) = self.journal.get(position)?.clone();
+            Some(Arrival { position: *position, message, returns })
+        });
+        let arrivals = arrivals.collect();
+        self.queue.arrived(wanted.ticket, arrivals, self.now_ms, &mut self.fx)
     }
 
     /// Lets time pass, and expires what is due.

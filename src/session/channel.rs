@@ -4,21 +4,26 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::content::Content;
-use super::reply::Answer;
+use super::content::{Content, KnownProperties};
+use super::reply::{Answer, Get};
 use super::tx::Transaction;
 use super::work::Context;
-use super::{Session, Slot, Step, Wait, Waiting, expected_open};
+use super::{Session, Slot, Step, Wait, Waiting, expected_open, located};
 use crate::broker::{Client, Consumer, ExchangeRef};
 use crate::fault::Fault;
+use crate::message::Facts;
 use crate::outbox::ChannelKey;
-use crate::wire::{Method, ReplyCode, access, channel};
+use crate::wire::{Method, ReplyCode, access, basic, channel};
 
 /// One open channel.
 pub(super) struct Channel {
     pub key: ChannelKey,
     /// The message that is arriving.
     pub content: Option<Content>,
+    /// The properties of an earlier message.
+    pub properties: Option<KnownProperties>,
+    /// What the properties of the last message meant, if that holds for the same properties again.
+    pub repeatable: Option<Facts>,
     /// The routing key of that message; its memory is used again for the next.
     pub routing_key: String,
     /// The exchange that was published to last.
@@ -141,7 +146,22 @@ impl Session {
                 self.waiting = Some(Waiting::Reply { channel, reply });
                 Step::Wait(Wait::Durable(pending))
             }
+            Answer::Again(arrival, get) => {
+                self.waiting = Some(Waiting::Get { channel, get });
+                Step::Wait(Wait::Durable(arrival))
+            }
         }
+    }
+
+    /// Goes on with a `basic.get` after something has arrived in its queue.
+    pub(super) fn get_again(&mut self, number: u16, get: &Get, now_ms: u64) -> Result<Step, Fault> {
+        let (Some(Slot::Open(channel)), Some(mut context)) = self.parts(number, now_ms) else {
+            return Ok(Step::Next);
+        };
+        let answer = channel
+            .fetch(&mut context, &get.queue, get.acks)
+            .map_err(|fault| located(fault, basic::Get::CLASS_ID, basic::Get::METHOD_ID))?;
+        Ok(self.answer(number, answer))
     }
 }
 
@@ -150,6 +170,8 @@ impl Channel {
         Self {
             key,
             content: None,
+            properties: None,
+            repeatable: None,
             routing_key: String::new(),
             target: None,
             mode: Mode::Plain,

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::channel::{Channel, ReplyTo};
 use super::properties::REPLY_QUEUE;
-use super::reply::Answer;
+use super::reply::{Answer, Get};
 use super::work::Context;
-use crate::broker::{Consume, Exclusivity};
+use crate::broker::{Consume, Exclusivity, Fetch};
 use crate::fault::Fault;
 use crate::outbox::Acks;
 use crate::wire::{Method, ReplyCode, basic};
@@ -153,9 +153,23 @@ impl Channel {
         get: &basic::Get<'_>,
     ) -> Result<Answer, Fault> {
         let queue = self.queue_named(get.queue)?;
-        context.client.get(self.key, queue, acks(get.no_ack), context.now_ms)?;
-        context.work.replied = true;
-        Ok(Answer::Given)
+        self.fetch(context, queue, acks(get.no_ack))
+    }
+
+    /// Answers `basic.get`, or waits until that can be done.
+    pub(super) fn fetch(
+        &self,
+        context: &mut Context<'_>,
+        queue: &str,
+        acks: Acks,
+    ) -> Result<Answer, Fault> {
+        match context.client.get(self.key, queue, acks, context.now_ms)? {
+            Fetch::Answered => {
+                context.work.replied = true;
+                Ok(Answer::Given)
+            }
+            Fetch::Later(arrival) => Ok(Answer::Again(arrival, Get { queue: queue.into(), acks })),
+        }
     }
 }
 

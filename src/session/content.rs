@@ -1,12 +1,14 @@
 //! Putting a message together from its method, its header and its body (specification 4.2.6): the order of the
 //! frames, and sizes.
 
+use smallvec::SmallVec;
+
 use super::channel::Channel;
-use super::properties::{self, Sender};
+use super::properties::{self, Read, Sender};
 use super::work::Context;
 use crate::broker::ExchangeRef;
 use crate::fault::Fault;
-use crate::message::Builder;
+use crate::message::{Builder, Facts};
 use crate::wire::{ContentHeader, ReplyCode, basic};
 
 /// A message that is arriving.
@@ -14,7 +16,7 @@ pub(super) enum Content {
     /// The method is there.
     Announced(Publishing),
     /// Method and header are there.
-    Begun(Box<Begun>),
+    Begun(Begun),
 }
 
 /// Where a message is to be published.
@@ -30,6 +32,15 @@ pub(super) struct Begun {
     builder: Builder,
     /// Bytes of the body that are still to come.
     missing_bytes: u64,
+}
+
+/// Longer properties are read each time.
+const KNOWN_BYTES_MAX: usize = 256;
+
+/// Properties that were read already.
+pub(super) struct KnownProperties {
+    encoded: SmallVec<[u8; 32]>,
+    facts: Facts,
 }
 
 impl Channel {
@@ -76,12 +87,7 @@ impl Channel {
             let text = format!("message size {size} is larger than configured max size {most}");
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
-        let sender = Sender {
-            user: context.client.user(),
-            is_impersonator: context.client.is_impersonator(),
-            reply_address: self.reply_to.as_ref().map(|reply_to| &*reply_to.address),
-        };
-        let read = properties::read(header.properties, &sender, context.now_ms)?;
+        let read = self.read_properties(context, header.properties)?;
         let builder = Builder::new(
             publishing.exchange.name().clone(),
             &self.routing_key,
@@ -93,8 +99,31 @@ impl Channel {
             return self.published(context, publishing, read.extra_keys, builder.finish());
         }
         let begun = Begun { publishing, extra_keys: read.extra_keys, builder, missing_bytes: size };
-        self.content = Some(Content::Begun(Box::new(begun)));
+        self.content = Some(Content::Begun(begun));
         Ok(())
+    }
+
+    /// What the properties mean. Most publishers send the same ones again and again: those that were read last, and
+    /// went on as they came, need not be read again.
+    fn read_properties(&mut self, context: &Context<'_>, encoded: &[u8]) -> Result<Read, Fault> {
+        if let Some(known) = &self.properties
+            && *known.encoded == *encoded
+        {
+            let facts = Facts { accepted_ms: context.now_ms, ..known.facts };
+            self.repeatable = Some(facts);
+            return Ok(Read::unchanged(facts));
+        }
+        let sender = Sender {
+            user: context.client.user(),
+            is_impersonator: context.client.is_impersonator(),
+            reply_address: self.reply_to.as_ref().map(|reply_to| &*reply_to.address),
+        };
+        let read = properties::read(encoded, &sender, context.now_ms)?;
+        self.repeatable = read.is_unchanged().then_some(read.facts);
+        if read.is_unchanged() && encoded.len() <= KNOWN_BYTES_MAX {
+            self.properties = Some(KnownProperties { encoded: encoded.into(), facts: read.facts });
+        }
+        Ok(read)
     }
 
     pub(super) fn content_body(
@@ -117,12 +146,12 @@ impl Channel {
             return Ok(());
         }
         let Some(Content::Begun(begun)) = self.content.take() else { return Ok(()) };
-        let Begun { publishing, extra_keys, builder, .. } = *begun;
+        let Begun { publishing, extra_keys, builder, .. } = begun;
         self.published(context, publishing, extra_keys, builder.finish()).map_err(at_publish)
     }
 }
 
-fn at_publish(fault: Fault) -> Fault {
+pub(super) fn at_publish(fault: Fault) -> Fault {
     fault.at(basic::Publish::CLASS_ID, basic::Publish::METHOD_ID)
 }
 

@@ -21,6 +21,7 @@ mod peer;
 mod properties;
 mod publish;
 mod queue;
+mod repeat;
 mod reply;
 mod sasl;
 mod settle;
@@ -38,7 +39,8 @@ pub use self::properties::{Read, Sender, read as read_properties};
 
 use self::channel::Channel;
 use self::handshake::Applicant;
-use self::reply::Reply;
+use self::repeat::{Repeat, Seen};
+use self::reply::{Get, Reply};
 use self::work::{Context, Work};
 use crate::broker::{Broker, Client, ClientOutbox, Closer, Identity, Pending, Verification};
 use crate::fault::Fault;
@@ -79,7 +81,7 @@ pub enum Then {
 /// Something that takes its time.
 #[derive(Debug)]
 pub enum Wait {
-    /// A change on its way to the disk.
+    /// A change on its way to the disk, or a message on its way from there.
     Durable(Pending),
     /// A password that has to be verified, which is slow.
     Verify(Verification),
@@ -88,7 +90,7 @@ pub enum Wait {
 /// How a wait ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The change is on the disk.
+    /// The change is on the disk, the message in memory.
     Durable,
     /// The store is gone, and with it the promise.
     Lost,
@@ -174,6 +176,7 @@ enum Slot {
 /// What the session does when a wait is over.
 enum Waiting {
     Reply { channel: u16, reply: Reply },
+    Get { channel: u16, get: Get },
     Login,
 }
 
@@ -201,6 +204,7 @@ pub struct Session {
     channels: FxHashMap<u16, Slot>,
     waiting: Option<Waiting>,
     work: Work,
+    repeat: Repeat,
 }
 
 impl Session {
@@ -224,6 +228,7 @@ impl Session {
             channels: FxHashMap::default(),
             waiting: None,
             work: Work::default(),
+            repeat: Repeat::default(),
         }
     }
 
@@ -302,6 +307,10 @@ impl Session {
                 (channel, Ok(Step::Next))
             }
             (Waiting::Reply { channel, .. }, _) => (channel, Err(store_lost())),
+            (Waiting::Get { channel, get }, Outcome::Durable) => {
+                (channel, self.get_again(channel, &get, now_ms))
+            }
+            (Waiting::Get { channel, .. }, _) => (channel, Err(store_lost())),
             (Waiting::Login, Outcome::Welcome(identity)) => (0, Ok(self.welcome(identity))),
             (Waiting::Login, Outcome::Refused(reason)) => (0, Ok(self.refuse_login(&reason))),
             (Waiting::Login, _) => (0, Err(store_lost())),
@@ -325,6 +334,11 @@ impl Session {
             Phase::Header => return self.take_header(bytes),
             _ => {}
         }
+        if let Some((outcome, used)) = self.publish_again(bytes, now_ms) {
+            let channel = self.repeat.channel();
+            let step = outcome.map(|()| Step::Next);
+            return (Some(step.unwrap_or_else(|fault| self.fault(channel, fault, now_ms))), used);
+        }
         let (frame, used) = match wire::next_frame(bytes, self.limits.frame_bytes_max) {
             Ok(Some(cut)) => cut,
             Ok(None) => return (None, 0),
@@ -340,8 +354,12 @@ impl Session {
             | Frame::Body { channel, .. }
             | Frame::Heartbeat { channel } => channel,
         };
+        let seen = Seen::from(&frame);
         let step = match self.frame(frame, now_ms) {
-            Ok(step) => step,
+            Ok(step) => {
+                self.remember(seen, &bytes[..used]);
+                step
+            }
             Err(fault) => self.fault(channel, fault, now_ms),
         };
         (Some(step), used)

@@ -35,6 +35,18 @@ pub struct Read {
     pub rewritten: Option<Vec<u8>>,
 }
 
+impl Read {
+    /// Of properties that go on as they came and name no further keys.
+    pub fn unchanged(facts: Facts) -> Self {
+        Self { facts, extra_keys: Vec::new(), rewritten: None }
+    }
+
+    /// Whether they go on as they came and name no further keys, whoever publishes them.
+    pub fn is_unchanged(&self) -> bool {
+        self.extra_keys.is_empty() && self.rewritten.is_none()
+    }
+}
+
 /// Reads and checks properties.
 ///
 /// # Errors
@@ -57,7 +69,7 @@ pub fn read(encoded: &[u8], sender: &Sender<'_>, now_ms: u64) -> Result<Read, Fa
         accepted_ms: now_ms,
         dead_letter: false,
     };
-    let mut read = Read { facts, extra_keys: Vec::new(), rewritten: None };
+    let mut read = Read::unchanged(facts);
     let asks_for_replies = view.reply_to == Some(REPLY_QUEUE);
     let copies = view.headers.is_some_and(may_name_copies);
     if !asks_for_replies && !copies {

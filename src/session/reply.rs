@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::broker::{ClientOutbox, Pending};
+use crate::outbox::Acks;
 use crate::wire::{Method, queue};
 
 /// A reply that owns its text.
@@ -30,6 +31,13 @@ impl Reply {
     }
 }
 
+/// A `basic.get` that waits for its message.
+#[derive(Debug)]
+pub(super) struct Get {
+    pub queue: Box<str>,
+    pub acks: Acks,
+}
+
 /// What a method's handler leaves to be done.
 #[derive(Debug)]
 #[must_use]
@@ -38,6 +46,8 @@ pub(super) enum Answer {
     Given,
     /// The reply is sent when the change is on the disk.
     Later(Pending, Reply),
+    /// The message to be fetched is on its way into memory: then it is tried again.
+    Again(Pending, Get),
 }
 
 impl Answer {

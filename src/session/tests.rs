@@ -1,5 +1,7 @@
 //! Tests of the session with a real broker: bytes in, frames out.
 
+mod repeating;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 

@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use super::committer::Committer;
+use super::chunk::Entry;
+use super::committer::{Committer, unusable};
 use super::figures::Counters;
-use super::index::{Index, IndexError, Occasion};
+use super::index::{Index, IndexError, MarkStand, Occasion};
 use super::log::{Location, LogError, LogPosition, Promise, SegmentId};
 use super::operation::Place;
 use super::record::{Parts, Record};
@@ -19,6 +21,9 @@ const SPARE_SEGMENTS: u64 = 4;
 
 /// A segment is mostly dead when less than one part in this many is alive.
 const ALIVE_PART: u64 = 4;
+
+/// So many places are looked up at once.
+const COPY_PLACES: usize = 16_384;
 
 /// Survivors are copied in runs of about so many bytes.
 const COPY_BYTES: u64 = 1 << 20;
@@ -61,7 +66,7 @@ impl Committer {
         let position = self.log.end();
         let mark = self.index.as_ref().and_then(Index::mark);
         if mark.is_none_or(|mark| !mark.closed || mark.position != position) {
-            let occasion = if self.is_in_doubt() { Occasion::Running } else { Occasion::Closing };
+            let occasion = if self.is_in_doubt()? { Occasion::Running } else { Occasion::Closing };
             self.mark(position, occasion)?;
         }
         self.reclaim(&dead);
@@ -70,11 +75,15 @@ impl Committer {
     }
 
     /// Whether a message is left of which nobody knows if it was delivered.
-    fn is_in_doubt(&self) -> bool {
+    fn is_in_doubt(&self) -> Result<bool, LogError> {
         let is_doubtful = |place: &Place| {
             self.doubtful.get(&place.queue).is_some_and(|last| place.position <= *last)
         };
-        self.state.ledger.floors().iter().any(is_doubtful)
+        Ok(self.floors()?.iter().any(is_doubtful))
+    }
+
+    fn floors(&self) -> Result<Vec<Place>, LogError> {
+        self.state.ledger.lock().floors().map_err(unusable)
     }
 
     fn mark(&mut self, position: LogPosition, occasion: Occasion) -> Result<(), LogError> {
@@ -104,7 +113,10 @@ impl Committer {
         occasion: Occasion,
     ) -> Result<(), IndexError> {
         match &mut self.index {
-            Some(index) => index.update(&self.state, position, occasion),
+            Some(index) => {
+                let fingerprint = self.log.fingerprint(position.segment);
+                index.update(&self.state, MarkStand { position, fingerprint }, occasion)
+            }
             None => Err(IndexError::missing()),
         }
     }
@@ -114,19 +126,22 @@ impl Committer {
         position: LogPosition,
         occasion: Occasion,
     ) -> Result<(), IndexError> {
+        self.state.detach()?;
         self.index = None;
         if Index::path(&self.directory).exists() {
             Index::move_aside(&self.directory)?;
         }
-        self.index = Some(Index::open(&self.directory, self.options.index_cache_bytes)?);
-        self.state.mark_unindexed();
+        let index = Index::open(&self.directory, self.options.index_cache_bytes)?;
+        self.state.ledger.lock().attach(index.chunks());
+        self.index = Some(index);
         self.update_index(position, occasion)
     }
 
     /// Segments before the last that hold nothing alive.
     fn dead_segments(&self) -> Vec<SegmentId> {
         let writing = self.log.end().segment;
-        let is_dead = |id: &SegmentId| *id != writing && self.state.ledger.usage(*id).places == 0;
+        let is_dead =
+            |id: &SegmentId| *id != writing && self.state.ledger.lock().usage(*id).places == 0;
         self.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
     }
 
@@ -138,7 +153,7 @@ impl Committer {
         if dead.last() <= oldest_alive.as_ref() {
             return Ok(());
         }
-        let floors = self.state.ledger.floors();
+        let floors = self.floors()?;
         if floors.is_empty() {
             return Ok(());
         }
@@ -150,7 +165,7 @@ impl Committer {
         match self.log.reclaim(dead) {
             Ok(()) => {
                 for id in dead {
-                    self.state.ledger.forget_segment(*id);
+                    self.state.ledger.lock().forget_segment(*id);
                 }
             }
             Err(error) => log::warn!("{error}"),
@@ -159,63 +174,51 @@ impl Committer {
 
     /// Appends the survivors of mostly dead segments again, for the places that are left.
     fn copy_survivors(&mut self) -> Result<(), LogError> {
-        let survivors = self.survivors();
-        let mut rest = &survivors[..];
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let mut count = 0;
-            while count < rest.len() && bytes < COPY_BYTES {
-                bytes += rest[count].bytes;
-                count += 1;
+        let sources = self.sources();
+        let mut from = (!sources.is_empty()).then_some((0, 0));
+        while let Some(start) = from {
+            let is_wanted = |location: Location, _| sources.contains(&location.segment);
+            let ledger = self.state.ledger.lock();
+            let (entries, rest) =
+                ledger.standing(&is_wanted, start, COPY_PLACES).map_err(unusable)?;
+            drop(ledger);
+            let survivors = survivors(entries);
+            let mut rest_of_them = &survivors[..];
+            while !rest_of_them.is_empty() {
+                let mut bytes = 0;
+                let mut count = 0;
+                while count < rest_of_them.len() && bytes < COPY_BYTES {
+                    bytes += rest_of_them[count].bytes;
+                    count += 1;
+                }
+                let (run, after) = rest_of_them.split_at(count);
+                self.copy(run)?;
+                rest_of_them = after;
             }
-            let (run, after) = rest.split_at(count);
-            self.copy(run)?;
-            rest = after;
+            self.state.ledger.lock().pack();
+            from = rest;
         }
         Ok(())
     }
 
-    /// The survivors of mostly dead segments, in the order in which they stand.
-    fn survivors(&self) -> Vec<Survivor> {
+    /// The mostly dead segments, if the journal is large enough to bother.
+    fn sources(&self) -> FxHashSet<SegmentId> {
         let segments = self.log.segments();
         let total: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
+        let mut sources = FxHashSet::default();
         if total <= SPARE_SEGMENTS * self.options.segment_bytes_max {
-            return Vec::new();
+            return sources;
         }
         let writing = self.log.end().segment;
-        let mut sources = rustc_hash::FxHashSet::default();
+        let ledger = self.state.ledger.lock();
         for (id, bytes) in segments {
-            let usage = self.state.ledger.usage(id);
+            let usage = ledger.usage(id);
             let mostly_dead = usage.places > 0 && usage.bytes * ALIVE_PART < bytes;
             if id != writing && mostly_dead && !self.unreadable.contains(&id) {
                 sources.insert(id);
             }
         }
-        if sources.is_empty() {
-            return Vec::new();
-        }
-        let mut entries: Vec<_> = self
-            .state
-            .ledger
-            .iter()
-            .filter(|(_, entry)| sources.contains(&entry.location.segment))
-            .collect();
-        entries.sort_unstable_by_key(|(place, entry)| (entry.location, *place));
-        let mut survivors: Vec<Survivor> = Vec::new();
-        for (place, entry) in entries {
-            match survivors.last_mut() {
-                Some(last) if last.location == entry.location => {
-                    last.places.push((place, entry.returns));
-                    last.bytes += u64::from(entry.share);
-                }
-                _ => survivors.push(Survivor {
-                    location: entry.location,
-                    places: SmallVec::from_iter([(place, entry.returns)]),
-                    bytes: u64::from(entry.share),
-                }),
-            }
-        }
-        survivors
+        sources
     }
 
     fn copy(&mut self, survivors: &[Survivor]) -> Result<(), LogError> {
@@ -247,4 +250,24 @@ impl Committer {
         }
         self.append(&records, Promise::Written)
     }
+}
+
+/// Messages in the order in which they stand, each with its places.
+fn survivors(mut entries: Vec<(Place, Entry)>) -> Vec<Survivor> {
+    entries.sort_unstable_by_key(|(place, entry)| (entry.location, *place));
+    let mut survivors: Vec<Survivor> = Vec::new();
+    for (place, entry) in entries {
+        match survivors.last_mut() {
+            Some(last) if last.location == entry.location => {
+                last.places.push((place, entry.returns));
+                last.bytes += u64::from(entry.share);
+            }
+            _ => survivors.push(Survivor {
+                location: entry.location,
+                places: SmallVec::from_iter([(place, entry.returns)]),
+                bytes: u64::from(entry.share),
+            }),
+        }
+    }
+    survivors
 }

@@ -13,17 +13,22 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
-use super::inbox::{Batch, Done, Inbox, Next};
-use super::index::Index;
+use super::inbox::{Batch, Done, Inbox, Next, Written};
+use super::index::{Index, IndexError};
 use super::log::{Log, LogError, LogPosition, Promise, SegmentId, Stand};
 use super::operation::{Position, QueueId};
 use super::options::{Events, Options};
+use super::reader::Requests;
 use super::record::Record;
+use super::space::{Space, has_room_for_checkpoint};
 use super::state::{Reading, State};
 
 /// A group is written in runs of about so many bytes, so that a large group's memory is given back as
 /// it goes.
 const RUN_BYTES: usize = 1 << 20;
+
+/// When a checkpoint that found too little room on the disk is tried again.
+const PUT_OFF: Duration = Duration::from_secs(1);
 
 /// Room for so many who wait is kept from one group to the next.
 const WAITING_KEPT: usize = 4096;
@@ -35,6 +40,9 @@ pub(super) struct Committer {
     pub(super) events: Events,
     pub(super) inbox: Arc<Inbox>,
     pub(super) counters: Arc<Counters>,
+    /// Answered with nothing once the store is lost.
+    pub(super) requests: Arc<Requests>,
+    pub(super) space: Arc<Space>,
     pub(super) log: Box<dyn Log>,
     pub(super) state: State,
     /// Missing only while it is replaced.
@@ -78,10 +86,20 @@ impl Committer {
                 Next::Stop => return self.close(),
             }
             let is_due = self.due.is_some_and(|due| due <= Instant::now());
-            if is_due || self.bytes_unmarked >= self.options.checkpoint_bytes {
-                self.checkpoint()?;
+            let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
+            if is_due || is_long || self.state.ledger.lock().is_heavy() {
+                self.checkpoint_if_there_is_room()?;
             }
         }
+    }
+
+    /// On a nearly full disk the index is brought up to date later; until then a start replays more.
+    fn checkpoint_if_there_is_room(&mut self) -> Result<(), LogError> {
+        if has_room_for_checkpoint(&self.directory) {
+            return self.checkpoint();
+        }
+        self.due = Instant::now().checked_add(PUT_OFF);
+        Ok(())
     }
 
     /// Writes a group, makes it durable if anything in it asks for that, and calls back.
@@ -94,8 +112,9 @@ impl Committer {
                 || batch.operations.iter().any(must_be_durable)
         });
         let mut rest = group.into_iter();
+        let mut written = Vec::new();
         loop {
-            let (run, bytes) = next_run(&mut rest, &mut self.waiting);
+            let (run, bytes) = next_run(&mut rest, &mut self.waiting, &mut written);
             if run.is_empty() && bytes == 0 {
                 break;
             }
@@ -106,6 +125,9 @@ impl Committer {
             if self.inbox.release(bytes) {
                 (self.events.room)();
             }
+        }
+        for written in written {
+            written();
         }
         if promised || asked {
             self.make_durable()?;
@@ -132,7 +154,7 @@ impl Committer {
         let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
         self.log.append(records, promise, &mut stands)?;
         for (record, stand) in records.iter().zip(&stands) {
-            self.state.apply(record, *stand, Reading::Live);
+            self.state.apply(record, *stand, Reading::Live).map_err(unusable)?;
             self.bytes_unmarked += stand.bytes;
         }
         Counters::add(&self.counters.written, records.len() as u64);
@@ -159,13 +181,14 @@ impl Committer {
         let bytes = segments.iter().map(|(_, bytes)| bytes).sum();
         self.counters.journal_bytes.store(bytes, Ordering::Relaxed);
         self.counters.segments.store(segments.len() as u64, Ordering::Relaxed);
-        self.counters.entries.store(self.state.ledger.len(), Ordering::Relaxed);
+        self.counters.entries.store(self.state.ledger.lock().len(), Ordering::Relaxed);
     }
 
     /// No promise can be kept any more: whoever waits, and whoever comes, is told so.
     fn lose(&mut self, reason: &str) {
         let (batches, had_been_full) = self.inbox.lose();
         (self.events.lost)(reason);
+        self.requests.close();
         let pending = batches.into_iter().filter_map(|batch| batch.done);
         for done in self.waiting.drain(..).chain(pending) {
             done(Err(Lost));
@@ -176,11 +199,17 @@ impl Committer {
     }
 }
 
+/// The index fails where it is needed: the next start builds it anew.
+pub(super) fn unusable(error: IndexError) -> LogError {
+    LogError(format!("the index cannot be used: {error}"))
+}
+
 /// Takes the next batches off a group, up to a run's size: their operations, and what they count for in
 /// the inbox.
 fn next_run(
     rest: &mut impl Iterator<Item = Batch>,
     waiting: &mut Vec<Done>,
+    written: &mut Vec<Written>,
 ) -> (Vec<super::operation::Operation>, usize) {
     let mut run = Vec::new();
     let mut bytes = 0;
@@ -189,6 +218,7 @@ fn next_run(
     {
         run.extend(batch.operations);
         waiting.extend(batch.done);
+        written.extend(batch.written);
         bytes += batch.bytes;
     }
     (run, bytes)

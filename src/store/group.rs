@@ -7,7 +7,8 @@ use super::inbox::Batch;
 use super::operation::{Operation, Place};
 
 /// Takes out of the group every place whose message is settled in the same group, and every operation
-/// that is left with nothing to say. Returns how many places that were.
+/// that is left with nothing to say. Runs are left as they are: they are rare and mostly of messages long
+/// written. Returns how many places that were.
 pub(super) fn elide(group: &mut [Batch]) -> u64 {
     let mut settled = settled_places(group);
     let mut elided: FxHashSet<Place> = FxHashSet::default();
@@ -36,6 +37,7 @@ pub(super) fn elide(group: &mut [Batch]) -> u64 {
         batch.operations.retain(|operation| match operation {
             Operation::Enqueue { places, .. } => !places.is_empty(),
             Operation::Settle { positions, .. } => !positions.is_empty(),
+            Operation::SettleRuns { runs, .. } => !runs.is_empty(),
             Operation::Returned { queue, position, .. } => {
                 !elided.contains(&Place { queue: *queue, position: *position })
             }
@@ -69,7 +71,9 @@ fn operations(group: &mut [Batch]) -> impl Iterator<Item = &mut Operation> {
 pub(super) fn must_be_durable(operation: &Operation) -> bool {
     match operation {
         Operation::Enqueue { .. } | Operation::Topology(_) => true,
-        Operation::Settle { .. } | Operation::Returned { .. } => false,
+        Operation::Settle { .. } | Operation::SettleRuns { .. } | Operation::Returned { .. } => {
+            false
+        }
     }
 }
 

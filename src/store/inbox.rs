@@ -8,15 +8,20 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::failure::Lost;
-use super::operation::{Change, Operation, Place, Position};
+use super::operation::{Change, Operation, Place, Position, Run};
 
 /// Called once the operations are durable, or with `Lost` when they may not be.
 pub type Done = Box<dyn FnOnce(Result<(), Lost>) + Send>;
+
+/// Called once everything that came before is in the journal, synced or not.
+pub type Written = Box<dyn FnOnce() + Send>;
 
 /// What one call of `append` brought.
 pub(super) struct Batch {
     pub(super) operations: Vec<Operation>,
     pub(super) done: Option<Done>,
+    /// Called once the operations are in the journal, synced or not.
+    pub(super) written: Option<Written>,
     pub(super) bytes: usize,
 }
 
@@ -65,15 +70,26 @@ impl Inbox {
     /// Puts a batch at the end. When the store is lost or closed, says so to `done` at once.
     pub(super) fn put(&self, operations: Vec<Operation>, done: Option<Done>) {
         let bytes = operations.iter().map(held).sum::<usize>() + size_of::<Batch>();
+        self.put_batch(Batch { operations, done, written: None, bytes });
+    }
+
+    /// Has `written` called once all before is in the journal. Drops it when the store is lost or closed.
+    pub(super) fn put_written(&self, written: Written) {
+        let (operations, bytes) = (Vec::new(), size_of::<Batch>());
+        self.put_batch(Batch { operations, done: None, written: Some(written), bytes });
+    }
+
+    fn put_batch(&self, batch: Batch) {
+        let bytes = batch.bytes;
         let mut waiting = self.waiting.lock();
         if waiting.closed || waiting.lost {
             drop(waiting);
-            if let Some(done) = done {
+            if let Some(done) = batch.done {
                 done(Err(Lost));
             }
             return;
         }
-        waiting.batches.push(Batch { operations, done, bytes });
+        waiting.batches.push(batch);
         // Counted under the lock, so that becoming full and having room again take turns.
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.bytes_max {
             self.full.store(true, Ordering::Relaxed);
@@ -154,6 +170,7 @@ fn held(operation: &Operation) -> usize {
             message.held() + places.len() * size_of::<Place>()
         }
         Operation::Settle { positions, .. } => positions.len() * size_of::<Position>(),
+        Operation::SettleRuns { runs, .. } => runs.len() * size_of::<Run>(),
         Operation::Returned { .. } => 0,
         Operation::Topology(changes) => changes.iter().map(held_by_change).sum(),
     };

@@ -1,7 +1,7 @@
 //! The index: sled holds the topology and where the live messages stand, as of a mark in the journal,
 //! so that starting need not read the whole journal. All of it can be rebuilt.
 //!
-//! One tree. A key begins with its family: `m` is the mark, `t` with serial and part the topology, `q`
+//! One tree. A key begins with its family: `M` is the mark, `t` with serial and part the topology, `l`
 //! with queue and chunk the live messages. No record is larger than 4 KiB.
 //!
 //! # Why a crash in the middle of an update does no harm
@@ -13,23 +13,32 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{CHUNK_POSITIONS, Entry};
-use super::log::{Location, LogPosition};
-use super::operation::QueueId;
+use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry, decode_chunk};
+use super::ledger::Chunks;
+use super::log::{LogPosition, SegmentId};
+use super::operation::{Place, QueueId};
 use super::state::State;
 
-const MARK: &[u8] = b"m";
+const MARK: &[u8] = b"M";
+/// The mark of an earlier version, which knew less of each message.
+const OLD_MARK: &[u8] = b"m";
 const TOPOLOGY: u8 = b't';
-const CHUNKS: u8 = b'q';
+const CHUNKS: u8 = b'l';
 
 /// A definition longer than this is split into several records.
 const PART_BYTES: usize = 3 * 1024;
+
+/// So many chunks are taken from the ledger at once.
+const CHUNKS_AT_ONCE: usize = 256;
 
 /// How long sled's own threads may take to let go of an index that this process has just closed.
 const LOCK_MS_MAX: u64 = 5_000;
@@ -39,6 +48,8 @@ const LOCK_MS_MAX: u64 = 5_000;
 pub(super) struct Mark {
     /// Everything before this point of the journal is in the index.
     pub(super) position: LogPosition,
+    /// Tells the segment in which that is from another journal's.
+    pub(super) fingerprint: Option<[u8; 4]>,
     pub(super) queue_id_max: QueueId,
     /// How many places hold a message.
     pub(super) entries: u64,
@@ -48,6 +59,21 @@ pub(super) struct Mark {
     pub(super) closed: bool,
     /// An update is under way, so the counts may not agree.
     pub(super) updating: bool,
+}
+
+/// A point of the journal, and what tells its segment from another journal's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MarkStand {
+    pub(super) position: LogPosition,
+    pub(super) fingerprint: Option<[u8; 4]>,
+}
+
+/// What the index held when it was opened.
+pub(super) struct Loaded {
+    pub(super) mark: Mark,
+    pub(super) state: State,
+    /// The last message of each segment that holds any.
+    pub(super) last: Vec<(Place, Entry)>,
 }
 
 /// When the index is brought up to date.
@@ -68,6 +94,11 @@ impl IndexError {
     /// There is none.
     pub(super) fn missing() -> Self {
         Self("there is no index".to_owned())
+    }
+
+    /// Index and journal do not belong together.
+    pub(super) fn misfit() -> Self {
+        Self("it does not fit the journal".to_owned())
     }
 }
 
@@ -108,9 +139,7 @@ impl Index {
     pub(super) fn open(data_directory: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
         let path = Self::path(data_directory);
         remove_unfinished_snapshots(&path)?;
-        // sled meets some kinds of damage with a panic.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_sled(&path, cache_bytes)));
-        let db = opened.unwrap_or_else(|_| Err(IndexError("sled gave up on it".to_owned())))?;
+        let db = guarded(|| open_sled(&path, cache_bytes))?;
         let file = File::open(path.join("db"))?;
         Ok(Self { db, file, mark: None })
     }
@@ -128,16 +157,23 @@ impl Index {
         }
     }
 
-    /// Reads everything. Nothing when the index has no mark yet.
-    pub(super) fn load(&mut self) -> Result<Option<(Mark, State)>, IndexError> {
-        catch_unwind(AssertUnwindSafe(|| self.load_all()))
-            .unwrap_or_else(|_| Err(IndexError("sled gave up on it".to_owned())))
+    /// Where the ledger fetches what it does not hold.
+    pub(super) fn chunks(&self) -> Arc<dyn Chunks> {
+        Arc::new(SledChunks(self.db.clone()))
     }
 
-    fn load_all(&mut self) -> Result<Option<(Mark, State)>, IndexError> {
+    /// Reads everything, and keeps of the messages only how many there are and where. Nothing when the index has
+    /// no mark yet.
+    pub(super) fn load(&mut self) -> Result<Option<Loaded>, IndexError> {
+        guarded(|| self.load_all())
+    }
+
+    fn load_all(&mut self) -> Result<Option<Loaded>, IndexError> {
         let Some(mark) = self.db.get(MARK)? else {
             return if self.db.is_empty() {
                 Ok(None)
+            } else if self.db.contains_key(OLD_MARK)? {
+                Err(IndexError("an earlier version wrote it".to_owned()))
             } else {
                 Err(IndexError("it has content and no mark".to_owned()))
             };
@@ -145,9 +181,9 @@ impl Index {
         let mark: Mark = postcard::from_bytes(&mark)?;
         let mut state = State::default();
         self.load_definitions(&mut state)?;
-        self.load_chunks(&mut state)?;
+        let last = self.load_chunks(&state)?;
         state.topology.note_queue_id(mark.queue_id_max);
-        let counts = (state.ledger.len(), state.topology.len() as u64);
+        let counts = (state.ledger.lock().len(), state.topology.len() as u64);
         if !mark.updating && counts != (mark.entries, mark.definitions) {
             return Err(IndexError(format!(
                 "it holds {} messages and {} definitions where its mark says {} and {}",
@@ -155,7 +191,7 @@ impl Index {
             )));
         }
         self.mark = Some(mark);
-        Ok(Some((mark, state)))
+        Ok(Some(Loaded { mark, state, last }))
     }
 
     fn load_definitions(&self, state: &mut State) -> Result<(), IndexError> {
@@ -183,25 +219,35 @@ impl Index {
         Ok(())
     }
 
-    fn load_chunks(&self, state: &mut State) -> Result<(), IndexError> {
+    /// Tells the ledger of all chunks. Returns the last message of each segment.
+    fn load_chunks(&self, state: &State) -> Result<Vec<(Place, Entry)>, IndexError> {
+        let mut ledger = state.ledger.lock();
+        ledger.attach(self.chunks());
+        let mut last: FxHashMap<SegmentId, (Place, Entry)> = FxHashMap::default();
         for item in self.db.scan_prefix([CHUNKS]) {
             let (key, value) = item?;
             let (Some(queue), Some(number)) = (number_at(&key, 1), number_at(&key, 9)) else {
                 return Err(IndexError("a chunk's key is malformed".to_owned()));
             };
-            let Some(entries) = decode_chunk(&value) else {
-                return Err(IndexError("a chunk cannot be understood".to_owned()));
-            };
-            state.ledger.load((queue, number), entries);
+            let entries = decode_chunk(&value).ok_or_else(malformed)?;
+            ledger.load((queue, number), &entries);
+            for entry in entries {
+                let place =
+                    Place { queue, position: number * CHUNK_POSITIONS + u64::from(entry.low) };
+                let last = last.entry(entry.location.segment).or_insert((place, entry));
+                if last.1.location < entry.location {
+                    *last = (place, entry);
+                }
+            }
         }
-        Ok(())
+        Ok(last.into_values().collect())
     }
 
-    /// Brings the index up to date with `state` as of `position`. Returns when it is on the disk.
+    /// Brings the index up to date with `state` as of `stand`. Returns when it is on the disk.
     pub(super) fn update(
         &mut self,
         state: &State,
-        position: LogPosition,
+        stand: MarkStand,
         occasion: Occasion,
     ) -> Result<(), IndexError> {
         if let Some(mark) = &mut self.mark {
@@ -211,19 +257,16 @@ impl Index {
         for (serial, record) in state.topology.dirty() {
             self.update_definition(serial, record)?;
         }
-        for ((queue, number), entries) in state.ledger.dirty() {
-            let key = chunk_key(queue, number);
-            if entries.is_empty() {
-                self.db.remove(key)?;
-            } else {
-                self.db.insert(key, encode_chunk(entries)?)?;
-            }
+        for queue in state.ledger.lock().closed() {
+            self.drop_chunks(queue)?;
         }
+        self.update_chunks(state)?;
         self.sync()?;
         let mark = Mark {
-            position,
+            position: stand.position,
+            fingerprint: stand.fingerprint,
             queue_id_max: state.topology.queue_id_max(),
-            entries: state.ledger.len(),
+            entries: state.ledger.lock().len(),
             definitions: state.topology.len() as u64,
             closed: occasion == Occasion::Closing,
             updating: false,
@@ -237,6 +280,30 @@ impl Index {
     /// What the index stands for; nothing when it is new.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.mark
+    }
+
+    fn drop_chunks(&self, queue: QueueId) -> Result<(), IndexError> {
+        for key in self.db.scan_prefix(&chunk_key(queue, 0)[..9]).keys() {
+            self.db.remove(key?)?;
+        }
+        Ok(())
+    }
+
+    fn update_chunks(&self, state: &State) -> Result<(), IndexError> {
+        let mut after = None;
+        loop {
+            // Written with the ledger's lock free, for those who read meanwhile.
+            let changes = state.ledger.lock().changes(after, CHUNKS_AT_ONCE);
+            let Some(((queue, number), _)) = changes.last() else { return Ok(()) };
+            after = Some((*queue, *number));
+            for ((queue, number), content) in changes {
+                let key = chunk_key(queue, number);
+                match content {
+                    Some(bytes) => self.db.insert(key, bytes)?,
+                    None => self.db.remove(key)?,
+                };
+            }
+        }
     }
 
     fn update_definition(
@@ -261,6 +328,48 @@ impl Index {
         self.file.sync_data()?;
         Ok(())
     }
+}
+
+/// Chunks as sled has them.
+struct SledChunks(sled::Db);
+
+impl Chunks for SledChunks {
+    fn chunk(&self, key: ChunkKey) -> Result<Option<Content>, IndexError> {
+        guarded(|| {
+            let Some(value) = self.0.get(chunk_key(key.0, key.1))? else { return Ok(None) };
+            Content::from_index(&value).map(Some).ok_or_else(malformed)
+        })
+    }
+
+    fn scan(
+        &self,
+        queue: QueueId,
+        numbers: RangeInclusive<u64>,
+        visit: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
+    ) -> Result<(), IndexError> {
+        guarded(|| {
+            let keys = chunk_key(queue, *numbers.start())..=chunk_key(queue, *numbers.end());
+            for item in self.0.range(keys) {
+                let (key, value) = item?;
+                let number = number_at(&key, 9).ok_or_else(malformed)?;
+                let content = Content::from_index(&value).ok_or_else(malformed)?;
+                if visit(number, content).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+fn malformed() -> IndexError {
+    IndexError("a chunk cannot be understood".to_owned())
+}
+
+/// sled meets some kinds of damage with a panic.
+fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(IndexError("sled gave up on it".to_owned())))
 }
 
 fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, IndexError> {
@@ -316,36 +425,6 @@ fn chunk_key(queue: QueueId, number: u64) -> [u8; 17] {
 
 fn number_at(key: &[u8], start: usize) -> Option<u64> {
     Some(u64::from_be_bytes(key.get(start..start + 8)?.try_into().ok()?))
-}
-
-/// At most 128 entries of at most 21 bytes.
-fn encode_chunk(entries: &[Entry]) -> Result<Vec<u8>, postcard::Error> {
-    let packed: Vec<(u8, u32, u32, u32, u32)> = entries
-        .iter()
-        .map(|entry| {
-            let Location { segment, offset } = entry.location;
-            (entry.low, segment, offset, entry.share, entry.returns)
-        })
-        .collect();
-    postcard::to_stdvec(&packed)
-}
-
-/// Nothing unless the entries are in order and in range.
-fn decode_chunk(value: &[u8]) -> Option<Vec<Entry>> {
-    let packed: Vec<(u8, u32, u32, u32, u32)> = postcard::from_bytes(value).ok()?;
-    let in_order = packed.is_sorted_by(|a, b| a.0 < b.0);
-    let in_range = packed.last().is_some_and(|last| u64::from(last.0) < CHUNK_POSITIONS);
-    (in_order && in_range).then(|| {
-        packed
-            .into_iter()
-            .map(|(low, segment, offset, share, returns)| Entry {
-                low,
-                location: Location { segment, offset },
-                share,
-                returns,
-            })
-            .collect()
-    })
 }
 
 #[cfg(test)]

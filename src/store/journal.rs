@@ -22,7 +22,7 @@ use super::log::{
 };
 use super::record::{Marker, Record, encode};
 use super::segment::{
-    Disk, SEGMENT_HEAD_BYTES, SegmentFile, SegmentReader, decode_head, encode_head, scan,
+    Disk, Head, SEGMENT_HEAD_BYTES, SegmentFile, SegmentReader, encode_head, read_head, scan,
     segment_of, segment_path,
 };
 use super::topology::Topology;
@@ -119,7 +119,7 @@ impl Journal {
         let last = found.keys().next_back().copied();
         for (id, bytes) in found {
             let path = segment_path(&self.directory, id);
-            match read_marker(&path, id)? {
+            match read_head(&path, id)? {
                 Head::Whole(marker) => {
                     self.segments.insert(id, Segment { marker, bytes });
                 }
@@ -273,26 +273,6 @@ fn not_ready() -> io::Error {
     io::Error::other("the journal was not replayed")
 }
 
-enum Head {
-    Whole(Marker),
-    /// The head is unreadable; the marker comes from the first frame.
-    Damaged(Marker),
-    /// The file ends before its first record, and its head was not written or not whole.
-    Unfinished,
-}
-
-fn read_marker(path: &Path, id: SegmentId) -> io::Result<Head> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(SEGMENT_HEAD_BYTES as u64 + 4).read_to_end(&mut bytes)?;
-    if let Some(marker) = decode_head(id, &bytes) {
-        return Ok(Head::Whole(marker));
-    }
-    match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
-        Some(marker) => Ok(Head::Damaged(*marker)),
-        None => Ok(Head::Unfinished),
-    }
-}
-
 impl Log for Journal {
     fn append(
         &mut self,
@@ -349,14 +329,7 @@ impl Log for Journal {
                 visit(place, Err(Unreadable::Missing));
                 continue;
             };
-            match reader.record(u64::from(location.offset)) {
-                Ok(Some(record)) => visit(place, Ok(record)),
-                Ok(None) => visit(place, Err(Unreadable::Damaged)),
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    visit(place, Err(Unreadable::Missing));
-                }
-                Err(_) => visit(place, Err(Unreadable::Damaged)),
-            }
+            visit(place, reader.find(location.offset));
         }
     }
 
@@ -381,6 +354,10 @@ impl Log for Journal {
 
     fn segments(&self) -> Vec<(SegmentId, u64)> {
         self.segments.iter().map(|(id, segment)| (*id, segment.bytes)).collect()
+    }
+
+    fn fingerprint(&self, segment: SegmentId) -> Option<Marker> {
+        self.segments.get(&segment).map(|segment| segment.marker)
     }
 
     fn end(&self) -> LogPosition {

@@ -43,7 +43,7 @@ pub(super) enum Promise {
 
 /// Why a record could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// Its segment is not there, or ends before it.
     Missing,
     /// It is there, and its sum is wrong.
@@ -100,6 +100,9 @@ pub(super) trait Log: Send {
 
     /// The segments that there are, in order, each with its bytes. The last is being written.
     fn segments(&self) -> Vec<(SegmentId, u64)>;
+
+    /// What tells a segment from one of the same number in another log. Nothing when it is not there.
+    fn fingerprint(&self, segment: SegmentId) -> Option<[u8; 4]>;
 
     /// Where the next record will stand.
     fn end(&self) -> LogPosition;

@@ -5,9 +5,10 @@
 //! ```text
 //! append ──► inbox ──► committer ──► journal (segments) ──► fdatasync ──► done
 //!                          │ checkpoints: by bytes, by time, at the end
-//!                          ├──► index (sled): topology, live positions, mark
+//!                          ├──► index (sled): topology, live positions, mark ◄── ledger: what changed since
 //!                          ├──► definitions.json: the topology again
 //!                          └──► segments without live messages are deleted
+//! read ──► requests ──► reader: where by the ledger, what from the segments ──► done
 //! ```
 //!
 //! # On the disk
@@ -18,12 +19,13 @@
 //! # What damage does
 //!
 //! A torn tail is cut. A damaged record elsewhere costs what it held, and nothing else. A message whose
-//! record is damaged or missing is dropped. An index that cannot be used is moved to `index.broken-N`
+//! record is missing is dropped at the start; one whose record is damaged when it is read. An index that cannot be used is moved to `index.broken-N`
 //! and rebuilt; messages that were already settled may then come back. Each is told in
-//! `Recovered::notes`. A failing write or sync poisons the store: whoever waits is told `Lost`, and
-//! nothing more is written.
+//! `Recovered::notes`, or logged where it is met later. A failing write or sync poisons the store: whoever waits is told `Lost`, and
+//! nothing more is written. A full disk is waited for.
 
 mod checkpoint;
+mod chunk;
 mod committer;
 mod definitions;
 mod directory;
@@ -37,12 +39,15 @@ mod ledger;
 mod log;
 mod operation;
 mod options;
+mod reader;
 mod record;
 mod recovery;
 mod segment;
+mod space;
 mod state;
 mod topology;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -52,38 +57,48 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use self::failure::{Lost, StoreError};
 pub use self::figures::Figures;
-pub use self::inbox::Done;
+pub use self::inbox::{Done, Written};
+pub use self::log::Unreadable;
 pub use self::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, Operation, PermissionRecord, Place,
-    Position, QueueId, QueueRecord, UserRecord, VhostRecord,
+    Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
 pub use self::options::{Events, Options};
-pub use self::recovery::{Recovered, RecoveredEntry};
+pub use self::reader::{ReadDone, Reread, Survivor};
+pub use self::recovery::Recovered;
 
 use self::committer::Committer;
 use self::directory::Directory;
 use self::figures::Counters;
 use self::inbox::Inbox;
 use self::journal::Journal;
+use self::ledger::Ledger;
+use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
 use self::segment::{Disk, LocalDisk};
+use self::space::{PatientDisk, Space};
 
 /// An open store. Dropping it closes it.
 pub struct Store {
+    directory: PathBuf,
     inbox: Arc<Inbox>,
     counters: Arc<Counters>,
+    requests: Arc<Requests>,
+    ledger: Arc<Mutex<Ledger>>,
+    space: Arc<Space>,
     running: Mutex<Option<Running>>,
 }
 
 struct Running {
     committer: JoinHandle<()>,
+    reader: JoinHandle<()>,
     /// Kept until the committer has ended, because it holds the lock.
     directory: Directory,
 }
 
 impl Store {
-    /// Opens the store in its directory, and gives back what it holds. Takes as long as reading all
-    /// live messages does.
+    /// Opens the store in its directory, and gives back what it holds. Reads no
+    /// messages: `survey` tells of them and `read` reads them.
     pub fn open(options: Options, events: Events) -> Result<(Self, Recovered), StoreError> {
         Self::open_on(options, events, Box::new(LocalDisk))
     }
@@ -96,12 +111,29 @@ impl Store {
         let (committer, directory, recovered) = prepare(options, events, disk)?;
         let inbox = committer.inbox.clone();
         let counters = committer.counters.clone();
-        let committer = thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(|| committer.run())
-            .map_err(StoreError::io(directory.path(), "given a thread"))?;
-        let running = Mutex::new(Some(Running { committer, directory }));
-        Ok((Self { inbox, counters, running }, recovered))
+        let space = committer.space.clone();
+        let requests = committer.requests.clone();
+        let ledger = committer.state.ledger.clone();
+        let reader = Reader {
+            journal: directory.path().join("journal"),
+            requests: requests.clone(),
+            ledger: ledger.clone(),
+            inbox: inbox.clone(),
+            open: None,
+            exchange: Arc::from(""),
+        };
+        let path = directory.path().to_owned();
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work)
+                .map_err(StoreError::io(directory.path(), "given a thread"))
+        };
+        let committer = spawn("committer", Box::new(|| committer.run()))?;
+        let reader = spawn("reader", Box::new(|| reader.run()))?;
+        let running = Mutex::new(Some(Running { committer, reader, directory }));
+        let directory = path;
+        Ok((Self { directory, inbox, counters, space, requests, ledger, running }, recovered))
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
@@ -116,10 +148,43 @@ impl Store {
         self.inbox.put(operations, done);
     }
 
+    /// Calls `done` on the committer thread once everything appended before is in the journal: written, not
+    /// necessarily synced. Costs no sync. When the store is lost or closed first, `done` is dropped.
+    pub fn when_written(&self, done: Written) {
+        self.inbox.put_written(done);
+    }
+
+    /// Visits the live messages of a queue in order of position, without reading them. Meant for the time
+    /// of starting: the committer waits meanwhile. `visit` must not call the store.
+    pub fn survey(
+        &self,
+        queue: QueueId,
+        visit: &mut dyn FnMut(Survivor),
+    ) -> Result<(), StoreError> {
+        self.ledger.lock().survey(queue, visit).map_err(|error| StoreError::Io {
+            path: self.directory.join("index"),
+            doing: "read",
+            source: std::io::Error::other(error),
+        })
+    }
+
+    /// Reads messages back, on a thread of its own; `done` is called there, with the messages in the order
+    /// asked. Settled ones are left out. Only for positions whose `Enqueue` has been written. Requests are
+    /// served in order. Never waits. When the store is lost or closed, `done` gets an empty list, and may
+    /// get it at once, on this thread.
+    pub fn read(&self, queue: QueueId, positions: Vec<Position>, done: ReadDone) {
+        self.requests.put(queue, positions, done);
+    }
+
     /// The inbox has passed its limit and has not yet fallen below half of it. Until `Events::room` is
     /// called, nothing more should be read from those who publish.
     pub fn is_full(&self) -> bool {
         self.inbox.is_full()
+    }
+
+    /// The disk is full: nothing is confirmed until it has room again.
+    pub fn is_short_of_space(&self) -> bool {
+        self.space.is_short()
     }
 
     /// Bytes of operations that are not yet written.
@@ -141,10 +206,15 @@ impl Store {
     /// nothing. Must not be called from `done` or an event.
     pub fn close(&self) {
         let mut running = self.running.lock();
-        if let Some(Running { committer, directory }) = running.take() {
+        if let Some(Running { committer, reader, directory }) = running.take() {
+            self.requests.close();
+            let _ended = reader.join();
             self.inbox.close();
+            self.space.close();
             // The committer catches its own panics, so there is nothing to learn from the result.
             let _ended = committer.join();
+            // It holds the index open.
+            *self.ledger.lock() = Ledger::default();
             drop(directory);
         }
     }
@@ -162,15 +232,25 @@ fn prepare(
         doing: "recovered",
         source: std::io::Error::other(error),
     };
+    let space = Arc::new(Space::default());
+    let disk = Box::new(PatientDisk::new(disk, Arc::clone(&space)));
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
     let Recovery { index, state, recovered, marked, bytes_unmarked } =
         recover(&directory, &mut journal, &options)?;
+    // Each queue's last message, if nobody knows what had been delivered.
+    let mut doubtful = FxHashMap::default();
+    if !recovered.clean {
+        let ledger = state.ledger.lock();
+        doubtful.extend(ledger.ceilings().map(|place| (place.queue, place.position)));
+    }
     let due = Duration::from_millis(options.checkpoint_ms);
     let mut committer = Committer {
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
         counters: Arc::default(),
+        requests: Arc::default(),
+        space,
         due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
         options,
         events,
@@ -181,11 +261,11 @@ fn prepare(
         bytes_unmarked,
         unsynced: false,
         waiting: Vec::new(),
-        doubtful: doubtful(&recovered),
         unreadable: FxHashSet::default(),
+        doubtful,
     };
     if recovered.notes.is_empty() {
-        if recovered.clean && !recovered.messages.is_empty() {
+        if recovered.clean && committer.state.ledger.lock().len() > 0 {
             committer.begin().map_err(journal_error)?;
         }
         committer.count();
@@ -194,15 +274,6 @@ fn prepare(
         committer.checkpoint().map_err(journal_error)?;
     }
     Ok((committer, directory, recovered))
-}
-
-/// The last message of each queue, if nobody knows what had been delivered.
-fn doubtful(recovered: &Recovered) -> FxHashMap<QueueId, Position> {
-    let last = |(queue, entries): (&QueueId, &Vec<RecoveredEntry>)| {
-        entries.last().map(|entry| (*queue, entry.position))
-    };
-    let messages = (!recovered.clean).then_some(&recovered.messages);
-    messages.into_iter().flatten().filter_map(last).collect()
 }
 
 impl Drop for Store {

@@ -23,6 +23,22 @@ pub struct Place {
     pub position: Position,
 }
 
+/// Adjoining positions: `count` of them from `first`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The lowest.
+    pub first: Position,
+    /// How many, at least 1.
+    pub count: u64,
+}
+
+impl Run {
+    /// The highest position of the run.
+    pub fn last(self) -> Position {
+        self.first.saturating_add(self.count.saturating_sub(1))
+    }
+}
+
 /// One thing that happened to durable state.
 #[derive(Debug, Clone)]
 pub enum Operation {
@@ -40,6 +56,14 @@ pub enum Operation {
         queue: QueueId,
         /// The positions, in any order.
         positions: Vec<Position>,
+    },
+    /// The same in runs, for when a deep queue is emptied. Positions between its messages that hold nothing
+    /// may lie in a run; positions that may still be taken must not.
+    SettleRuns {
+        /// The queue.
+        queue: QueueId,
+        /// The runs, in any order.
+        runs: Vec<Run>,
     },
     /// A message came back to its queue, so that its delivery count survives a restart.
     Returned {

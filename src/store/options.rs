@@ -26,7 +26,7 @@ impl Default for Options {
             segment_bytes_max: 64 << 20,
             checkpoint_bytes: 256 << 20,
             checkpoint_ms: 60_000,
-            inbox_bytes_max: 64 << 20,
+            inbox_bytes_max: 16 << 20,
             index_cache_bytes: 16 << 20,
         }
     }

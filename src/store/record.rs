@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::operation::{Change, Operation, Place, Position, QueueId};
+use super::operation::{Change, Operation, Place, Position, QueueId, Run};
 use crate::message::{Facts, Message};
 
 /// Bytes of a frame before its payload.
@@ -42,22 +42,6 @@ pub(super) enum Record<'a> {
     /// Everything below these positions is gone. Written before a segment is deleted that may hold the
     /// `Settle` of a message in an older segment.
     Floors(Vec<Place>),
-}
-
-/// Adjoining positions: `count` of them from `first`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
-    /// The lowest.
-    pub(super) first: Position,
-    /// How many, at least 1.
-    pub(super) count: u64,
-}
-
-impl Run {
-    /// The highest position of the run.
-    pub(super) fn last(self) -> Position {
-        self.first.saturating_add(self.count - 1)
-    }
 }
 
 /// A message's parts, borrowed.
@@ -97,6 +81,10 @@ impl<'a> From<&'a Operation> for Record<'a> {
             }
             Operation::Settle { queue, positions } => {
                 Self::Settle { queue: *queue, runs: runs_of(positions) }
+            }
+            Operation::SettleRuns { queue, runs } => {
+                let runs = runs.iter().copied().filter(|run| run.count > 0).collect();
+                Self::Settle { queue: *queue, runs }
             }
             Operation::Returned { queue, position, count } => {
                 Self::Returned { queue: *queue, position: *position, count: *count }
@@ -219,7 +207,8 @@ fn encode_settle(queue: QueueId, runs: &[Run], buffer: &mut Vec<u8>) {
     }
 }
 
-fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
+/// Appends a variable integer.
+pub(super) fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         buffer.push(number as u8 | 0x80);
         number >>= 7;
@@ -330,16 +319,16 @@ fn decode_settle<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
 }
 
 /// Takes values off the front of a payload; nothing when it ends too early.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

@@ -2,24 +2,24 @@
 //! journal the rest; if the index cannot be used, the journal and the snapshot of the topology give all
 //! of it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
+use super::chunk::Entry;
 use super::directory::Directory;
 use super::failure::StoreError;
-use super::index::{Index, Mark};
+use super::index::{Index, IndexError, Loaded, Mark};
 use super::journal::Journal;
-use super::log::{Location, Log, LogError, LogPosition, Unreadable};
+use super::log::{Location, Log, LogError, LogPosition, SegmentId};
 use super::operation::{
-    BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, Position, QueueId, QueueRecord,
+    BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, QueueId, QueueRecord, Run,
     UserRecord, VhostRecord,
 };
 use super::options::Options;
-use super::record::{Record, Run};
+use super::record::Record;
 use super::state::{Reading, State};
-use crate::message::Message;
+
+/// So many messages of missing segments are looked up at once.
+const DROPPED_AT_ONCE: usize = 16_384;
 
 /// What the store held when it was opened.
 #[derive(Debug, Default)]
@@ -36,9 +36,6 @@ pub struct Recovered {
     pub queues: Vec<QueueRecord>,
     /// Durable bindings.
     pub bindings: Vec<BindingRecord>,
-    /// The messages of each queue that has any, in order of position. One message in several queues is
-    /// shared.
-    pub messages: FxHashMap<QueueId, Vec<RecoveredEntry>>,
     /// The highest id that a queue ever had. New queues take higher ones.
     pub queue_id_max: QueueId,
     /// The last stop was in good order.
@@ -47,17 +44,6 @@ pub struct Recovered {
     pub new: bool,
     /// What was repaired, one line each.
     pub notes: Vec<String>,
-}
-
-/// One message of one queue.
-#[derive(Debug, Clone)]
-pub struct RecoveredEntry {
-    /// Its place in the queue.
-    pub position: Position,
-    /// The message.
-    pub message: Arc<Message>,
-    /// How often it has come back to the queue.
-    pub returns: u32,
 }
 
 /// All that is needed to go on.
@@ -71,15 +57,31 @@ pub(super) struct Recovery {
     pub(super) bytes_unmarked: u64,
 }
 
-/// State and messages, as far as one way of recovering has brought them.
+/// The state, as far as one way of recovering has brought them.
 struct Restored {
     state: State,
-    messages: FxHashMap<QueueId, Vec<RecoveredEntry>>,
     bytes_replayed: u64,
 }
 
-/// The index names a record that is something else: they do not belong together.
-struct Mismatch;
+/// Why one way of recovering leads nowhere.
+enum Failure {
+    /// No other way would do better.
+    Log(LogError),
+    /// The journal alone may do better.
+    Index(IndexError),
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error)
+    }
+}
 
 /// Gets everything back, and makes the journal ready to be written.
 pub(super) fn recover(
@@ -91,22 +93,21 @@ pub(super) fn recover(
     let cache_bytes = options.index_cache_bytes;
     let (mut index, loaded) = open_index(directory, cache_bytes, &mut notes)?;
     let mut from_index = None;
-    if let Some((mark, state)) = loaded {
-        let restored = replay(journal, state, mark.position, mark.position, &mut notes);
-        match restored.map_err(|error| log_error(directory, error))? {
+    if let Some(Loaded { mark, state, last }) = loaded {
+        match catch_up(journal, mark, state, &last, &mut notes) {
             Ok(restored) => from_index = Some((mark, restored)),
-            Err(Mismatch) => {
+            Err(Failure::Log(error)) => return Err(log_error(directory, error)),
+            Err(Failure::Index(why)) => {
                 drop(index);
-                let why = "it does not fit the journal";
-                index = replace_index(directory, cache_bytes, why, &mut notes)?;
+                index = replace_index(directory, cache_bytes, &why.to_string(), &mut notes)?;
             }
         }
     }
     let (mark, restored) = match from_index {
         Some((mark, restored)) => (Some(mark), restored),
-        None => (None, rebuild(directory, journal, &mut notes)?),
+        None => (None, rebuild(directory, journal, &index, &mut notes)?),
     };
-    let Restored { mut state, messages, bytes_replayed } = restored;
+    let Restored { mut state, bytes_replayed } = restored;
     if !matches!(journal.snapshot(), Ok(Some(_))) {
         state.topology.mark_unsaved();
         if mark.is_some() {
@@ -115,7 +116,6 @@ pub(super) fn recover(
     }
     let clean = directory.is_new || (notes.is_empty() && stopped_at_mark(mark, journal));
     let mut recovered = Recovered {
-        messages,
         queue_id_max: state.topology.queue_id_max(),
         clean,
         new: directory.is_new,
@@ -153,7 +153,7 @@ fn open_index(
     directory: &Directory,
     cache_bytes: u64,
     notes: &mut Vec<String>,
-) -> Result<(Index, Option<(Mark, State)>), StoreError> {
+) -> Result<(Index, Option<Loaded>), StoreError> {
     let opened = Index::open(directory.path(), cache_bytes)
         .and_then(|mut index| index.load().map(|loaded| (index, loaded)));
     match opened {
@@ -187,6 +187,7 @@ fn replace_index(
 fn rebuild(
     directory: &Directory,
     journal: &mut Journal,
+    index: &Index,
     notes: &mut Vec<String>,
 ) -> Result<Restored, StoreError> {
     let start = journal.start();
@@ -210,30 +211,94 @@ fn rebuild(
             });
         }
     };
-    let restored = replay(journal, state, start, known_to, notes)
-        .map_err(|error| log_error(directory, error))?;
-    match restored {
+    match replay(journal, state, start, known_to, notes) {
         Ok(mut restored) => {
-            restored.state.mark_unindexed();
+            restored.state.topology.mark_unindexed();
+            restored.state.ledger.lock().attach(index.chunks());
             Ok(restored)
         }
-        Err(Mismatch) => Err(StoreError::Corrupt {
-            dir: directory.path().to_owned(),
-            what: "the journal changes while it is read".to_owned(),
-            mend: "check the disk, then start again".to_owned(),
-        }),
+        Err(Failure::Log(error)) => Err(log_error(directory, error)),
+        Err(Failure::Index(error)) => Err(log_error(directory, LogError(error.to_string()))),
     }
 }
 
-/// Applies the journal from `from` on, its topology from `known_to` on, and reads the messages that are
-/// alive.
+/// Goes on from what the index holds.
+fn catch_up(
+    journal: &mut Journal,
+    mark: Mark,
+    state: State,
+    last: &[(Place, Entry)],
+    notes: &mut Vec<String>,
+) -> Result<Restored, Failure> {
+    if !belongs(journal, mark, last) {
+        return Err(Failure::Index(IndexError::misfit()));
+    }
+    let restored = replay(journal, state, mark.position, mark.position, notes)?;
+    drop_missing(journal, &restored.state, last, notes)?;
+    Ok(restored)
+}
+
+/// Whether an index and a journal belong together. Looks at the last message of each segment: what is damaged or
+/// missing does not count, but it must not be another.
+fn belongs(journal: &Journal, mark: Mark, last: &[(Place, Entry)]) -> bool {
+    let there = journal.fingerprint(mark.position.segment);
+    if there.is_some_and(|there| mark.fingerprint.is_some_and(|marked| marked != there)) {
+        return false;
+    }
+    let locations: Vec<Location> = last.iter().map(|(_, entry)| entry.location).collect();
+    let mut belongs = true;
+    journal.read(&locations, &mut |at, record| {
+        belongs &= match record {
+            Ok(Record::Enqueue { places, .. }) => places.contains(&last[at].0),
+            Ok(_) => false,
+            Err(_) => true,
+        };
+    });
+    belongs
+}
+
+/// Forgets messages that the index has in segments that are not there, or end before them.
+fn drop_missing(
+    journal: &Journal,
+    state: &State,
+    last: &[(Place, Entry)],
+    notes: &mut Vec<String>,
+) -> Result<(), IndexError> {
+    let segments: FxHashMap<SegmentId, u64> = journal.segments().into_iter().collect();
+    let is_missing = |location: Location, share: u32| {
+        let end = u64::from(location.offset) + u64::from(share);
+        segments.get(&location.segment).is_none_or(|bytes| end > *bytes)
+    };
+    let mut ledger = state.ledger.lock();
+    let is_cut = last.iter().any(|(_, entry)| is_missing(entry.location, entry.share));
+    if !is_cut && ledger.segments().all(|id| segments.contains_key(&id)) {
+        return Ok(());
+    }
+    let mut count = 0;
+    let mut from = Some((0, 0));
+    while let Some(start) = from {
+        let (missing, rest) = ledger.standing(&is_missing, start, DROPPED_AT_ONCE)?;
+        for (Place { queue, position }, _) in &missing {
+            ledger.settle(*queue, Run { first: *position, count: 1 })?;
+        }
+        count += missing.len();
+        from = rest;
+    }
+    if count > 0 {
+        notes.push(format!("{count} messages are lost: their part of the journal is missing"));
+    }
+    Ok(())
+}
+
+/// Applies the journal from `from` on, its topology from `known_to` on.
 fn replay(
     journal: &mut Journal,
     mut state: State,
     from: LogPosition,
     known_to: LogPosition,
     notes: &mut Vec<String>,
-) -> Result<Result<Restored, Mismatch>, LogError> {
+) -> Result<Restored, Failure> {
+    let mut applied = Ok(());
     let replayed = journal.replay(from, &mut |stand, record| {
         let Location { segment, offset } = stand.location;
         let reading = if (LogPosition { segment, offset: u64::from(offset) }) < known_to {
@@ -241,73 +306,18 @@ fn replay(
         } else {
             Reading::Replay
         };
-        state.apply(&record, stand, reading);
+        if applied.is_ok() {
+            applied = state.apply(&record, stand, reading);
+        }
     })?;
+    applied?;
     let damaged = !replayed.notes.is_empty();
     notes.extend(replayed.notes);
-    let orphans = state.reconcile();
+    let orphans = state.reconcile()?;
     if damaged && orphans > 0 {
         notes.push(format!("{orphans} messages belonged to queues that are not defined: dropped"));
     }
-    let Ok(messages) = load_messages(journal, &mut state, notes) else { return Ok(Err(Mismatch)) };
-    Ok(Ok(Restored { state, messages, bytes_replayed: replayed.bytes }))
-}
-
-/// Reads every live message. One that cannot be read is noted and taken out of the ledger.
-fn load_messages(
-    journal: &Journal,
-    state: &mut State,
-    notes: &mut Vec<String>,
-) -> Result<FxHashMap<QueueId, Vec<RecoveredEntry>>, Mismatch> {
-    let mut wanted: Vec<(Location, Place, u32)> =
-        state.ledger.iter().map(|(place, entry)| (entry.location, place, entry.returns)).collect();
-    wanted.sort_unstable();
-    let groups: Vec<&[(Location, Place, u32)]> = wanted.chunk_by(|a, b| a.0 == b.0).collect();
-    let locations: Vec<Location> = groups.iter().map(|group| group[0].0).collect();
-    let mut messages: FxHashMap<QueueId, Vec<RecoveredEntry>> = FxHashMap::default();
-    let mut exchanges: HashMap<Box<str>, Arc<str>> = HashMap::new();
-    let mut lost: Vec<(Unreadable, Place)> = Vec::new();
-    let mut mismatch = false;
-    journal.read(&locations, &mut |at, record| match record {
-        Ok(Record::Enqueue { places, message }) => {
-            let exchange = exchanges
-                .entry(message.exchange.into())
-                .or_insert_with(|| Arc::from(message.exchange))
-                .clone();
-            let message = Arc::new(message.to_message(exchange));
-            for (_, place, returns) in groups[at] {
-                mismatch |= !places.contains(place);
-                let message = message.clone();
-                let entry = RecoveredEntry { position: place.position, message, returns: *returns };
-                messages.entry(place.queue).or_default().push(entry);
-            }
-        }
-        Ok(_) => mismatch = true,
-        Err(why) => lost.extend(groups[at].iter().map(|(_, place, _)| (why, *place))),
-    });
-    if mismatch {
-        return Err(Mismatch);
-    }
-    for entries in messages.values_mut() {
-        entries.sort_unstable_by_key(|entry| entry.position);
-    }
-    note_lost(&lost, notes);
-    for (_, place) in lost {
-        state.ledger.settle(place.queue, Run { first: place.position, count: 1 });
-    }
-    Ok(messages)
-}
-
-fn note_lost(lost: &[(Unreadable, Place)], notes: &mut Vec<String>) {
-    for (why, text) in [
-        (Unreadable::Missing, "their part of the journal is missing"),
-        (Unreadable::Damaged, "their part of the journal is damaged"),
-    ] {
-        let count = lost.iter().filter(|(this, _)| *this == why).count();
-        if count > 0 {
-            notes.push(format!("{count} messages are lost: {text}"));
-        }
-    }
+    Ok(Restored { state, bytes_replayed: replayed.bytes })
 }
 
 fn log_error(directory: &Directory, error: LogError) -> StoreError {

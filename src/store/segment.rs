@@ -2,11 +2,11 @@
 //! found again, past damage too.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::log::SegmentId;
+use super::log::{SegmentId, Unreadable};
 use super::record::{FRAME_HEAD_BYTES, Frame, Marker, Record, payload_bytes};
 
 /// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of
@@ -47,12 +47,37 @@ pub(super) fn decode_head(id: SegmentId, head: &[u8]) -> Option<Marker> {
     (*head == encode_head(id, marker)).then_some(marker)
 }
 
+/// What a segment's first bytes say.
+pub(super) enum Head {
+    /// The marker of its frames.
+    Whole(Marker),
+    /// The head is unreadable; the marker comes from the first frame.
+    Damaged(Marker),
+    /// The file ends before its first record, and its head was not written or not whole.
+    Unfinished,
+}
+
+/// Reads the first bytes of a segment's file.
+pub(super) fn read_head(path: &Path, id: SegmentId) -> io::Result<Head> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SEGMENT_HEAD_BYTES as u64 + 4).read_to_end(&mut bytes)?;
+    if let Some(marker) = decode_head(id, &bytes) {
+        return Ok(Head::Whole(marker));
+    }
+    match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
+        Some(marker) => Ok(Head::Damaged(*marker)),
+        None => Ok(Head::Unfinished),
+    }
+}
+
 /// A segment that is being written. Behind a trait so that tests can make it fail.
 pub(super) trait SegmentFile: Send {
     /// Appends all the bytes.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when everything written is on the disk.
     fn sync(&mut self) -> io::Result<()>;
+    /// The file's length.
+    fn bytes(&self) -> io::Result<u64>;
 }
 
 /// Opens segments for writing. Behind a trait so that tests can make them fail.
@@ -84,6 +109,10 @@ impl SegmentFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
     }
 }
 
@@ -142,6 +171,19 @@ fn next_readable(bytes: &[u8], from: usize, marker: Marker) -> Option<usize> {
 /// How much of a segment is read at once when single records are wanted.
 const WINDOW_BYTES: usize = 256 * 1024;
 
+/// Opens a segment to read single records. Nothing when it is not there or has no record.
+pub(super) fn open_segment(directory: &Path, id: SegmentId) -> io::Result<Option<SegmentReader>> {
+    let path = segment_path(directory, id);
+    match read_head(&path, id) {
+        Ok(Head::Whole(marker) | Head::Damaged(marker)) => {
+            SegmentReader::open(&path, marker).map(Some)
+        }
+        Ok(Head::Unfinished) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads single records of one segment, best in order.
 #[derive(Debug)]
 pub(super) struct SegmentReader {
@@ -159,6 +201,15 @@ impl SegmentReader {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { file, bytes, marker, window: Vec::new(), window_start: 0 })
+    }
+
+    /// The record at `offset`, or what is wrong with it.
+    pub(super) fn find(&mut self, offset: u32) -> Result<Record<'_>, Unreadable> {
+        match self.record(u64::from(offset)) {
+            Ok(Some(record)) => Ok(record),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable::Missing),
+            Ok(None) | Err(_) => Err(Unreadable::Damaged),
+        }
     }
 
     /// The record at `offset`. `Ok(None)` when what stands there is not a readable record.

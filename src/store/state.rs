@@ -2,17 +2,24 @@
 //! and the committer apply records through the same function, so a restart cannot see them otherwise
 //! than the running store did.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::chunk::Entry;
+use super::index::IndexError;
 use super::ledger::Ledger;
 use super::log::Stand;
-use super::operation::Place;
-use super::record::{Record, Run};
+use super::operation::{Place, Run};
+use super::record::Record;
 use super::topology::Topology;
 
 /// The topology and the live messages.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) topology: Topology,
-    pub(super) ledger: Ledger,
+    /// Shared with those who read messages back.
+    pub(super) ledger: Arc<Mutex<Ledger>>,
 }
 
 /// Whether a record is new or was read back from the journal.
@@ -29,72 +36,90 @@ pub(super) enum Reading {
 
 impl State {
     /// Applies one record, which stands in the journal at `stand`.
-    pub(super) fn apply(&mut self, record: &Record<'_>, stand: Stand, reading: Reading) {
+    pub(super) fn apply(
+        &mut self,
+        record: &Record<'_>,
+        stand: Stand,
+        reading: Reading,
+    ) -> Result<(), IndexError> {
+        let mut ledger = self.ledger.lock();
         match record {
-            Record::Enqueue { places, .. } => {
+            Record::Enqueue { places, message } => {
                 let share =
                     u32::try_from(stand.bytes / places.len().max(1) as u64).unwrap_or(u32::MAX);
+                let facts = &message.facts;
+                let entry = Entry {
+                    low: 0,
+                    priority: facts.priority,
+                    location: stand.location,
+                    share,
+                    returns: 0,
+                    body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
+                    accepted_ms: facts.accepted_ms,
+                    expiration_ms: facts.expiration_ms,
+                };
                 for place in places {
                     if reading != Reading::Live {
-                        self.ledger.open_queue(place.queue);
+                        ledger.open_queue(place.queue);
                         self.topology.note_queue_id(place.queue);
                     }
-                    self.ledger.place(*place, stand.location, share);
+                    ledger.place(*place, entry)?;
                 }
             }
             Record::Settle { queue, runs } => {
                 for run in runs {
-                    self.ledger.settle(*queue, *run);
+                    ledger.settle(*queue, *run)?;
                 }
             }
             Record::Returned { queue, position, count } => {
-                self.ledger.returned(Place { queue: *queue, position: *position }, *count);
+                ledger.returned(Place { queue: *queue, position: *position }, *count)?;
             }
             Record::Topology(_) if reading == Reading::ReplayKnownTopology => {}
             Record::Topology(changes) => {
                 for change in changes.iter() {
                     let effect = self.topology.apply(change);
                     for queue in effect.closed {
-                        self.ledger.close_queue(queue);
+                        ledger.close_queue(queue)?;
                     }
                     for queue in effect.opened {
-                        self.ledger.open_queue(queue);
+                        ledger.open_queue(queue);
                     }
                 }
             }
             Record::Floors(floors) => {
                 for floor in floors.iter().filter(|floor| floor.position > 0) {
-                    self.ledger.settle(floor.queue, Run { first: 0, count: floor.position });
+                    ledger.settle(floor.queue, Run { first: 0, count: floor.position })?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Brings ledger and topology together: queues that the topology does not name lose their messages,
     /// and all that it names take messages. Returns how many messages were lost that way.
-    pub(super) fn reconcile(&mut self) -> u64 {
+    pub(super) fn reconcile(&mut self) -> Result<u64, IndexError> {
         let known: rustc_hash::FxHashSet<_> = self.topology.queue_ids().collect();
-        let before = self.ledger.len();
-        let unknown: Vec<_> =
-            self.ledger.queue_ids().filter(|queue| !known.contains(queue)).collect();
+        let mut ledger = self.ledger.lock();
+        let before = ledger.len();
+        let unknown: Vec<_> = ledger.queue_ids().filter(|queue| !known.contains(queue)).collect();
         for queue in unknown {
-            self.ledger.close_queue(queue);
+            ledger.close_queue(queue)?;
         }
         for queue in known {
-            self.ledger.open_queue(queue);
+            ledger.open_queue(queue);
         }
-        before - self.ledger.len()
+        Ok(before - ledger.len())
     }
 
-    /// Everything is to be given to the index again.
-    pub(super) fn mark_unindexed(&mut self) {
+    /// Everything is to be given to another index. What only this one holds is brought into memory.
+    pub(super) fn detach(&mut self) -> Result<(), IndexError> {
         self.topology.mark_unindexed();
-        self.ledger.mark_unindexed();
+        self.ledger.lock().detach()
     }
 
     /// The index is up to date.
     pub(super) fn mark_indexed(&mut self) {
         self.topology.mark_indexed();
-        self.ledger.mark_indexed();
+        self.ledger.lock().mark_indexed();
     }
 }

@@ -23,6 +23,9 @@ struct Control {
 #[derive(Default)]
 struct Orders {
     fail_write: bool,
+    full: bool,
+    /// A write found the disk full.
+    found_full: bool,
     fail_sync: bool,
     fail_create: bool,
     hold_sync: bool,
@@ -34,6 +37,13 @@ impl Control {
     fn order(&self, change: impl FnOnce(&mut Orders)) {
         change(&mut self.orders.lock());
         self.changed.notify_all();
+    }
+
+    fn await_full(&self) {
+        let mut orders = self.orders.lock();
+        while !orders.found_full {
+            self.changed.wait(&mut orders);
+        }
     }
 
     fn await_holding(&self) {
@@ -69,9 +79,14 @@ impl Disk for FaultyDisk {
 impl SegmentFile for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.control.orders.lock().fail_write {
-            // Half of it arrives, as on a full disk.
+            // Half of it arrives.
             self.file.write(&bytes[..bytes.len() / 2])?;
             return Err(io::Error::other("no space"));
+        }
+        if self.control.orders.lock().full {
+            self.file.write(&bytes[..bytes.len() / 2])?;
+            self.control.order(|orders| orders.found_full = true);
+            return Err(io::ErrorKind::StorageFull.into());
         }
         self.control.written.fetch_add(bytes.len(), std::sync::atomic::Ordering::Relaxed);
         self.file.write(bytes)
@@ -90,6 +105,10 @@ impl SegmentFile for FaultyFile {
         }
         drop(orders);
         self.file.sync()
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        self.file.bytes()
     }
 }
 
@@ -149,12 +168,15 @@ impl Bench {
         self.control.order(|orders| *orders = Orders::default());
         self.store.close();
         let options = Options { directory: self.directory.path().to_owned(), ..Options::default() };
-        let (_store, recovered) = Store::open(options, Events::default()).unwrap();
-        let entries = recovered.messages.get(&1);
-        entries
-            .map(|entries| entries.iter().map(|entry| entry.position).collect())
-            .unwrap_or_default()
+        let (store, _) = Store::open(options, Events::default()).unwrap();
+        positions(&store)
     }
+}
+
+fn positions(store: &Store) -> Vec<Position> {
+    let mut positions = Vec::new();
+    store.survey(1, &mut |survivor| positions.push(survivor.position)).unwrap();
+    positions
 }
 
 fn queue() -> Change {
@@ -264,6 +286,31 @@ fn a_failed_write_poisons_the_store() {
 }
 
 #[test]
+fn a_full_disk_is_waited_for_and_nothing_is_written_twice() {
+    let bench = Bench::new(1 << 20);
+    bench.control.order(|orders| orders.full = true);
+    bench.append(1, vec![enqueue(1), enqueue(2)]);
+    bench.control.await_full();
+    bench.append(2, vec![enqueue(3), settle(&[1])]);
+    assert!(bench.said.try_recv().is_err(), "confirmed on a full disk");
+    bench.control.order(|orders| orders.full = false);
+    assert_eq!(bench.answers(2), [(1, Ok(())), (2, Ok(()))]);
+    assert!(!bench.store.is_short_of_space());
+    assert!(bench.events.try_recv().is_err(), "the store is not lost");
+    assert_eq!(bench.positions_after_reopening(), [2, 3]);
+}
+
+#[test]
+fn a_store_can_be_closed_while_the_disk_is_full() {
+    let bench = Bench::new(1 << 20);
+    bench.control.order(|orders| orders.full = true);
+    bench.append(1, vec![enqueue(1)]);
+    bench.control.await_full();
+    bench.store.close();
+    assert_eq!(bench.answers(1), [(1, Err(Lost))]);
+}
+
+#[test]
 fn a_segment_that_cannot_be_created_poisons_the_store() {
     check_poisoned(|orders| orders.fail_create = true, "no space");
 }
@@ -329,8 +376,7 @@ fn an_index_that_fails_while_running_is_built_anew() {
     assert!(directory.path().join("index.broken-1").exists());
     committer.close().unwrap();
     drop((committer, lock));
-    let (_store, recovered) = Store::open(options, Events::default()).unwrap();
-    let positions: Vec<u64> = recovered.messages[&1].iter().map(|entry| entry.position).collect();
-    assert_eq!(positions, [4, 5]);
+    let (store, recovered) = Store::open(options, Events::default()).unwrap();
+    assert_eq!(positions(&store), [4, 5]);
     assert!(recovered.clean && recovered.notes.is_empty(), "{:?}", recovered.notes);
 }

@@ -19,6 +19,10 @@ const PROTOCOL_HEADER_0_9: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
 /// Type, channel and payload size.
 const FRAME_HEAD_BYTES: usize = 7;
 
+/// Where in a content header's frame the properties begin: behind the frame's head, class, weight and body size
+/// (specification 4.2.6.1).
+pub const HEADER_PROPERTIES_AT: usize = FRAME_HEAD_BYTES + 12;
+
 /// What a frame takes besides its payload: the head, and the end octet.
 pub const FRAME_OVERHEAD_BYTES: usize = FRAME_HEAD_BYTES + 1;
 
@@ -119,6 +123,25 @@ pub fn next_frame(
         Ok(frame) => Ok(Some((frame, bytes))),
         Err(error) => Err(error.on_channel(channel)),
     }
+}
+
+/// The payload of the body frame at the head of `buf`, and how many bytes the frame takes, if it is a whole and
+/// well-formed one on this channel with a payload of this size.
+#[inline]
+pub fn body_frame(
+    buf: &[u8],
+    channel: u16,
+    payload_bytes: usize,
+    frame_bytes_max: u32,
+) -> Option<(&[u8], usize)> {
+    let bytes = payload_bytes.checked_add(FRAME_OVERHEAD_BYTES)?;
+    let frame = buf.get(..bytes)?;
+    let [high, low] = channel.to_be_bytes();
+    let is_expected = bytes <= frame_bytes_max as usize
+        && frame[..3] == [FRAME_BODY, high, low]
+        && frame_bytes_needed(frame) == Some(bytes)
+        && frame[bytes - 1] == FRAME_END;
+    is_expected.then(|| (&frame[FRAME_HEAD_BYTES..bytes - 1], bytes))
 }
 
 #[inline]

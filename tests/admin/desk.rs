@@ -15,7 +15,7 @@ pub struct Desk {
 impl Desk {
     /// With a broker that nobody else uses.
     pub fn new() -> Self {
-        Self { server: Server::start_managed() }
+        Self { server: Server::start_managed_with("") }
     }
 
     /// An admin command, ready to be run.

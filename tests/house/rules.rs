@@ -16,6 +16,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("broker", 4),
     ("session", 5),
     ("net", 6),
+    ("bench", 6),
     ("management", 6),
     ("admin", 7),
     ("main", 8),
@@ -35,9 +36,10 @@ const IMPURE_PATHS: &[&str] = &["std::fs", "std::thread", "std::process"];
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["dashmap", "DashMap"], &["src/broker/registry.rs"]),
     (&["sled"], &["src/store.rs", "src/store/"]),
+    (&["async_std"], &["src/net.rs", "src/net/", "src/management/", "src/main.rs"]),
     (
-        &["async_std", "TcpListener", "TcpStream", "UnixListener", "UnixStream"],
-        &["src/net.rs", "src/net/", "src/management/", "src/main.rs"],
+        &["TcpListener", "TcpStream", "UnixListener", "UnixStream"],
+        &["src/net.rs", "src/net/", "src/management/", "src/bench/link.rs", "src/main.rs"],
     ),
 ];
 

@@ -173,7 +173,9 @@ impl World {
         let mut arrivals: Vec<(usize, Arrival)> = Vec::new();
         loop {
             self.on_disk();
-            let mut is_quiet = true;
+            let arrivals_pending = self.broker.arrivals();
+            let mut is_quiet = arrivals_pending.is_done();
+            arrivals_pending.wait_blocking().expect("the store is well");
             for (number, peer) in self.peers.iter_mut().enumerate() {
                 peer.set_time(self.now_ms);
                 for heard in peer.hear() {

@@ -1,13 +1,14 @@
 //! What the store's tests share: short ways to write operations, and to wait for them.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use leveret::message::{Facts, Message};
 use leveret::store::{
-    Change, Events, Lost, Operation, Options, Place, QueueId, QueueRecord, Recovered, Store,
-    VhostRecord,
+    Change, Events, Lost, Operation, Options, Place, Position, QueueId, QueueRecord, Recovered,
+    Reread, Store, Survivor, VhostRecord,
 };
 
 /// Options for a test's directory.
@@ -78,26 +79,61 @@ pub fn returned(queue: QueueId, position: u64, count: u32) -> Operation {
     Operation::Returned { queue, position, count }
 }
 
-/// What a queue got back, as position, body, and returns. Also checks that nothing of a message was lost.
-pub fn contents(recovered: &Recovered, queue: QueueId) -> Vec<(u64, String, u32)> {
-    let entries = recovered.messages.get(&queue).map_or(&[][..], |entries| entries);
-    entries
-        .iter()
-        .map(|entry| {
-            let body = std::str::from_utf8(entry.message.body()).expect("text");
+/// The positions at which a queue holds a message, in order.
+pub fn positions(store: &Store, queue: QueueId) -> Vec<Position> {
+    let mut positions = Vec::new();
+    store
+        .survey(queue, &mut |survivor| positions.push(survivor.position))
+        .expect("the index is readable");
+    positions
+}
+
+/// Reads messages of a queue back.
+pub fn reread(store: &Store, queue: QueueId, positions: Vec<Position>) -> Vec<Reread> {
+    let (sender, receiver) = mpsc::channel();
+    let done = Box::new(move |rereads| sender.send(rereads).expect("awaited"));
+    store.read(queue, positions, done);
+    receiver.recv().expect("the store answers")
+}
+
+/// What a queue holds and can be read, as position, body, and returns. Also checks that nothing of a message was
+/// lost, and that the survey said what is true of it.
+pub fn contents(store: &Store, queue: QueueId) -> Vec<(u64, String, u32)> {
+    let mut survivors = BTreeMap::new();
+    store
+        .survey(queue, &mut |survivor| {
+            survivors.insert(survivor.position, survivor);
+        })
+        .expect("the index is readable");
+    let rereads = reread(store, queue, survivors.keys().copied().collect());
+    let readable =
+        rereads.into_iter().filter_map(|reread| Some((reread.position, reread.message.ok()?)));
+    readable
+        .map(|(position, (found, returns))| {
+            let body = std::str::from_utf8(found.body()).expect("text");
             let expected = message(body);
-            assert_eq!(entry.message.exchange(), expected.exchange());
-            assert_eq!(entry.message.routing_key(), expected.routing_key());
-            assert_eq!(entry.message.properties(), expected.properties());
-            assert_eq!(entry.message.facts(), expected.facts());
-            (entry.position, body.to_owned(), entry.returns)
+            assert_eq!(found.exchange(), expected.exchange());
+            assert_eq!(found.routing_key(), expected.routing_key());
+            assert_eq!(found.properties(), expected.properties());
+            assert_eq!(found.facts(), expected.facts());
+            let facts = expected.facts();
+            let survivor = Survivor {
+                position,
+                body_bytes: body.len() as u32,
+                returns,
+                priority: facts.priority,
+                accepted_ms: facts.accepted_ms,
+                expiration_ms: facts.expiration_ms,
+            };
+            assert_eq!(survivors[&position], survivor);
+            (position, body.to_owned(), returns)
         })
         .collect()
 }
 
-/// The bodies a queue got back.
-pub fn bodies(recovered: &Recovered, queue: QueueId) -> Vec<String> {
-    contents(recovered, queue).into_iter().map(|(_, body, _)| body).collect()
+/// The bodies of a queue.
+pub fn bodies(store: &Store, queue: QueueId) -> Vec<String> {
+    contents(store, queue).into_iter().map(|(_, body, _)| body).collect()
 }
 
 /// A copy of the directory as it is now: what a crash at this moment would leave.

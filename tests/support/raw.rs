@@ -109,6 +109,8 @@ impl Raw {
                 Ok(0) => return Some(Incoming::Gone),
                 Ok(count) => self.received.extend_from_slice(&part[..count]),
                 Err(error) if is_timeout(&error) => return None,
+                // A process that was stopped and goes on.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Some(Incoming::Gone),
             }
         }

@@ -14,19 +14,16 @@ use super::process::Process;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
+/// Brokers of this test crate keep as little of a queue in memory as can be.
+const PAGED_CRATE: &str = "paged";
+
 /// A Leveret process and its directory. Dropping it kills the process and removes the directory.
 pub struct Server {
     process: Process,
     port: u16,
-    management: Management,
+    /// Where the management API is, if it is served.
+    management: Option<u16>,
     directory: TempDir,
-}
-
-/// Whether a broker serves its management API, and on which port.
-#[derive(Clone, Copy)]
-enum Management {
-    Off,
-    On(u16),
 }
 
 impl Server {
@@ -40,23 +37,32 @@ impl Server {
         Self::start_managed_with("")
     }
 
-    /// As [`Server::start_with`], with the management API on another free port.
-    pub fn start_managed_with(config: &str) -> Self {
-        Self::start_as(config, Management::On(0))
-    }
-
     /// Starts a broker with an empty data directory and a configuration file of this text.
     pub fn start_with(config: &str) -> Self {
-        Self::start_as(config, Management::Off)
+        Self::launch_with(config, None)
     }
 
-    fn start_as(config: &str, management: Management) -> Self {
+    /// As [`Server::start_with`], with the management API on a free port.
+    pub fn start_managed_with(config: &str) -> Self {
+        Self::launch_with(config, Some(0))
+    }
+
+    fn launch_with(config: &str, management: Option<u16>) -> Self {
         // Under target/, not under the system's temporary directory: that may be memory, where a sync costs nothing.
+        Self::launch_in(Path::new(env!("CARGO_TARGET_TMPDIR")), config, management)
+    }
+
+    /// As [`Server::start_with`], in a directory below this one.
+    pub fn start_in(parent: &Path, config: &str) -> Self {
+        Self::launch_in(parent, config, None)
+    }
+
+    fn launch_in(parent: &Path, config: &str, management: Option<u16>) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("server-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .expect("target/tmp is writable");
-        fs::write(directory.path().join("broker.toml"), config).expect("target/tmp is writable");
+            .tempdir_in(parent)
+            .expect("the directory is writable");
+        fs::write(directory.path().join("broker.toml"), config).expect("the directory is writable");
         let (process, port, management) = launch(directory.path(), 0, management);
         Self { process, port, management, directory }
     }
@@ -73,12 +79,9 @@ impl Server {
 
     fn restart_on(&mut self, port: u16) {
         self.kill();
-        let management = match self.management {
-            Management::On(_) => Management::On(0),
-            Management::Off => Management::Off,
-        };
+        // The management API comes back where it was, for those who look at it meanwhile.
         (self.process, self.port, self.management) =
-            launch(self.directory.path(), port, management);
+            launch(self.directory.path(), port, self.management);
     }
 
     /// SIGKILL: the process has no chance to write anything more. Returns when it is gone.
@@ -109,21 +112,18 @@ impl Server {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
+    /// The port that it listens on for AMQP.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address of the management API, as `127.0.0.1:PORT`.
     ///
     /// # Panics
     ///
-    /// When the broker was started without it.
+    /// When the server was started without one.
     pub fn management(&self) -> String {
-        match self.management {
-            Management::On(port) => format!("127.0.0.1:{port}"),
-            Management::Off => panic!("this broker has no management API"),
-        }
-    }
-
-    /// The port that it listens on for AMQP.
-    pub fn port(&self) -> u16 {
-        self.port
+        format!("127.0.0.1:{}", self.management.expect("it was started with the management API"))
     }
 
     /// The operating system's number for the process.
@@ -179,31 +179,31 @@ pub fn program() -> Command {
     command
 }
 
-fn launch(directory: &Path, port: u16, management: Management) -> (Process, u16, Management) {
+/// Starts a process, and waits until it serves; a port that is 0 is any free one.
+fn launch(directory: &Path, port: u16, management: Option<u16>) -> (Process, u16, Option<u16>) {
     let mut command = program();
     command.current_dir(directory).arg("serve");
     command.arg("--listen").arg(format!("127.0.0.1:{port}"));
-    if let Management::On(port) = management {
-        command.arg("--management-listen").arg(format!("127.0.0.1:{port}"));
-    }
+    let listen = management.map_or("off".to_owned(), |port| format!("127.0.0.1:{port}"));
+    command.arg("--management-listen").arg(listen);
     command.arg("--data-dir").arg(directory.join("data"));
     command.arg("--config").arg(directory.join("broker.toml"));
+    if env!("CARGO_CRATE_NAME") == PAGED_CRATE {
+        command.env("LEVERET_STORE_QUEUE_WINDOW_MESSAGES", "2");
+    }
     let process = Process::spawn(command).expect("the built program starts");
-    let port_of = |service: &str| {
-        let Some(line) = process.line_with(service, START_LIMIT) else {
+    let told = |what: &str| {
+        let Some(line) = process.line_with(what, START_LIMIT) else {
             panic!("the broker did not come up; its log:\n{}", process.output());
         };
         listening_port(&line).unwrap_or_else(|| panic!("no address in the log line {line:?}"))
     };
-    let port = port_of("for AMQP");
-    let management = match management {
-        Management::On(_) => Management::On(port_of("for management")),
-        Management::Off => Management::Off,
-    };
+    let port = told("for AMQP");
+    let management = management.map(|_| told("for management"));
     (process, port, management)
 }
 
-/// The port in a line that says `listening on 127.0.0.1:PORT for` something.
+/// The port in a line that says `listening on 127.0.0.1:PORT for …`.
 fn listening_port(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
     rest.split(' ').next()?.parse().ok()

@@ -253,14 +253,14 @@ fn get_fetches_the_head_and_says_what_remains() {
     let mut rig = Rig::new(Options::default());
     assert_eq!(rig.get(AckMode::Manual), None);
     rig.publish(3);
-    let got = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx).unwrap();
+    let got = rig.fetch();
     assert_eq!((got.entry.position, got.remaining), (1, 2));
     assert!(rig.settled().is_empty());
     assert_eq!(rig.queue.counts().unacknowledged, 1);
     assert_eq!(rig.get(AckMode::Automatic), Some(2));
     assert_eq!(rig.settled(), [2]);
     rig.requeue(&[1]);
-    let got = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx).unwrap();
+    let got = rig.fetch();
     assert_eq!((got.entry.position, got.entry.redelivered, got.remaining), (1, true, 1));
     let totals = rig.queue.totals();
     assert_eq!((totals.got, totals.got_automatic, totals.got_empty), (2, 1, 1));

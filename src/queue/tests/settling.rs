@@ -58,7 +58,7 @@ fn a_returned_message_is_marked_counted_and_journaled() {
         rig.requeue(&[1, 2]);
         assert_eq!(std::mem::take(&mut rig.fx.returned), [(1, expected)]);
     }
-    let got = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx).unwrap();
+    let got = rig.fetch();
     assert!(got.entry.redelivered);
     assert_eq!(got.entry.returns, 3);
     assert_eq!((rig.queue.totals().returned, rig.queue.totals().redelivered), (6, 5));
@@ -139,22 +139,6 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
     assert_eq!(answer, Err(SubscribeError::Closed));
     assert_eq!(rig.get(AckMode::Manual), None);
     assert!(rig.queue.is_closed() && rig.fx.dead.is_empty());
-}
-
-#[test]
-fn restored_messages_keep_their_history_and_wait_for_the_first_call() {
-    let mut rig = Rig::new(Options { length_max: Some(1), ..Options::default() });
-    rig.consume(1, 1);
-    let first = Entry { redelivered: true, returns: 4, ..rig.entry() };
-    let second = rig.entry();
-    rig.queue.restore([second, first]);
-    assert_eq!(rig.handed(), []);
-    assert_eq!(rig.queue.counts().ready, 2, "limits wait too");
-    rig.queue.resume(1, rig.now_ms, &mut rig.fx);
-    assert_eq!(*rig.log.borrow(), [(1, 1, true)]);
-    rig.requeue(&[1]);
-    assert_eq!(rig.fx.returned, [(1, 5)]);
-    assert_eq!(rig.queue.totals().published, 0);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn describe(operation: &Operation) -> String {
         }
         Operation::Settle { queue, positions } => format!("settle {queue} {positions:?}"),
         Operation::Returned { queue, position, .. } => format!("returned {queue} {position}"),
+        Operation::SettleRuns { queue, runs } => format!("settle runs {queue} {runs:?}"),
         Operation::Topology(changes) => format!("topology {}", changes.len()),
     }
 }
@@ -35,7 +36,7 @@ fn describe(operation: &Operation) -> String {
 fn check(group: Vec<Operation>, expected: &[&str], places: u64) {
     let mut group: Vec<Batch> = group
         .into_iter()
-        .map(|operation| Batch { operations: vec![operation], done: None, bytes: 0 })
+        .map(|operation| Batch { operations: vec![operation], done: None, written: None, bytes: 0 })
         .collect();
     assert_eq!(elide(&mut group), places);
     let left: Vec<String> =

@@ -2,9 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::log::Location;
+
+fn entry(segment: SegmentId, share: u32) -> Entry {
+    Entry {
+        low: 0,
+        priority: 3,
+        location: Location { segment, offset: 0 },
+        share,
+        returns: 0,
+        body_bytes: 5,
+        accepted_ms: 7,
+        expiration_ms: None,
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -14,6 +29,7 @@ enum Step {
     Close { queue: QueueId },
     Open { queue: QueueId },
     Index,
+    Pack,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -28,33 +44,59 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => queue().prop_map(|queue| Step::Close { queue }),
         2 => queue().prop_map(|queue| Step::Open { queue }),
         3 => Just(Step::Index),
+        1 => Just(Step::Pack),
     ];
     prop::collection::vec(step, 1..200)
+}
+
+/// An index in memory, packed as on the disk.
+#[derive(Default)]
+struct MapChunks(Mutex<BTreeMap<ChunkKey, Vec<u8>>>);
+
+impl Chunks for MapChunks {
+    fn chunk(&self, key: ChunkKey) -> Result<Option<Content>, IndexError> {
+        Ok(self.0.lock().get(&key).map(|bytes| Content::from_index(bytes).unwrap()))
+    }
+
+    fn scan(
+        &self,
+        queue: QueueId,
+        numbers: RangeInclusive<u64>,
+        visit: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
+    ) -> Result<(), IndexError> {
+        let chunks = self.0.lock();
+        for (key, bytes) in chunks.range((queue, *numbers.start())..=(queue, *numbers.end())) {
+            if visit(key.1, Content::from_index(bytes).unwrap()).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Per queue and position: segment and returns. The index holds what it was last given.
 #[derive(Default)]
 struct Model {
     queues: BTreeMap<QueueId, BTreeMap<Position, (SegmentId, u32)>>,
-    index: BTreeMap<ChunkKey, Vec<Entry>>,
+    index: Arc<MapChunks>,
 }
 
 fn apply(ledger: &mut Ledger, model: &mut Model, step: &Step) {
     match *step {
         Step::Place { queue, position, segment } => {
-            ledger.place(Place { queue, position }, Location { segment, offset: 0 }, 10);
+            ledger.place(Place { queue, position }, entry(segment, 10)).unwrap();
             if let Some(messages) = model.queues.get_mut(&queue) {
                 messages.entry(position).or_default().0 = segment;
             }
         }
         Step::Settle { queue, first, count } => {
-            ledger.settle(queue, Run { first, count });
+            ledger.settle(queue, Run { first, count }).unwrap();
             if let Some(messages) = model.queues.get_mut(&queue) {
                 messages.retain(|position, _| !(first..first + count).contains(position));
             }
         }
         Step::Return { queue, position, count } => {
-            ledger.returned(Place { queue, position }, count);
+            ledger.returned(Place { queue, position }, count).unwrap();
             if let Some(message) =
                 model.queues.get_mut(&queue).and_then(|messages| messages.get_mut(&position))
             {
@@ -62,68 +104,128 @@ fn apply(ledger: &mut Ledger, model: &mut Model, step: &Step) {
             }
         }
         Step::Close { queue } => {
-            ledger.close_queue(queue);
+            ledger.close_queue(queue).unwrap();
             model.queues.remove(&queue);
         }
         Step::Open { queue } => {
             ledger.open_queue(queue);
             model.queues.entry(queue).or_default();
         }
-        Step::Index => index(ledger, model),
+        Step::Pack => ledger.pack(),
+        Step::Index => index(ledger, &model.index),
     }
 }
 
 /// Gives the index what it lacks.
-fn index(ledger: &mut Ledger, model: &mut Model) {
-    for (key, entries) in ledger.dirty() {
-        if entries.is_empty() {
-            model.index.remove(&key);
-        } else {
-            model.index.insert(key, entries.to_vec());
+fn index(ledger: &mut Ledger, index: &MapChunks) {
+    let mut chunks = index.0.lock();
+    for queue in ledger.closed() {
+        chunks.retain(|key, _| key.0 != queue);
+    }
+    let mut after = None;
+    loop {
+        let changes = ledger.changes(after, 2);
+        let Some((last, _)) = changes.last() else { break };
+        after = Some(*last);
+        for (key, content) in changes {
+            match content {
+                Some(bytes) => chunks.insert(key, bytes),
+                None => chunks.remove(&key),
+            };
         }
     }
     ledger.mark_indexed();
-    assert!(ledger.dirty().is_empty());
+    assert!(ledger.changes(None, 1).is_empty() && ledger.closed().is_empty());
+    assert_eq!(ledger.changed_bytes, 0);
 }
 
 fn all(ledger: &Ledger) -> BTreeMap<Place, (SegmentId, u32)> {
-    ledger.iter().map(|(place, entry)| (place, (entry.location.segment, entry.returns))).collect()
+    let mut all = BTreeMap::new();
+    let mut from = Some((0, 0));
+    while let Some(start) = from {
+        let (entries, rest) = ledger.standing(&|_, _| true, start, 100).unwrap();
+        all.extend(entries.iter().map(|(p, entry)| (*p, (entry.location.segment, entry.returns))));
+        from = rest;
+    }
+    all
+}
+
+/// What every way of asking says, compared with what is expected.
+fn check(ledger: &Ledger, model: &Model) {
+    let mut expected: BTreeMap<Place, (SegmentId, u32)> = BTreeMap::new();
+    for (&queue, messages) in &model.queues {
+        expected
+            .extend(messages.iter().map(|(p, message)| (Place { queue, position: *p }, *message)));
+        let positions: Vec<Position> = (0..500).collect();
+        let located = ledger.locate(queue, &positions).unwrap();
+        assert!(located.iter().map(|(position, _)| position).eq(messages.keys()));
+        let mut surveyed = Vec::new();
+        ledger
+            .survey(queue, &mut |survivor| surveyed.push((survivor.position, survivor.returns)))
+            .unwrap();
+        assert!(surveyed.into_iter().eq(messages.iter().map(|(p, message)| (*p, message.1))));
+    }
+    assert_eq!(all(ledger), expected);
+    assert_eq!(ledger.len(), expected.len() as u64);
+    for segment in 1..5 {
+        let places = expected.values().filter(|message| message.0 == segment).count() as u64;
+        assert_eq!(ledger.usage(segment), Usage { places, bytes: places * 10 });
+    }
+    for floor in ledger.floors().unwrap() {
+        let first = model.queues[&floor.queue].keys().next();
+        assert!(first.is_none_or(|first| *first == floor.position));
+    }
+    let bytes: usize = ledger.changed.values().map(Chunk::bytes).sum();
+    assert_eq!(ledger.changed_bytes, bytes);
 }
 
 proptest! {
     #[test]
     fn the_ledger_holds_what_a_plain_map_holds(steps in steps()) {
         let (mut ledger, mut model) = (Ledger::default(), Model::default());
+        ledger.attach(model.index.clone());
         for step in &steps {
             apply(&mut ledger, &mut model, step);
         }
-        let expected: BTreeMap<Place, (SegmentId, u32)> = model
-            .queues
-            .iter()
-            .flat_map(|(&queue, messages)| {
-                messages.iter().map(move |(&position, &message)| (Place { queue, position }, message))
-            })
-            .collect();
-        prop_assert_eq!(all(&ledger), expected.clone());
-        prop_assert_eq!(ledger.len(), expected.len() as u64);
-        for segment in 1..5 {
-            let places = expected.values().filter(|message| message.0 == segment).count() as u64;
-            prop_assert_eq!(ledger.usage(segment), Usage { places, bytes: places * 10 });
-        }
-        for floor in ledger.floors() {
-            let messages = &model.queues[&floor.queue];
-            prop_assert!(messages.range(..floor.position).next().is_none());
-        }
-        index(&mut ledger, &mut model);
+        check(&ledger, &model);
+        index(&mut ledger, &model.index);
+        check(&ledger, &model);
         let mut loaded = Ledger::default();
-        for (key, entries) in model.index {
-            loaded.load(key, entries);
+        loaded.attach(model.index.clone());
+        for queue in model.queues.keys() {
+            loaded.open_queue(*queue);
         }
-        prop_assert_eq!(all(&loaded), expected.clone());
-        ledger.mark_unindexed();
-        let entries: usize = ledger.dirty().iter().map(|(_, entries)| entries.len()).sum();
-        prop_assert_eq!(entries, expected.len());
+        for (key, bytes) in &*model.index.0.lock() {
+            loaded.load(*key, &Content::from_index(bytes).unwrap().entries());
+        }
+        check(&loaded, &model);
+        // Another index, which is given everything.
+        ledger.detach().unwrap();
+        model.index = Arc::default();
+        check(&ledger, &model);
+        ledger.attach(model.index.clone());
+        index(&mut ledger, &model.index);
+        check(&ledger, &model);
     }
+}
+
+#[test]
+fn what_was_indexed_takes_no_memory() {
+    let mut ledger = Ledger::default();
+    let chunks = Arc::new(MapChunks::default());
+    ledger.attach(chunks.clone());
+    ledger.open_queue(1);
+    for position in 0..100_000 {
+        ledger.place(Place { queue: 1, position }, entry(1, 10)).unwrap();
+    }
+    assert!(ledger.changed_bytes < 100_000 * 8, "{}", ledger.changed_bytes);
+    index(&mut ledger, &chunks);
+    assert!(ledger.changed.is_empty());
+    ledger.settle(1, Run { first: 0, count: 99_999 }).unwrap();
+    assert!(ledger.changed_bytes < 100_000 * 8, "{}", ledger.changed_bytes);
+    assert_eq!(ledger.floors().unwrap(), [Place { queue: 1, position: 99_999 }]);
+    index(&mut ledger, &chunks);
+    assert_eq!(chunks.0.lock().len(), 1);
 }
 
 #[test]
@@ -131,9 +233,9 @@ fn what_lives_and_dies_between_two_checkpoints_never_reaches_the_index() {
     let mut ledger = Ledger::default();
     ledger.open_queue(1);
     for position in 0..1000 {
-        ledger.place(Place { queue: 1, position }, Location { segment: 1, offset: 0 }, 1);
-        ledger.settle(1, Run { first: position, count: 1 });
+        ledger.place(Place { queue: 1, position }, entry(1, 1)).unwrap();
+        ledger.settle(1, Run { first: position, count: 1 }).unwrap();
     }
-    assert!(ledger.dirty().is_empty());
-    assert_eq!(ledger.floors(), [Place { queue: 1, position: 1000 }]);
+    assert!(ledger.changes(None, 1).is_empty());
+    assert_eq!(ledger.floors().unwrap(), [Place { queue: 1, position: 1000 }]);
 }

@@ -4,10 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 use leveret::broker::Broker;
 use leveret::config::Config;
 use leveret::store::{Events, Options, Recovered, Store, StoreError};
+
+/// What an opening found.
+pub struct Found {
+    contents: Vec<String>,
+    notes: Vec<String>,
+}
 
 /// Opens the directory twice: what the first opening repaired, the second one finds in order.
 pub fn open_twice(directory: &Path) {
@@ -15,7 +22,7 @@ pub fn open_twice(directory: &Path) {
     let second = open(directory, |_| {});
     match (first, second) {
         (Ok(first), Ok(second)) => {
-            assert_eq!(contents(&second), contents(&first));
+            assert_eq!(second.contents, first.contents);
             let repaired: Vec<_> = second.notes.iter().filter(|note| !stays_true(note)).collect();
             assert!(repaired.is_empty(), "repaired again: {repaired:?}");
         }
@@ -35,7 +42,7 @@ fn stays_true(note: &str) -> bool {
 }
 
 /// Opens the store, lets it be used, closes it, and answers what it held.
-pub fn open(directory: &Path, work: impl FnOnce(&Store)) -> Result<Recovered, StoreError> {
+pub fn open(directory: &Path, work: impl FnOnce(&Store)) -> Result<Found, StoreError> {
     let options = Options {
         directory: directory.to_owned(),
         segment_bytes_max: 2048,
@@ -51,38 +58,41 @@ pub fn open(directory: &Path, work: impl FnOnce(&Store)) -> Result<Recovered, St
     };
     let (store, recovered) = Store::open(options, events)?;
     is_sound(&recovered);
+    let contents = contents(&store, &recovered);
     work(&store);
     store.close();
     assert!(!is_lost.load(Ordering::Acquire), "the store was lost on a disk that works");
-    Ok(recovered)
+    Ok(Found { contents, notes: recovered.notes })
 }
 
 fn is_sound(recovered: &Recovered) {
-    let ids: BTreeSet<u64> = recovered.queues.iter().map(|queue| queue.id).collect();
     let names: BTreeSet<_> = recovered.queues.iter().map(|one| (&one.vhost, &one.name)).collect();
     assert_eq!(names.len(), recovered.queues.len(), "two queues with one name");
-    for (queue, entries) in &recovered.messages {
-        assert!(ids.contains(queue), "messages of an unknown queue");
-        assert!(*queue <= recovered.queue_id_max);
-        assert!(entries.windows(2).all(|pair| pair[0].position < pair[1].position));
-    }
+    assert!(recovered.queues.iter().all(|queue| queue.id <= recovered.queue_id_max));
 }
 
-/// All that was recovered, to be compared.
-fn contents(recovered: &Recovered) -> Vec<String> {
+/// All that was recovered, and the messages that can be read, to be compared.
+fn contents(store: &Store, recovered: &Recovered) -> Vec<String> {
     let Recovered { vhosts, users, permissions, exchanges, queues, bindings, .. } = recovered;
     let mut lines = vec![
         format!("{vhosts:?} {users:?} {permissions:?}"),
         format!("{exchanges:?} {queues:?} {bindings:?} {}", recovered.queue_id_max),
     ];
-    let mut messages: Vec<_> = recovered.messages.iter().collect();
-    messages.sort_by_key(|(queue, _)| **queue);
-    for (queue, entries) in messages {
-        for entry in entries {
-            let message = &entry.message;
+    for queue in queues {
+        let mut positions = Vec::new();
+        store
+            .survey(queue.id, &mut |survivor| positions.push(survivor.position))
+            .expect("the index is readable");
+        assert!(positions.is_sorted_by(|a, b| a < b));
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |rereads| sender.send(rereads).expect("awaited"));
+        store.read(queue.id, positions, done);
+        for reread in receiver.recv().expect("an answer") {
+            let position = reread.position;
+            let Ok((message, returns)) = reread.message else { continue };
             let (properties, body) = (message.properties(), message.body());
-            let (position, returns) = (entry.position, entry.returns);
-            lines.push(format!("{queue} {position} {returns} {message:?} {properties:?} {body:?}"));
+            let id = queue.id;
+            lines.push(format!("{id} {position} {returns} {message:?} {properties:?} {body:?}"));
         }
     }
     lines

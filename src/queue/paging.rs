@@ -1,0 +1,118 @@
+//! How durable entries of a deep queue leave memory and come back. A span whose turn has come is asked for before the
+//! line in front of it has run out, so that nobody waits in a steady drain; when it has run out, everything that
+//! concerns the head waits until the span arrives.
+
+use std::sync::Arc;
+
+use super::delivery::ZeroTtl;
+use super::effects::{Effects, Reason};
+use super::entry::{Entry, NEVER_MS, Position};
+use super::receiver::Receiver;
+use super::{Life, Queue};
+use crate::message::Message;
+
+/// Names entries that leave or come together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    pub(super) priority: u8,
+    pub(super) span: u64,
+}
+
+/// Entries that are needed in memory.
+#[derive(Debug)]
+pub struct Wanted {
+    /// To be given to [`Queue::arrived`] with what was read.
+    pub ticket: Ticket,
+    /// Where they stand, ascending.
+    pub positions: Vec<Position>,
+}
+
+/// A message that was read from the journal.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Where it stands.
+    pub position: Position,
+    /// The message.
+    pub message: Arc<Message>,
+    /// How many times it had come back.
+    pub returns: u32,
+}
+
+/// What is known at a start of a message that is in the journal.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored {
+    /// Where it stands.
+    pub position: Position,
+    /// Bytes of its body.
+    pub body_bytes: u32,
+    /// Its priority.
+    pub priority: u8,
+    /// When the broker accepted it, in Unix milliseconds.
+    pub accepted_ms: u64,
+    /// How long it lives by its own word, in milliseconds.
+    pub expiration_ms: Option<u64>,
+}
+
+impl<R: Receiver> Queue<R> {
+    /// The journal has been written since this was named in [`Effects::leaving`]: it is in memory no longer. Answers
+    /// what is to be dropped, which is better done without the queue's lock.
+    pub fn left(&mut self, ticket: Ticket) -> Vec<Entry> {
+        self.ready.left(ticket)
+    }
+
+    /// What was named in [`Effects::wanted`] has been read, in order of position, and is handed out. What is
+    /// missing could not be read and is given up; answers how many those were.
+    pub fn arrived(
+        &mut self,
+        ticket: Ticket,
+        arrivals: Vec<Arrival>,
+        now_ms: u64,
+        fx: &mut Effects<R>,
+    ) -> u64 {
+        let ttl_ms = self.options.message_ttl_ms;
+        let doubtful_through = self.doubtful_through;
+        let entries = arrivals.into_iter().map(|Arrival { position, message, returns }| {
+            let mut entry = Entry {
+                position,
+                message,
+                durable: true,
+                redelivered: returns > 0 || position <= doubtful_through,
+                returns,
+                expires_at_ms: NEVER_MS,
+            };
+            entry.limit_life(ttl_ms);
+            entry
+        });
+        let landed = self.ready.arrived(ticket, entries.collect(), now_ms);
+        self.totals.lost += landed.lost;
+        for entry in landed.due {
+            self.bury(entry, Reason::Expired, fx);
+        }
+        self.dispatch(ZeroTtl::Expire, now_ms, fx);
+        self.expire(now_ms, fx);
+        self.drop_excess(fx);
+        landed.lost
+    }
+
+    /// What was named in [`Effects::wanted`] cannot be read now. It stays where it is and is asked for again when
+    /// somebody needs it.
+    pub fn missed(&mut self, ticket: Ticket, now_ms: u64) {
+        self.ready.missed(ticket, now_ms);
+    }
+
+    /// Takes note of a message that a restart left in the journal, in order of position. It is read when it is
+    /// needed. Nothing is handed out, nothing is dropped.
+    pub fn restore(&mut self, stored: Stored) {
+        if self.life == Life::Open {
+            let lives_ms = stored.expiration_ms.into_iter().chain(self.options.message_ttl_ms);
+            let life_ms = lives_ms.min().map(|ms| stored.accepted_ms.saturating_add(ms));
+            self.ready.restore(stored, life_ms.unwrap_or(NEVER_MS));
+        }
+    }
+
+    /// After a crash nobody knows what had been delivered without being acknowledged, so every message up to this
+    /// position says that it may have been.
+    pub fn doubt_through(&mut self, position: Position) {
+        self.doubtful_through = position;
+    }
+}

@@ -1,0 +1,173 @@
+//! A stretch of a lane behind its head whose durable messages need not be in memory: the journal has them. What is
+//! left of them here is where they stand.
+
+use super::entry::{Entry, NEVER_MS, Position};
+use super::line::Line;
+use super::packed::{Packed, Run};
+
+/// A stretch of a lane.
+pub(super) struct Span {
+    /// Its number, unique in the queue. Those in a lane ascend.
+    pub(super) number: u64,
+    /// No entry in front of this position belongs to it.
+    pub(super) first: Position,
+    /// Its highest position.
+    pub(super) last: Position,
+    /// What stays in memory: transient entries, those that came back or came late.
+    pub(super) here: Line,
+    /// Everything else.
+    pub(super) rest: Rest,
+    /// It was asked for and may have entries that have expired.
+    pub(super) recalled: bool,
+    /// When it has to be looked at because entries expire.
+    pub(super) due_ms: u64,
+    /// When its first message was accepted, in Unix milliseconds.
+    pub(super) accepted_ms: u64,
+}
+
+/// Where the durable part of a span is.
+pub(super) enum Rest {
+    /// There is none.
+    Nothing,
+    /// In memory until the journal has been written.
+    Leaving(Line),
+    /// In the journal.
+    Away(Absent),
+    /// In the journal, and asked for.
+    Coming(Absent),
+}
+
+/// Messages that are in the journal alone.
+#[derive(Default)]
+pub(super) struct Absent {
+    pub(super) positions: Packed,
+    /// Bytes of their bodies.
+    pub(super) bytes: u64,
+}
+
+impl Span {
+    /// Makes a span of entries that are all in memory. There must be one.
+    pub(super) fn seal(number: u64, line: Line) -> Self {
+        let head = line.head();
+        let position = head.map_or(0, |entry| entry.position);
+        let mut span = Self {
+            number,
+            first: position,
+            last: line.last().unwrap_or(position),
+            accepted_ms: head.map_or(0, |entry| entry.message.facts().accepted_ms),
+            here: Line::default(),
+            rest: Rest::Nothing,
+            recalled: false,
+            due_ms: NEVER_MS,
+        };
+        if line.iter().any(can_leave) {
+            span.rest = Rest::Leaving(line);
+        } else {
+            span.here = line;
+        }
+        span
+    }
+
+    /// An empty span of messages that are in the journal alone.
+    pub(super) fn absent(number: u64, first: Position, accepted_ms: u64) -> Self {
+        Self {
+            number,
+            first,
+            last: first,
+            accepted_ms,
+            here: Line::default(),
+            rest: Rest::Away(Absent::default()),
+            recalled: false,
+            due_ms: NEVER_MS,
+        }
+    }
+
+    /// Whether nothing is left in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let rest = match &self.rest {
+            Rest::Nothing => true,
+            Rest::Leaving(line) => line.is_empty(),
+            Rest::Away(absent) | Rest::Coming(absent) => absent.positions.len() == 0,
+        };
+        rest && self.here.is_empty()
+    }
+
+    /// Puts in an entry that came late or came back.
+    pub(super) fn insert(&mut self, entry: Entry) {
+        self.last = self.last.max(entry.position);
+        self.here.insert(entry);
+    }
+
+    /// The earliest time at which an entry expires that is in memory.
+    pub(super) fn earliest_ms(&self) -> u64 {
+        let leaving = match &self.rest {
+            Rest::Leaving(line) => Some(line),
+            _ => None,
+        };
+        let entries = self.here.iter().chain(leaving.into_iter().flat_map(Line::iter));
+        entries.map(|entry| entry.expires_at_ms).min().unwrap_or(NEVER_MS)
+    }
+
+    /// The journal has what was leaving: it is in memory no longer. Answers what is to be dropped, which is
+    /// better done without a lock.
+    pub(super) fn leave(&mut self) -> Vec<Entry> {
+        let Rest::Leaving(line) = std::mem::replace(&mut self.rest, Rest::Nothing) else {
+            return Vec::new();
+        };
+        self.rest = Rest::Away(Absent::default());
+        self.part(line)
+    }
+
+    /// Divides entries into those that stay and those that are kept as positions, which are returned.
+    pub(super) fn part(&mut self, mut line: Line) -> Vec<Entry> {
+        let mut gone = Vec::with_capacity(line.len());
+        let mut absent = Absent::default();
+        line.drain(|entry| {
+            if can_leave(&entry) {
+                absent.positions.push(entry.position);
+                absent.bytes += entry.bytes();
+                gone.push(entry);
+            } else {
+                self.here.insert(entry);
+            }
+        });
+        absent.positions.shrink();
+        self.rest = if gone.is_empty() { Rest::Nothing } else { Rest::Away(absent) };
+        gone
+    }
+
+    /// Takes out what is in memory and has expired.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<Entry> {
+        let mut due = self.here.take_due(now_ms);
+        if let Rest::Leaving(line) = &mut self.rest {
+            due.extend(line.take_due(now_ms));
+        }
+        due
+    }
+
+    /// Everything in it, if it is all in memory.
+    pub(super) fn into_line(mut self) -> Line {
+        let Rest::Leaving(mut line) = std::mem::replace(&mut self.rest, Rest::Nothing) else {
+            return self.here;
+        };
+        self.here.drain(|entry| line.insert(entry));
+        line
+    }
+
+    /// Removes everything: entries that are in memory, and the positions of the others.
+    pub(super) fn drain(self, each: &mut impl FnMut(Entry), runs: &mut Vec<Run>) {
+        let Self { mut here, rest, .. } = self;
+        here.drain(&mut *each);
+        match rest {
+            Rest::Nothing => {}
+            Rest::Leaving(mut line) => line.drain(each),
+            Rest::Away(absent) | Rest::Coming(absent) => runs.extend(absent.positions.runs()),
+        }
+    }
+}
+
+/// Whether the journal can give an entry back as it is. The count of a message that came back may be on its way
+/// there still.
+fn can_leave(entry: &Entry) -> bool {
+    entry.durable && entry.returns == 0
+}

@@ -1,0 +1,203 @@
+//! Reading messages back: one thread that takes requests in order, asks the ledger where the messages
+//! stand, and reads them from the segments through files of its own.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::chunk::Entry;
+use super::inbox::Inbox;
+use super::ledger::Ledger;
+use super::log::{Location, SegmentId, Unreadable};
+use super::operation::{Operation, Place, Position, QueueId};
+use super::record::Record;
+use super::segment::{SegmentReader, open_segment};
+use crate::message::Message;
+
+/// A message whose segment goes while it is read is looked for again, at most so many times. Each time a
+/// whole checkpoint has passed.
+const ATTEMPTS_MAX: usize = 8;
+
+/// What the store knows of a live message without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survivor {
+    /// Its place in the queue.
+    pub position: Position,
+    /// Bytes of its body.
+    pub body_bytes: u32,
+    /// How often it has come back to the queue.
+    pub returns: u32,
+    /// Its priority, 0 when it has none.
+    pub priority: u8,
+    /// When the broker accepted it, in milliseconds since the Unix epoch.
+    pub accepted_ms: u64,
+    /// Its own expiration in milliseconds, when it has one.
+    pub expiration_ms: Option<u64>,
+}
+
+/// A message read back.
+#[derive(Debug, Clone)]
+pub struct Reread {
+    /// Its place in the queue.
+    pub position: Position,
+    /// The message, and how often it has come back. When its record is gone or damaged, the store has
+    /// logged it and forgets it.
+    pub message: Result<(Arc<Message>, u32), Unreadable>,
+}
+
+/// Takes what was read. Called on the reader's thread; must be quick.
+pub type ReadDone = Box<dyn FnOnce(Vec<Reread>) + Send>;
+
+struct Request {
+    queue: QueueId,
+    positions: Vec<Position>,
+    done: ReadDone,
+}
+
+/// Requests that wait for the reader, in order.
+#[derive(Default)]
+pub(super) struct Requests {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    requests: VecDeque<Request>,
+    closed: bool,
+}
+
+impl Requests {
+    /// Puts a request at the end. Answers it with nothing when the store is closed or lost.
+    pub(super) fn put(&self, queue: QueueId, positions: Vec<Position>, done: ReadDone) {
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            drop(waiting);
+            done(Vec::new());
+            return;
+        }
+        waiting.requests.push_back(Request { queue, positions, done });
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Takes nothing more in. What waits is answered with nothing.
+    pub(super) fn close(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.closed = true;
+        let rest = std::mem::take(&mut waiting.requests);
+        drop(waiting);
+        self.arrived.notify_one();
+        for request in rest {
+            (request.done)(Vec::new());
+        }
+    }
+
+    /// Waits for the next request; nothing when no more will come.
+    fn take(&self) -> Option<Request> {
+        let mut waiting = self.waiting.lock();
+        loop {
+            if let Some(request) = waiting.requests.pop_front() {
+                return Some(request);
+            }
+            if waiting.closed {
+                return None;
+            }
+            self.arrived.wait(&mut waiting);
+        }
+    }
+}
+
+/// The reader and all it owns.
+pub(super) struct Reader {
+    pub(super) journal: PathBuf,
+    pub(super) requests: Arc<Requests>,
+    pub(super) ledger: Arc<Mutex<Ledger>>,
+    pub(super) inbox: Arc<Inbox>,
+    /// The segment read last, kept open for what follows.
+    pub(super) open: Option<(SegmentId, SegmentReader)>,
+    /// The exchange of the message read last: the next one mostly has the same, and shares its name.
+    pub(super) exchange: Arc<str>,
+}
+
+impl Reader {
+    /// Works until there are no more requests to come.
+    pub(super) fn run(mut self) {
+        while let Some(Request { queue, positions, done }) = self.requests.take() {
+            done(self.answer(queue, &positions));
+        }
+    }
+
+    /// Reads a queue's messages; those that are settled meanwhile are left out.
+    fn answer(&mut self, queue: QueueId, positions: &[Position]) -> Vec<Reread> {
+        let mut rereads = Vec::with_capacity(positions.len());
+        let mut lost = Vec::new();
+        for (position, entry) in self.locate(queue, positions) {
+            let place = Place { queue, position };
+            let Some((message, returns)) = self.find(place, entry) else { continue };
+            if message.is_err() {
+                lost.push(position);
+            }
+            let message = message.map(|message| (Arc::new(message), returns));
+            rereads.push(Reread { position, message });
+        }
+        // A file that nobody reads would keep its segment's space after the segment is deleted.
+        self.open = None;
+        if !lost.is_empty() {
+            log::error!(
+                "{} messages of queue {queue} cannot be read and are lost: their part of the journal is damaged or missing",
+                lost.len()
+            );
+            // From the journal on nobody will look for them again.
+            self.inbox.put(vec![Operation::Settle { queue, positions: lost }], None);
+        }
+        rereads
+    }
+
+    fn locate(&self, queue: QueueId, positions: &[Position]) -> Vec<(Position, Entry)> {
+        self.ledger.lock().locate(queue, positions).unwrap_or_else(|error| {
+            log::error!("the index cannot be read: {error}");
+            Vec::new()
+        })
+    }
+
+    /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
+    fn find(
+        &mut self,
+        place: Place,
+        mut entry: Entry,
+    ) -> Option<(Result<Message, Unreadable>, u32)> {
+        for _ in 0..ATTEMPTS_MAX {
+            match self.read(place, entry.location) {
+                Ok(message) => return Some((Ok(message), entry.returns)),
+                Err(why) => {
+                    let (_, now) = self.locate(place.queue, &[place.position]).pop()?;
+                    if now.location == entry.location {
+                        return Some((Err(why), entry.returns));
+                    }
+                    entry = now;
+                }
+            }
+        }
+        Some((Err(Unreadable::Missing), entry.returns))
+    }
+
+    fn read(&mut self, place: Place, location: Location) -> Result<Message, Unreadable> {
+        if self.open.as_ref().is_none_or(|(id, _)| *id != location.segment) {
+            let opened = open_segment(&self.journal, location.segment);
+            self.open = opened.ok().flatten().map(|reader| (location.segment, reader));
+        }
+        let Some((_, reader)) = &mut self.open else { return Err(Unreadable::Missing) };
+        match reader.find(location.offset)? {
+            Record::Enqueue { places, message } if places.contains(&place) => {
+                if *self.exchange != *message.exchange {
+                    self.exchange = Arc::from(message.exchange);
+                }
+                Ok(message.to_message(self.exchange.clone()))
+            }
+            _ => Err(Unreadable::Damaged),
+        }
+    }
+}
