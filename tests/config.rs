@@ -239,7 +239,7 @@ fn every_key_can_be_set_by_its_variable() {
     for (key, _) in keys_shown(SHOWN) {
         let variable = format!("LEVERET_{}", key.replace('.', "_").to_uppercase());
         let value = match key.as_str() {
-            "amqp.listen" => "127.0.0.1:77",
+            "amqp.listen" | "management.listen" => "127.0.0.1:77",
             "amqp.channel_max" | "amqp.heartbeat_s" => "77",
             "store.index_cache_bytes" => "2097152",
             _ => "65537",

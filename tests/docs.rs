@@ -43,6 +43,7 @@ pages! {
     dead_letters: "docs/dead-letters.md"
     access: "docs/access.md"
     bench: "docs/bench.md"
+    management: "docs/management.md"
     configuration: "docs/configuration.md"
     admin: "docs/admin.md"
     compatibility: "docs/compatibility.md"

@@ -5,9 +5,7 @@ use std::sync::mpsc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use leveret::message::{Facts, Message};
-use leveret::store::{
-    Change, Events, Operation, Options, Place, QueueRecord, Store, VhostRecord,
-};
+use leveret::store::{Change, Events, Operation, Options, Place, QueueRecord, Store, VhostRecord};
 
 const BODY_BYTES: usize = 1024;
 const QUEUE: u64 = 1;

@@ -26,6 +26,8 @@ Environment variables:
   LEVERET_CONFIG     the configuration file, as --config
   LEVERET_DATA_DIR   the data directory, as --data-dir
   LEVERET_LISTEN     where to listen, as --listen
+  LEVERET_MANAGEMENT_LISTEN
+                     where to listen for the management API, as --management-listen
   LEVERET_SECTION_KEY
                      any other key of broker.toml, such as LEVERET_AMQP_CHANNEL_MAX
                      for channel_max in [amqp]; a list's entries stand between commas

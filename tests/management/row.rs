@@ -1,8 +1,10 @@
 //! One row of the table: a request, who makes it, and what the answer has in it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
-use crate::support::http::Api;
+use crate::support::http::{Answer, Api};
 use crate::support::server::Server;
 
 /// Names another broker's API, as `http://HOST:PORT`, to run the same rows against; its user `guest` is an administrator.
@@ -52,23 +54,24 @@ impl Subject {
 /// stands for an answer without a body.
 pub type Row<'a> = (&'a str, &'a str, &'a str, &'a str, u16, &'a str);
 
-/// Makes every request in turn.
+/// RabbitMQ's counts come some seconds late.
+const LATE_LIMIT: Duration = Duration::from_secs(12);
+
+/// Makes every request in turn. What another broker shows late is asked for again.
 pub fn check(subject: &Subject, rows: &[Row<'_>]) {
     let mut wrong = Vec::new();
-    for (user, method, path, body, status, expected) in rows {
-        let api = match *user {
-            "" => subject.api.as_nobody(),
-            "guessed" => subject.api.as_user("guest", "guessed"),
-            user => subject.api.as_user(user, user),
-        };
-        let answer = api.request(method, path, body);
-        let matches = if expected.is_empty() {
-            answer.text.is_empty()
-        } else {
-            let expected = serde_json::from_str(expected).expect("the row holds JSON");
-            contains(&answer.json(), &expected)
-        };
-        if answer.status != *status || !matches {
+    for row in rows {
+        let (user, method, path, body, status, expected) = row;
+        let deadline = Instant::now() + LATE_LIMIT;
+        let mut answer = ask(subject, row);
+        while !subject.is_own
+            && *method == "GET"
+            && !is_answered(&answer, row)
+            && Instant::now() < deadline
+        {
+            answer = ask(subject, row);
+        }
+        if !is_answered(&answer, row) {
             wrong.push(format!(
                 "{user} {method} {path} {body}\n  expected {status} {expected}\n  got {} {}",
                 answer.status, answer.text
@@ -76,6 +79,25 @@ pub fn check(subject: &Subject, rows: &[Row<'_>]) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn ask(subject: &Subject, (user, method, path, body, ..): &Row<'_>) -> Answer {
+    let api = match *user {
+        "" => subject.api.as_nobody(),
+        "guessed" => subject.api.as_user("guest", "guessed"),
+        user => subject.api.as_user(user, user),
+    };
+    api.request(method, path, body)
+}
+
+fn is_answered(answer: &Answer, (.., status, expected): &Row<'_>) -> bool {
+    let matches = if expected.is_empty() {
+        answer.text.is_empty()
+    } else {
+        let expected = serde_json::from_str(expected).expect("the row holds JSON");
+        contains(&answer.json(), &expected)
+    };
+    answer.status == *status && matches
 }
 
 /// Whether a value has everything in it that is expected: each field of an object, each element of a list in the
