@@ -85,7 +85,9 @@ fn help_names_every_command_option_and_variable() {
     let options =
         ["--config", "--data-dir", "--listen", "--management-listen", "--help", "--version"];
     let variables = ["LEVERET_CONFIG", "LEVERET_DATA_DIR", "LEVERET_LISTEN", "RUST_LOG"];
-    for word in ["serve", "check-config", "Examples:"].iter().chain(&options).chain(&variables) {
+    for word in
+        ["serve", "check-config", "bench", "Examples:"].iter().chain(&options).chain(&variables)
+    {
         assert!(help.contains(word), "help does not name {word}:\n{help}");
     }
     for command in ["serve", "check-config"] {

@@ -181,8 +181,8 @@ impl Comparison {
         };
         format!(
             "{rounds} of {} s for each broker, in turn. Rates are messages a second; latencies are \
-             p50 / p99 / p99.9 from publisher to consumer. The load generator had {processors} \
-             processors, its own work included.",
+             p50 / p99 / p99.9 from publisher to consumer. The load generator ran on a machine with \
+             {processors} processors, which a broker on the same machine shares.",
             significant_seconds(self.seconds)
         )
     }
@@ -295,7 +295,7 @@ pub(super) mod tests {
         let text = measured().markdown();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("| scenario "), "{text}");
-        assert!(lines[2].contains("| 200,000 ") && lines[2].contains(" 10.0 × |"), "{text}");
+        assert!(lines[2].contains(" 200,000 |") && lines[2].contains(" 10.0 × |"), "{text}");
         assert!(lines[3].contains("0.250 / 0.500 / 0.750 ms"), "{text}");
         assert!(lines[3].contains("0.250 × (p99) |"), "{text}");
         let widths: Vec<usize> = lines[..4].iter().map(|line| line.chars().count()).collect();

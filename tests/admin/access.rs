@@ -58,13 +58,14 @@ fn without_an_address_it_is_where_the_broker_s_configuration_says() {
     let address = desk.server.management();
     let file = home.path().join("broker.toml");
     std::fs::write(&file, format!("[management]\nlisten = \"{address}\"\n")).unwrap();
-    let ping = || {
-        let mut command = ping(&[]);
-        command.current_dir(home.path()).env_remove("LEVERET_MANAGEMENT_LISTEN").output().unwrap()
+    let asked = || {
+        // The variable would win over the file.
+        let mut ping = ping(&[]);
+        ping.env_remove("LEVERET_MANAGEMENT_LISTEN").current_dir(home.path()).output().unwrap()
     };
-    printed(&ping());
+    printed(&asked());
     std::fs::write(&file, "[management]\nlisten = \"off\"\n").unwrap();
-    complaint(&ping(), 1, "`management.listen` is off");
+    complaint(&asked(), 1, "`management.listen` is off");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn topology(rabbit: &Rabbit<'_>) {
     assert_eq!(rabbit.list_exchanges_in("/").unwrap().len(), 8);
     assert_eq!(rabbit.get_exchange_info("/", "shop").unwrap().exchange_type, "topic");
     assert_eq!(rabbit.list_bindings().unwrap().len(), 4);
-    let routed = rabbit.publish_message("/", "shop", "a.b", "hello", Map::new().into());
+    let routed = rabbit.publish_message("/", "shop", "a.b", "hello", Map::new());
     assert!(routed.unwrap().routed);
     let got = rabbit.get_messages("/", "mail", 1, "ack_requeue_true").unwrap();
     assert_eq!(got[0].payload, "hello");

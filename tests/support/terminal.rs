@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -64,7 +63,7 @@ impl Terminal {
         let parser = vt100::Parser::new(size(rows), size(columns), 0);
         let screen = Screen { parser, raw: Vec::new() };
         let screen = Arc::new((Mutex::new(screen), Condvar::new()));
-        let keyboard = File::from(OwnedFd::from(keyboard));
+        let keyboard = File::from(keyboard);
         let reader = Some(drain(keyboard.try_clone().unwrap(), Arc::clone(&screen)));
         Self { child, keyboard, device: Some(device), reader, screen }
     }

@@ -160,7 +160,8 @@ mod tests {
     #[test]
     fn an_exported_file_is_understood() {
         let json = r#"{"rabbit_version": "4.3.0", "policies": [], "users": [
-            {"name": "u", "password_hash": "abc", "hashing_algorithm": "rabbit_password_hashing_sha256",
+            {"name": "u", "password_hash": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+             "hashing_algorithm": "rabbit_password_hashing_sha256",
              "tags": ["administrator"], "limits": {}},
             {"name": "v", "password": "p", "tags": "monitoring, management"}],
           "vhosts": [{"name": "/", "metadata": {}}],
@@ -169,7 +170,7 @@ mod tests {
           "bindings": [{"source": "x", "vhost": "/", "destination": "q", "destination_type": "queue",
                         "routing_key": "a.*", "arguments": {}}]}"#;
         let checked = check(serde_json::from_str(json).unwrap()).unwrap();
-        assert_eq!(checked.users[0].password_hash, "rabbit-sha256:abc");
+        assert_eq!(checked.users[0].password_hash, format!("rabbit-sha256:{}", "A".repeat(48)));
         assert_eq!(checked.users[1].tags, ["monitoring", "management"]);
         assert_eq!(checked.queues[0].1.options.length_max, Some(5));
         assert_eq!(checked.bindings.len(), 1);
