@@ -111,9 +111,14 @@ impl Column {
         }
     }
 
-    /// The top-level fields that have to be asked for.
+    /// The fields that have to be asked for, as paths.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        let own = self.needs.is_empty().then(|| self.key.split('.').next().unwrap_or_default());
+        // A key of our own is a path. In one that was typed, a dot may belong to a name, such as an argument's.
+        let own = match &self.key {
+            Cow::Borrowed(path) => path,
+            Cow::Owned(path) => path.split('.').next().unwrap_or_default(),
+        };
+        let own = self.needs.is_empty().then_some(own);
         self.needs.iter().copied().chain(own)
     }
 

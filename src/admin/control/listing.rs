@@ -75,8 +75,12 @@ impl Listing {
 
     /// All that is wanted, in order.
     pub fn fetch(&self, client: &Client, vhost: Option<&str>) -> Result<Vec<Value>, Failure> {
-        let mut rows = pages::all(client, &self.path(vhost))
-            .map_err(|fault| listing_fault(client, fault, vhost))?;
+        let mut rows = Vec::new();
+        let taken = pages::each(client, &self.path(vhost), |page| {
+            rows.extend(page.into_iter().filter(|row| self.wants(row)));
+            Ok(())
+        });
+        taken.map_err(|fault| listing_fault(client, fault, vhost))?;
         if self.sort.is_empty() {
             let name = self.noun.named_by();
             rows.sort_by_cached_key(|row| {
@@ -89,12 +93,16 @@ impl Listing {
 
     /// Those rows that are wanted, in order.
     pub fn arrange(&self, mut rows: Vec<Value>) -> Vec<Value> {
-        rows.retain(|row| self.filters.iter().all(|filter| filter.wants(row)));
+        rows.retain(|row| self.wants(row));
         for (column, direction) in self.sort.iter().rev() {
             // Sorting is stable, so the column that was named first has the last word.
             rows.sort_by_cached_key(|row| Ordered(column.value(row), *direction));
         }
         rows
+    }
+
+    fn wants(&self, row: &Value) -> bool {
+        self.filters.iter().all(|filter| filter.wants(row))
     }
 
     /// Rows as they are printed.
@@ -162,6 +170,12 @@ impl Listing {
         let mut fields: Vec<&str> = shown.chain(sorted).chain(filtered).collect();
         fields.sort_unstable();
         fields.dedup();
+        // Who gets the whole of a field does not ask for its parts.
+        let whole = fields.clone();
+        fields.retain(|field| {
+            let mut around = field.match_indices('.').map(|(at, _)| &field[..at]);
+            !around.any(|outer| whole.binary_search(&outer).is_ok())
+        });
         path.with("columns", &fields.join(","))
     }
 
@@ -181,7 +195,8 @@ impl Listing {
     fn kept(&self, row: Value) -> Value {
         let Value::Object(mut fields) = row else { return row };
         if !self.columns.is_empty() {
-            let wanted: Vec<&str> = self.columns.iter().flat_map(Column::fields).collect();
+            let paths = self.columns.iter().flat_map(Column::fields);
+            let wanted: Vec<&str> = paths.filter_map(|path| path.split('.').next()).collect();
             fields.retain(|name, _| wanted.contains(&name.as_str()));
         }
         Value::Object(fields)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Change, Client, Fault};
+use super::client::{Client, Fault};
 use super::column::words;
 use super::password;
 use super::path::Path;
@@ -100,14 +100,7 @@ pub(super) fn add_vhost(client: &Client, name: &str) -> Result<(), Failure> {
         return say(&format!("virtual host '{name}' was there already"));
     }
     client.put(&path, &json!({}))?;
-    let permissions = Path::new(&["permissions", name, &client.user]);
-    let everything = json!({"configure": ".*", "write": ".*", "read": ".*"});
-    match client.put(&permissions, &everything)? {
-        Change::Created | Change::Done => say(&format!(
-            "virtual host '{name}' added; user '{}' may do everything in it",
-            client.user
-        )),
-    }
+    say(&format!("virtual host '{name}' added; user '{}' may do everything in it", client.user))
 }
 
 /// A user that is not there.
