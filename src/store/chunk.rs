@@ -218,7 +218,7 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Option<Vec<Entry>> {
         let flags = reader.byte()?;
         if flags == ALIKE {
             let count = reader.number()?;
-            if count > CHUNK_POSITIONS || entries.is_empty() {
+            if count > CHUNK_POSITIONS {
                 return None;
             }
             for _ in 0..count {

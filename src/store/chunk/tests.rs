@@ -52,6 +52,12 @@ proptest! {
 }
 
 #[test]
+fn an_entry_that_is_like_nothing_is_packed() {
+    let entries = vec![Entry { low: 0, ..NOTHING }];
+    assert_eq!(decode_chunk(&encode_chunk(&entries)), Some(entries));
+}
+
+#[test]
 fn a_run_of_equal_messages_takes_a_few_bytes() {
     let entries: Vec<Entry> = (0..64)
         .map(|low| Entry {
