@@ -1,8 +1,10 @@
 //! Password hashes: argon2 for our own, and the salted SHA-256 that definitions from RabbitMQ bring along.
 
 use argon2::password_hash::rand_core::OsRng;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{
+    Error, Output, ParamsString, PasswordHash, Result as HashResult, Salt, SaltString,
+};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -12,6 +14,11 @@ use sha2::{Digest, Sha256};
 const MEMORY_KIB: u32 = 7 * 1024;
 const PASSES: u32 = 5;
 const LANES: u32 = 1;
+
+/// The allocator maps what is larger than 32 MiB by itself and unmaps it at once, and keeps what is smaller for
+/// later. The scratch memory of a hash is asked for in this size, of which only what it uses is ever touched, so
+/// that the first login does not make the broker larger by it for good.
+const MAPPED_BLOCKS: usize = (32 * 1024 + 64) * 1024 / Block::SIZE;
 
 /// What RabbitMQ's hashes look like here: this prefix, then base64 of a 4-byte salt and the SHA-256 of salt and
 /// password.
@@ -30,13 +37,42 @@ pub struct HashError(String);
 /// # Errors
 /// [`HashError`] when the system gives no random numbers or the password is longer than argon2 takes.
 pub fn hash(password: &[u8]) -> Result<String, HashError> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None);
-    let params = params.map_err(|error| HashError(error.to_string()))?;
     let salt = SaltString::generate(&mut OsRng);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password(password, &salt)
-        .map(|hash| hash.to_string())
-        .map_err(|error| HashError(error.to_string()))
+    hash_with(password, salt.as_salt()).map_err(|error| HashError(error.to_string()))
+}
+
+fn hash_with(password: &[u8], salt: Salt<'_>) -> HashResult<String> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)?;
+    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+    let hash = PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: ParamsString::try_from(&params)?,
+        salt: Some(salt),
+        hash: Some(digest(password, salt, algorithm, version, params)?),
+    };
+    Ok(hash.to_string())
+}
+
+/// The slow hash itself.
+fn digest(
+    password: &[u8],
+    salt: Salt<'_>,
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+) -> HashResult<Output> {
+    let mut salt_bytes = [0; Salt::MAX_LENGTH];
+    let salt = salt.decode_b64(&mut salt_bytes)?;
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let mut scratch = Vec::new();
+    let blocks = params.block_count();
+    scratch.try_reserve_exact(blocks.max(MAPPED_BLOCKS)).map_err(|_| Error::Crypto)?;
+    scratch.resize(blocks, Block::new());
+    let argon2 = Argon2::new(algorithm, version, params);
+    Output::init_with(length, |out| {
+        Ok(argon2.hash_password_into_with_memory(password, salt, out, &mut scratch)?)
+    })
 }
 
 /// What RabbitMQ calls its hash.
@@ -93,7 +129,16 @@ pub(super) fn verify(password: &[u8], stored: &str) -> bool {
         return verify_rabbit(password, encoded);
     }
     PasswordHash::new(stored)
-        .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+        .is_ok_and(|hash| verify_own(password, &hash).is_ok_and(|is_right| is_right))
+}
+
+fn verify_own(password: &[u8], stored: &PasswordHash<'_>) -> HashResult<bool> {
+    let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else { return Ok(false) };
+    let algorithm = Algorithm::try_from(stored.algorithm)?;
+    let version = stored.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let params = Params::try_from(stored)?;
+    // Two outputs are compared in a time that does not tell where they differ.
+    Ok(digest(password, salt, algorithm, version, params)? == expected)
 }
 
 fn verify_rabbit(password: &[u8], encoded: &str) -> bool {
@@ -114,6 +159,8 @@ pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+
     use super::*;
 
     #[test]
@@ -122,6 +169,21 @@ mod tests {
         assert!(stored.starts_with("$argon2id$"));
         assert!(verify(b"secret", &stored));
         assert!(!verify(b"Secret", &stored));
+    }
+
+    #[test]
+    fn the_library_makes_the_same_of_a_hash() {
+        let stored = hash(b"secret").unwrap();
+        let parsed = PasswordHash::new(&stored).unwrap();
+        assert!(Argon2::default().verify_password(b"secret", &parsed).is_ok());
+        let other = "$argon2i$v=16$m=64,t=2,p=2$c29tZXNhbHQ";
+        let salt = SaltString::from_b64("c29tZXNhbHQ").unwrap();
+        let params = Params::new(64, 2, 2, None).unwrap();
+        let made = Argon2::new(Algorithm::Argon2i, Version::V0x10, params);
+        let made = made.hash_password(b"secret", &salt).unwrap().to_string();
+        assert!(made.starts_with(other));
+        assert!(verify(b"secret", &made));
+        assert!(!verify(b"secret", other));
     }
 
     #[test]
