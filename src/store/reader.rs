@@ -21,7 +21,8 @@ use crate::message::Message;
 /// whole checkpoint has passed.
 const ATTEMPTS_MAX: usize = 8;
 
-/// A segment that is there and cannot be opened is tried again after this long: there may be no file to spare now.
+/// What cannot be opened or looked up now is tried again after this long: there may be no file to spare, or the index
+/// may be about to be built anew.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// What the store knows of a live message without reading it.
@@ -127,6 +128,9 @@ impl Requests {
 /// A message, or why it cannot be read, and how often it has come back.
 type Found = (Result<Message, Unreadable>, u32);
 
+/// Positions and what stands there.
+type Located = Vec<(Position, Entry)>;
+
 /// The store was closed before it was known what becomes of a message.
 struct Closed;
 
@@ -155,12 +159,9 @@ impl Reader {
     fn answer(&mut self, queue: QueueId, positions: &[Position]) -> Vec<Reread> {
         let mut rereads = Vec::with_capacity(positions.len());
         let mut lost = Vec::new();
-        for (position, entry) in self.locate(queue, positions) {
-            let place = Place { queue, position };
-            let found = match self.find(place, entry) {
-                Ok(found) => found,
-                Err(Closed) => return Vec::new(),
-            };
+        let Ok(located) = self.locate(queue, positions) else { return Vec::new() };
+        for (position, entry) in located {
+            let Ok(found) = self.find(Place { queue, position }, entry) else { return Vec::new() };
             let Some((message, returns)) = found else { continue };
             if message.is_err() {
                 lost.push(position);
@@ -181,11 +182,35 @@ impl Reader {
         rereads
     }
 
-    fn locate(&self, queue: QueueId, positions: &[Position]) -> Vec<(Position, Entry)> {
-        self.ledger.lock().locate(queue, positions).unwrap_or_else(|error| {
-            log::error!("the index cannot be read: {error}");
-            Vec::new()
-        })
+    /// Where messages stand. An index that cannot be read says nothing about them, so that is tried again: a checkpoint
+    /// builds it anew, or gives the store up.
+    fn locate(&self, queue: QueueId, positions: &[Position]) -> Result<Located, Closed> {
+        self.until_done(
+            || self.ledger.lock().locate(queue, positions),
+            |error| log::error!("{error}: messages of queue {queue} wait until it can be read"),
+        )
+    }
+
+    /// Does what may fail for now, again and again. Tells of the first failure.
+    fn until_done<T, E>(
+        &self,
+        attempt: impl Fn() -> Result<T, E>,
+        tell: impl FnOnce(E),
+    ) -> Result<T, Closed> {
+        let mut tell = Some(tell);
+        loop {
+            match attempt() {
+                Ok(done) => return Ok(done),
+                Err(error) => {
+                    if let Some(tell) = tell.take() {
+                        tell(error);
+                    }
+                }
+            }
+            if !self.requests.pause() {
+                return Err(Closed);
+            }
+        }
     }
 
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
@@ -195,7 +220,7 @@ impl Reader {
             match self.read(place, entry.location) {
                 Ok(message) => return Ok(Some((Ok(message), entry.returns))),
                 Err(why) => {
-                    let Some((_, now)) = self.locate(place.queue, &[place.position]).pop() else {
+                    let Some((_, now)) = self.locate(place.queue, &[place.position])?.pop() else {
                         return Ok(None);
                     };
                     if now.location == entry.location {
@@ -214,22 +239,16 @@ impl Reader {
         if self.open.as_ref().is_some_and(|(id, _)| *id == segment) {
             return Ok(());
         }
-        let mut told = false;
-        loop {
-            match open_segment(&self.journal, segment) {
-                Ok(opened) => {
-                    self.open = opened.map(|reader| (segment, reader));
-                    return Ok(());
-                }
-                Err(error) if !std::mem::replace(&mut told, true) => log::error!(
+        let opened = self.until_done(
+            || open_segment(&self.journal, segment),
+            |error| {
+                log::error!(
                     "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
-                ),
-                Err(_) => {}
-            }
-            if !self.requests.pause() {
-                return Err(Closed);
-            }
-        }
+                );
+            },
+        )?;
+        self.open = opened.map(|reader| (segment, reader));
+        Ok(())
     }
 
     /// Reads a message from the segment that [`Reader::open`] has opened.
@@ -246,3 +265,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

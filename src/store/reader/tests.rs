@@ -1,0 +1,114 @@
+//! Tests of a reader whose index fails.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::sync::mpsc;
+use std::thread;
+
+use super::*;
+use crate::store::chunk::{ChunkKey, Content};
+use crate::store::index::IndexError;
+use crate::store::ledger::Chunks;
+
+const QUEUE: QueueId = 1;
+
+/// The queue's message, in a segment that is not there.
+const ENTRY: Entry = Entry {
+    low: 0,
+    priority: 0,
+    location: Location { segment: 9, offset: 16 },
+    share: 100,
+    returns: 0,
+    body_bytes: 5,
+    accepted_ms: 0,
+    expiration_ms: None,
+};
+
+/// An index that cannot be read, and says so when somebody tries.
+struct Unreachable(Mutex<mpsc::Sender<()>>);
+
+impl Chunks for Unreachable {
+    fn chunk(&self, _: ChunkKey) -> Result<Option<Content>, IndexError> {
+        let _ = self.0.lock().send(());
+        Err(IndexError::missing())
+    }
+
+    fn scan(
+        &self,
+        _: QueueId,
+        _: RangeInclusive<u64>,
+        _: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
+    ) -> Result<(), IndexError> {
+        Err(IndexError::missing())
+    }
+}
+
+/// A reader of a queue with one message, of which only the index knows where it stands, and the index fails.
+fn reader(journal: PathBuf) -> (Reader, mpsc::Receiver<()>) {
+    let (tried, tries) = mpsc::channel();
+    let mut ledger = Ledger::default();
+    ledger.load((QUEUE, 0), &[ENTRY]);
+    ledger.attach(Arc::new(Unreachable(Mutex::new(tried))));
+    let reader = Reader {
+        journal,
+        requests: Arc::default(),
+        ledger: Arc::new(Mutex::new(ledger)),
+        inbox: Arc::new(Inbox::new(1000)),
+        open: None,
+        exchange: Arc::from(""),
+    };
+    (reader, tries)
+}
+
+/// The index that somebody built anew.
+struct Rebuilt(Content);
+
+impl Chunks for Rebuilt {
+    fn chunk(&self, _: ChunkKey) -> Result<Option<Content>, IndexError> {
+        Ok(Some(self.0.clone()))
+    }
+
+    fn scan(
+        &self,
+        _: QueueId,
+        _: RangeInclusive<u64>,
+        _: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
+    ) -> Result<(), IndexError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn messages_wait_while_the_index_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let (reader, tries) = reader(directory.path().to_owned());
+    let (requests, ledger) = (reader.requests.clone(), reader.ledger.clone());
+    let (sender, receiver) = mpsc::channel();
+    requests.put(QUEUE, vec![0], Box::new(move |rereads| sender.send(rereads).unwrap()));
+    let reading = thread::spawn(move || reader.run());
+    tries.recv().unwrap();
+    tries.recv().unwrap();
+    assert!(receiver.try_recv().is_err(), "nobody knows where they are");
+    let mut content = Content::default();
+    content.open().push(ENTRY);
+    ledger.lock().attach(Arc::new(Rebuilt(content)));
+    let rereads = receiver.recv().unwrap();
+    // The index has it, so that the segment is looked for.
+    assert_eq!(rereads[0].position, 0);
+    assert_eq!(rereads[0].message.as_ref().unwrap_err(), &Unreadable::Missing);
+    requests.close();
+    reading.join().unwrap();
+}
+
+#[test]
+fn a_store_whose_index_cannot_be_read_can_be_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (reader, tries) = reader(directory.path().to_owned());
+    let requests = reader.requests.clone();
+    let (sender, receiver) = mpsc::channel();
+    requests.put(QUEUE, vec![0], Box::new(move |rereads| sender.send(rereads.len()).unwrap()));
+    let reading = thread::spawn(move || reader.run());
+    tries.recv().unwrap();
+    requests.close();
+    assert_eq!(receiver.recv(), Ok(0), "nothing is said of messages that could not be looked for");
+    reading.join().unwrap();
+}
