@@ -101,9 +101,19 @@ impl Message {
         body: &[u8],
         facts: Facts,
     ) -> Self {
-        let mut builder = Builder::new(exchange, routing_key, properties, body.len(), facts);
-        builder.push(body);
-        builder.finish()
+        let bytes = routing_key.len() + properties.len() + body.len();
+        let mut data = Vec::with_capacity(bytes);
+        data.extend_from_slice(routing_key.as_bytes());
+        data.extend_from_slice(properties);
+        data.extend_from_slice(body);
+        Self {
+            exchange,
+            data: data.into_boxed_slice(),
+            key_bytes: routing_key.len() as u32,
+            properties_bytes: properties.len() as u32,
+            facts,
+            held: Held::new(bytes + OVERHEAD_BYTES),
+        }
     }
 
     /// The exchange it was published to; empty for the default exchange.
@@ -114,7 +124,12 @@ impl Message {
     /// The routing key it was published with, at most 255 bytes.
     pub fn routing_key(&self) -> &str {
         // The bytes came from a `str` in `Builder::new`, so this never falls back.
-        std::str::from_utf8(&self.data[..self.key_bytes as usize]).unwrap_or_default()
+        std::str::from_utf8(self.routing_key_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub fn routing_key_bytes(&self) -> &[u8] {
+        &self.data[..self.key_bytes as usize]
     }
 
     /// The property flags and list, byte for byte as published (specification 4.2.6.1).

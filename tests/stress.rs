@@ -224,7 +224,7 @@ impl Connection {
         self.client.start(&consumer, now_ms());
         self.client.cancel(&consumer, now_ms());
         let mut settled = self.outbox.take_through(self.key, 0).unwrap();
-        let rest = settled.unacked.split_off(settled.unacked.len() / 2);
+        let rest = settled.unacked.drain(settled.unacked.len() / 2..).collect();
         use leveret::broker::Settlement::{Acknowledge, Requeue};
         self.client.settle(settled, Acknowledge, now_ms());
         let rest = leveret::outbox::Settled { unacked: rest, resume: Vec::new() };

@@ -6,6 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use leveret::message::{Facts, Message};
 use leveret::queue::{
     AckMode, Effects, Entry, Exclusivity, Offer, Options, Position, Queue, Receiver, Subscription,
+    Way,
 };
 
 const BATCH: u64 = 100;
@@ -16,7 +17,15 @@ const NOW_MS: u64 = 1;
 struct Taker;
 
 impl Receiver for Taker {
-    fn offer(&self, _: &Entry) -> Offer {
+    type Way<'a> = Self;
+
+    fn open(&self) -> Self {
+        Self
+    }
+}
+
+impl Way for Taker {
+    fn offer(&mut self, _: &Entry) -> Offer {
         Offer::Taken
     }
 }

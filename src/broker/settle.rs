@@ -22,7 +22,7 @@ pub enum Settlement {
 impl Client {
     /// Settles deliveries that were taken from the channel's ledger.
     pub fn settle(&self, settled: Settled<QueueRef>, how: Settlement, now_ms: u64) {
-        self.broker.settle(settled.unacked, how, now_ms);
+        self.broker.settle(settled.unacked.into_vec(), how, now_ms);
         self.broker.resume(settled.resume, now_ms);
     }
 }

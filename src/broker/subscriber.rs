@@ -7,8 +7,8 @@ use super::arguments::QueueKind;
 use super::delivery_count;
 use super::queue_handle::QueueRef;
 use crate::message::Message;
-use crate::outbox::{Acks, ChannelKey, Delivered, Delivery, Outbox};
-use crate::queue::{Entry, Offer, Receiver};
+use crate::outbox::{Acks, ChannelKey, Delivered, Delivering, Delivery, Outbox};
+use crate::queue::{Entry, Offer, Receiver, Way};
 use crate::wire::Table;
 
 /// The outbox of a connection to this broker.
@@ -56,13 +56,29 @@ impl std::fmt::Debug for Consumer {
     }
 }
 
+/// The outbox of a consumer's connection, open for the consumer.
+pub struct OpenOutbox<'a> {
+    subscription: &'a Subscription,
+    /// Nothing while the client has yet to be told its consumer tag; `Client::start` comes back.
+    outbox: Option<Delivering<'a, QueueRef>>,
+}
+
 impl Receiver for Consumer {
-    fn offer(&self, entry: &Entry) -> Offer {
+    type Way<'a> = OpenOutbox<'a>;
+
+    fn open(&self) -> OpenOutbox<'_> {
         let subscription = &*self.0;
-        if !subscription.started.load(Ordering::Acquire) {
-            // The client has yet to be told its consumer tag; `Client::start` comes back.
-            return Offer::Full;
-        }
+        let outbox = subscription
+            .started
+            .load(Ordering::Acquire)
+            .then(|| subscription.outbox.delivering(subscription.key));
+        OpenOutbox { subscription, outbox }
+    }
+}
+
+impl Way for OpenOutbox<'_> {
+    fn offer(&mut self, entry: &Entry) -> Offer {
+        let Self { subscription, outbox: Some(outbox) } = self else { return Offer::Full };
         let counted;
         let message = if shows_count(&subscription.queue, entry) {
             counted = delivery_count::with_header(&entry.message, entry.returns);
@@ -79,7 +95,7 @@ impl Receiver for Consumer {
             redelivered: entry.redelivered,
             message,
         };
-        match subscription.outbox.deliver(subscription.key, &delivery) {
+        match outbox.deliver(&delivery) {
             Delivered::Taken => Offer::Taken,
             Delivered::TakenFirst => Offer::TakenWake,
             Delivered::Full => Offer::Full,

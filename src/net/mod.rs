@@ -14,6 +14,7 @@ mod clock;
 mod connection;
 mod deadlines;
 mod files;
+mod heap;
 mod hub;
 mod link;
 mod listener;
@@ -95,6 +96,7 @@ pub fn serve<Bound, Running>(
     let socket = listener::bind(&config.amqp.listen)?;
     let bound = bind(&config).map_err(ServeError::Beside)?;
     files::raise_limit(config.amqp.connections_max);
+    heap::keep_freed();
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;
     report(&broker, began);

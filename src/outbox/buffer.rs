@@ -4,8 +4,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::repeat::Repeat;
 use crate::message::Message;
-use crate::wire::{self, Method};
+use crate::wire::{self, Method, basic};
 
 /// Bodies of at least this many bytes are shared with the queue instead of being copied into the buffer.
 /// Below it a copy costs less than one more part in a write.
@@ -25,12 +26,26 @@ struct Splice {
     range: Range<usize>,
 }
 
+/// What a delivery says beside its message.
+#[derive(Debug, Clone, Copy)]
+pub struct Heading<'a> {
+    /// The consumer, by the broker's number for it. Of one consumer all deliveries have the same tag.
+    pub consumer: u64,
+    /// The consumer tag.
+    pub consumer_tag: &'a str,
+    /// The delivery tag.
+    pub delivery_tag: u64,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+}
+
 /// Encoded frames in the order in which they are to be written.
 #[derive(Debug, Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
     splices: Vec<Splice>,
     spliced_bytes: usize,
+    repeat: Repeat,
 }
 
 impl Buffer {
@@ -82,6 +97,35 @@ impl Buffer {
             );
         } else {
             self.shared_content(channel, message, frame_bytes_max);
+        }
+    }
+
+    /// Appends a delivery to a consumer.
+    pub fn delivery(
+        &mut self,
+        channel: u16,
+        heading: &Heading<'_>,
+        message: &Arc<Message>,
+        frame_bytes_max: u32,
+    ) {
+        let body_bytes = message.body().len();
+        let one_frame_max =
+            SHARED_BYTES_MIN.min(frame_bytes_max as usize - wire::FRAME_OVERHEAD_BYTES + 1);
+        let is_one_frame = body_bytes > 0 && body_bytes < one_frame_max;
+        if is_one_frame && self.repeat.again(&mut self.bytes, channel, heading, message) {
+            return;
+        }
+        let method = Method::BasicDeliver(basic::Deliver {
+            consumer_tag: heading.consumer_tag,
+            delivery_tag: heading.delivery_tag,
+            redelivered: heading.redelivered,
+            exchange: message.exchange(),
+            routing_key: message.routing_key(),
+        });
+        let start = self.bytes.len();
+        self.content(channel, &method, message, frame_bytes_max);
+        if is_one_frame {
+            self.repeat.note(&self.bytes, start, channel, heading, message);
         }
     }
 
@@ -141,6 +185,7 @@ impl Buffer {
         self.splices.clear();
         self.splices.shrink_to(16);
         self.spliced_bytes = 0;
+        self.repeat.forget();
     }
 
     /// Gives all memory back: for a connection that has gone quiet.

@@ -3,6 +3,8 @@
 
 mod buffer;
 mod confirms;
+mod delivering;
+mod repeat;
 mod tally;
 mod unacked;
 mod watching;
@@ -12,8 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 
 pub use self::buffer::Buffer;
+pub use self::delivering::Delivering;
 pub use self::tally::{ChannelMode, ChannelState, Tally, Traffic};
 pub use self::unacked::Unacked;
 
@@ -96,7 +100,7 @@ pub struct Resume<Q> {
 #[derive(Debug)]
 pub struct Settled<Q> {
     /// The deliveries that were taken, oldest first.
-    pub unacked: Vec<Unacked<Q>>,
+    pub unacked: SmallVec<[Unacked<Q>; 1]>,
     /// Consumers of the channel that waited for its credit.
     pub resume: Vec<Resume<Q>>,
 }
@@ -270,48 +274,9 @@ impl<Q: Clone> Outbox<Q> {
         self.wake();
     }
 
-    /// Offers a message to a consumer of this connection. Called with the queue's lock held.
-    pub fn deliver(&self, key: ChannelKey, delivery: &Delivery<'_, Q>) -> Delivered {
-        if self.closed.load(Ordering::Relaxed) {
-            return Delivered::Gone;
-        }
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        let Some(channel) = state.channels.get_mut(&key.number) else { return Delivered::Gone };
-        if channel.epoch != key.epoch || !channel.open {
-            return Delivered::Gone;
-        }
-        let resume = || Resume { queue: delivery.queue.clone(), consumer: delivery.consumer };
-        if state.buffer.len() >= self.limits.bytes_max {
-            state.stalled.push(resume());
-            return Delivered::Full;
-        }
-        if delivery.acks == Acks::Manual && channel.unacked.len() >= channel.unacked_max {
-            channel.starved.push(resume());
-            return Delivered::Full;
-        }
-        let tag = channel.next_tag();
-        channel.tally.redelivered += u64::from(delivery.redelivered);
-        if delivery.acks == Acks::Manual {
-            let queue = delivery.queue.clone();
-            channel.unacked.push(Unacked { tag, queue, position: delivery.position });
-            channel.tally.delivered += 1;
-        } else {
-            channel.tally.delivered_automatic += 1;
-        }
-        let method = Method::BasicDeliver(basic::Deliver {
-            consumer_tag: delivery.tag,
-            delivery_tag: tag,
-            redelivered: delivery.redelivered,
-            exchange: delivery.message.exchange(),
-            routing_key: delivery.message.routing_key(),
-        });
-        state.buffer.content(key.number, &method, delivery.message, state.frame_bytes_max);
-        if std::mem::replace(&mut state.dirty, true) {
-            Delivered::Taken
-        } else {
-            Delivered::TakenFirst
-        }
+    /// Opens the outbox for deliveries to consumers of a channel. Called with the queue's lock held.
+    pub fn delivering(&self, key: ChannelKey) -> Delivering<'_, Q> {
+        Delivering::new(self, key)
     }
 
     /// Delivers a direct reply, which nobody acknowledges, and wakes the writer. False when the channel is gone
@@ -514,7 +479,7 @@ impl<Q> Channel<Q> {
     }
 
     fn take_one(&mut self, tag: u64) -> Result<Settled<Q>, UnknownTag> {
-        let unacked = vec![self.unacked.take_one(tag).ok_or(UnknownTag)?];
+        let unacked = smallvec![self.unacked.take_one(tag).ok_or(UnknownTag)?];
         Ok(Settled { unacked, resume: self.take_starved() })
     }
 
@@ -523,7 +488,7 @@ impl<Q> Channel<Q> {
         if !self.unacked.take_through(tag, &mut unacked) {
             return Err(UnknownTag);
         }
-        Ok(Settled { unacked, resume: self.take_starved() })
+        Ok(Settled { unacked: unacked.into(), resume: self.take_starved() })
     }
 
     fn take_starved(&mut self) -> Vec<Resume<Q>> {

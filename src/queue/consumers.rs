@@ -75,9 +75,9 @@ pub struct ConsumerState {
     pub unacknowledged: u32,
 }
 
-pub(super) struct Consumer<R> {
-    pub(super) receiver: R,
-    pub(super) acks: AckMode,
+struct Consumer<R> {
+    receiver: R,
+    acks: AckMode,
     prefetch: u32,
     exclusive: Exclusivity,
     priority: i32,
@@ -101,9 +101,23 @@ enum Standing {
 }
 
 impl<R> Consumer<R> {
-    fn has_credit(&self) -> bool {
-        self.acks == AckMode::Automatic || self.prefetch == 0 || self.unacknowledged < self.prefetch
+    /// How many messages it may still be handed.
+    fn credit(&self) -> u32 {
+        if self.acks == AckMode::Automatic || self.prefetch == 0 {
+            u32::MAX
+        } else {
+            self.prefetch.saturating_sub(self.unacknowledged)
+        }
     }
+}
+
+/// The consumer whose turn it is.
+pub(super) struct Turn<'a, R> {
+    pub(super) id: ConsumerId,
+    pub(super) receiver: &'a R,
+    pub(super) acks: AckMode,
+    /// How many messages it may be handed before it is another's turn.
+    pub(super) most: u32,
 }
 
 /// All consumers of a queue.
@@ -213,23 +227,30 @@ impl<R> Consumers<R> {
     }
 
     /// Whose turn it is, if anybody can take something.
-    pub(super) fn next(&mut self) -> Option<(ConsumerId, &Consumer<R>)> {
+    pub(super) fn next(&mut self) -> Option<Turn<'_, R>> {
         while self.rings.get(self.first)?.turn.is_empty() {
             self.first += 1;
         }
-        let id = *self.rings.get(self.first)?.turn.front()?;
-        Some((id, self.by_id.get(&id)?))
+        let ring = &self.rings.get(self.first)?.turn;
+        let id = *ring.front()?;
+        let consumer = self.by_id.get(&id)?;
+        let most = if ring.len() == 1 { consumer.credit() } else { 1 };
+        Some(Turn { id, receiver: &consumer.receiver, acks: consumer.acks, most })
     }
 
-    /// Whoever is next has taken a message: it goes to the end of its ring, or leaves it when its credit is spent.
-    pub(super) fn advance(&mut self) {
+    /// Whoever is next has taken so many messages: it goes to the end of its ring, or leaves it when its credit is
+    /// spent.
+    pub(super) fn advance(&mut self, taken: u32) {
+        if taken == 0 {
+            return;
+        }
         let Some(ring) = self.rings.get_mut(self.first) else { return };
         let Some(id) = ring.turn.pop_front() else { return };
         let Some(consumer) = self.by_id.get_mut(&id) else { return };
         if consumer.acks == AckMode::Manual {
-            consumer.unacknowledged += 1;
+            consumer.unacknowledged = consumer.unacknowledged.saturating_add(taken);
         }
-        if consumer.has_credit() {
+        if consumer.credit() > 0 {
             ring.turn.push_back(id);
         } else {
             consumer.standing = Standing::Idle;
@@ -292,7 +313,7 @@ impl<R> Consumers<R> {
             return;
         }
         let Some(consumer) = self.by_id.get_mut(&id) else { return };
-        if consumer.standing != Standing::Idle || !consumer.has_credit() {
+        if consumer.standing != Standing::Idle || consumer.credit() == 0 {
             return;
         }
         consumer.standing = Standing::InTurn;

@@ -3,9 +3,13 @@
 use super::consumers::{AckMode, ConsumerId, SubscribeError, Subscription};
 use super::effects::{Effects, Reason};
 use super::entry::Entry;
-use super::receiver::{Offer, Receiver};
-use super::unacknowledged::Holder;
-use super::{Life, Queue};
+use super::receiver::{Offer, Receiver, Way};
+use super::unacknowledged::{Holder, Unacknowledged};
+use super::{Life, Queue, Totals};
+
+/// A consumer is handed so many messages in a row at most, so that its outbox is not held for long: its writer may be
+/// waiting for it.
+const IN_A_ROW_MAX: u32 = 256;
 
 /// What `basic.get` fetched.
 #[derive(Debug)]
@@ -108,51 +112,156 @@ impl<R: Receiver> Queue<R> {
     /// Hands out ready entries for as long as somebody can take them. Every entry is handed out at most once, and
     /// every offer that is declined takes a consumer out of the rotation, so this ends.
     pub(super) fn dispatch(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) {
-        while let Some(entry) = self.ready.head()
-            && let Some((id, consumer)) = self.consumers.next()
-        {
-            let spared = zero_ttl == ZeroTtl::Deliver && entry.is_immediate();
-            if entry.is_due(now_ms) && !spared {
-                if let Some(entry) = self.ready.pop_head() {
-                    self.bury(entry, Reason::Expired, fx);
-                }
-                continue;
-            }
-            let acks = consumer.acks;
-            match consumer.receiver.offer(entry) {
-                Offer::Taken => {}
-                Offer::TakenWake => fx.wake.push(consumer.receiver.clone()),
-                Offer::Full => {
-                    self.consumers.park();
-                    continue;
-                }
-                Offer::Gone => {
-                    self.consumers.retire();
-                    continue;
-                }
-            }
-            self.consumers.advance();
-            if let Some(entry) = self.ready.pop_head() {
-                self.hand_over(entry, id, acks, fx);
-            }
-        }
+        while self.ready.head().is_some() && self.serve(zero_ttl, now_ms, fx) {}
         if self.is_stalled() {
             self.ready.call_head();
         }
         self.ready.take_requests(fx);
     }
 
+    /// Hands ready entries to the consumer whose turn it is. False if it is nobody's.
+    fn serve(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) -> bool {
+        let Self { ready, consumers, unacknowledged, totals, .. } = self;
+        let Some(turn) = consumers.next() else { return false };
+        let mut hands = Hands { id: turn.id, acks: turn.acks, unacknowledged, totals };
+        let mut way = turn.receiver.open();
+        let mut taken = 0;
+        let end = loop {
+            let Some(entry) = ready.head().filter(|_| taken < turn.most.min(IN_A_ROW_MAX)) else {
+                break End::Turn;
+            };
+            let spared = zero_ttl == ZeroTtl::Deliver && entry.is_immediate();
+            if entry.is_due(now_ms) && !spared {
+                break End::Due;
+            }
+            match way.offer(entry) {
+                Offer::Taken => {}
+                Offer::TakenWake => fx.wake.push(turn.receiver.clone()),
+                Offer::Full => break End::Full,
+                Offer::Gone => break End::Gone,
+            }
+            taken += 1;
+            if let Some(entry) = ready.pop_head() {
+                hands.take(entry, fx);
+            }
+        };
+        drop(way);
+        consumers.advance(taken);
+        match end {
+            End::Turn => {}
+            End::Full => consumers.park(),
+            End::Gone => consumers.retire(),
+            End::Due => {
+                if let Some(entry) = ready.pop_head() {
+                    self.bury(entry, Reason::Expired, fx);
+                }
+            }
+        }
+        true
+    }
+
+    /// Hands entries that were just published straight to consumers, while nothing waits ahead of them and somebody
+    /// takes them. The first that nobody takes is put into the queue; the rest is left.
+    pub(super) fn pass(
+        &mut self,
+        entries: &mut impl Iterator<Item = Entry>,
+        now_ms: u64,
+        fx: &mut Effects<R>,
+    ) {
+        // Of several priorities the highest goes first, so all have to be seen.
+        while self.ready.len() == 0 && !self.ready.has_priorities() {
+            if !self.pass_on(entries, now_ms, fx) {
+                return;
+            }
+        }
+    }
+
+    /// Hands published entries to the consumer whose turn it is. False if it is nobody's, or there are no more.
+    fn pass_on(
+        &mut self,
+        entries: &mut impl Iterator<Item = Entry>,
+        now_ms: u64,
+        fx: &mut Effects<R>,
+    ) -> bool {
+        let Self { options, ready, consumers, unacknowledged, reservations, totals, .. } = self;
+        let Some(turn) = consumers.next() else { return false };
+        let mut hands = Hands { id: turn.id, acks: turn.acks, unacknowledged, totals };
+        let mut way = turn.receiver.open();
+        let mut taken = 0;
+        let mut more = true;
+        let end = loop {
+            if taken == turn.most.min(IN_A_ROW_MAX) {
+                break End::Turn;
+            }
+            let Some(mut entry) = entries.next() else {
+                more = false;
+                break End::Turn;
+            };
+            reservations.release(options, &entry.message);
+            hands.totals.published += 1;
+            entry.limit_life(options.message_ttl_ms);
+            if entry.is_due(now_ms) && !entry.is_immediate() {
+                ready.insert(entry);
+                break End::Due;
+            }
+            match way.offer(&entry) {
+                Offer::Taken => {}
+                Offer::TakenWake => fx.wake.push(turn.receiver.clone()),
+                Offer::Full => {
+                    ready.insert(entry);
+                    break End::Full;
+                }
+                Offer::Gone => {
+                    ready.insert(entry);
+                    break End::Gone;
+                }
+            }
+            taken += 1;
+            hands.take(entry, fx);
+        };
+        drop(way);
+        consumers.advance(taken);
+        match end {
+            End::Full => consumers.park(),
+            End::Gone => consumers.retire(),
+            End::Turn | End::Due => {}
+        }
+        more
+    }
+
     /// Whether somebody could take the next entry if it were in memory.
     pub(super) fn is_stalled(&mut self) -> bool {
         self.ready.len() > 0 && self.ready.head().is_none() && self.consumers.next().is_some()
     }
+}
 
-    fn hand_over(&mut self, entry: Entry, id: ConsumerId, acks: AckMode, fx: &mut Effects<R>) {
+/// How a consumer's turn ends.
+enum End {
+    /// It got what it may, or all there is.
+    Turn,
+    /// The next entry has expired.
+    Due,
+    /// It has no room for the next entry.
+    Full,
+    /// It is going away.
+    Gone,
+}
+
+/// Where entries go that a consumer has taken.
+struct Hands<'a> {
+    id: ConsumerId,
+    acks: AckMode,
+    unacknowledged: &'a mut Unacknowledged,
+    totals: &'a mut Totals,
+}
+
+impl Hands<'_> {
+    fn take<R>(&mut self, entry: Entry, fx: &mut Effects<R>) {
         self.totals.redelivered += u64::from(entry.redelivered);
-        match acks {
+        match self.acks {
             AckMode::Manual => {
                 self.totals.delivered += 1;
-                self.unacknowledged.insert(entry, Holder::Consumer(id));
+                self.unacknowledged.insert(entry, Holder::Consumer(self.id));
             }
             AckMode::Automatic => {
                 self.totals.delivered_automatic += 1;

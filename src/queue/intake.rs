@@ -3,7 +3,7 @@
 
 use super::effects::{Effects, Reason};
 use super::entry::Entry;
-use super::options::Overflow;
+use super::options::{Options, Overflow};
 use super::receiver::Receiver;
 use super::{Queue, delivery::ZeroTtl};
 use crate::message::Message;
@@ -24,6 +24,16 @@ pub enum QueueFull {
 pub(super) struct Reservations {
     messages: u64,
     bytes: u64,
+}
+
+impl Reservations {
+    /// Gives back a place in a queue that counts them.
+    pub(super) fn release(&mut self, options: &Options, message: &Message) {
+        if options.overflow != Overflow::DropHead {
+            self.messages = self.messages.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(message.body().len() as u64);
+        }
+    }
 }
 
 impl<R: Receiver> Queue<R> {
@@ -50,11 +60,7 @@ impl<R: Receiver> Queue<R> {
 
     /// Gives back a reserved place whose message will not be appended after all.
     pub fn release(&mut self, message: &Message) {
-        if self.options.overflow != Overflow::DropHead {
-            let reserved = &mut self.reservations;
-            reserved.messages = reserved.messages.saturating_sub(1);
-            reserved.bytes = reserved.bytes.saturating_sub(message.body().len() as u64);
-        }
+        self.reservations.release(&self.options, message);
     }
 
     /// Appends published entries and hands out what consumers can take. Then, if the queue drops at its head, what
@@ -67,6 +73,10 @@ impl<R: Receiver> Queue<R> {
         now_ms: u64,
         fx: &mut Effects<R>,
     ) {
+        let mut entries = entries.into_iter();
+        if !self.is_closed() {
+            self.pass(&mut entries, now_ms, fx);
+        }
         for mut entry in entries {
             self.release(&entry.message);
             if self.is_closed() {

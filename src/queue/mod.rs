@@ -58,7 +58,7 @@ pub use intake::QueueFull;
 pub use options::{Options, Overflow, Window};
 pub use packed::Run;
 pub use paging::{Arrival, Stored, Ticket, Wanted};
-pub use receiver::{Offer, Receiver};
+pub use receiver::{Offer, Receiver, Way};
 
 use consumers::Consumers;
 use intake::Reservations;

@@ -76,6 +76,11 @@ impl Ready {
         self.bytes
     }
 
+    /// Whether there is more than one priority.
+    pub(super) fn has_priorities(&self) -> bool {
+        self.lanes.len() > 1
+    }
+
     /// Slots for which memory is held, in all its buffers.
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {

@@ -8,7 +8,7 @@ mod paging;
 mod random;
 mod settling;
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,9 +41,23 @@ impl Inbox {
     }
 }
 
+/// Holds the inbox, so that opening a second way would panic.
+struct InboxWay<'a> {
+    inbox: &'a Inbox,
+    state: RefMut<'a, InboxState>,
+}
+
 impl Receiver for Inbox {
-    fn offer(&self, entry: &Entry) -> Offer {
-        let mut state = self.state.borrow_mut();
+    type Way<'a> = InboxWay<'a>;
+
+    fn open(&self) -> InboxWay<'_> {
+        InboxWay { inbox: self, state: self.state.borrow_mut() }
+    }
+}
+
+impl Way for InboxWay<'_> {
+    fn offer(&mut self, entry: &Entry) -> Offer {
+        let Self { inbox, state } = self;
         if state.is_gone {
             return Offer::Gone;
         }
@@ -51,7 +65,7 @@ impl Receiver for Inbox {
             return Offer::Full;
         }
         state.room -= 1;
-        self.log.borrow_mut().push((self.id, entry.position, entry.redelivered));
+        inbox.log.borrow_mut().push((inbox.id, entry.position, entry.redelivered));
         if std::mem::replace(&mut state.is_woken, true) { Offer::Taken } else { Offer::TakenWake }
     }
 }

@@ -44,7 +44,7 @@ impl Transaction {
         let transaction = std::mem::take(self);
         let mut resume = Vec::new();
         for (settled, _) in transaction.settled {
-            client.outbox().restore(key, settled.unacked);
+            client.outbox().restore(key, settled.unacked.into_vec());
             resume.extend(settled.resume);
         }
         resume

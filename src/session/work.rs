@@ -37,7 +37,7 @@ impl Work {
             self.publishes.shrink_to(KEPT_ENTRIES_MAX);
         }
         if !self.acknowledged.is_empty() || !self.resume.is_empty() {
-            let unacked = std::mem::take(&mut self.acknowledged);
+            let unacked = std::mem::take(&mut self.acknowledged).into();
             let resume = std::mem::take(&mut self.resume);
             client.settle(Settled { unacked, resume }, Settlement::Acknowledge, now_ms);
         }

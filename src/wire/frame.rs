@@ -17,7 +17,7 @@ pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 const PROTOCOL_HEADER_0_9: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
 
 /// Type, channel and payload size.
-const FRAME_HEAD_BYTES: usize = 7;
+pub const FRAME_HEAD_BYTES: usize = 7;
 
 /// Where in a content header's frame the properties begin: behind the frame's head, class, weight and body size
 /// (specification 4.2.6.1).

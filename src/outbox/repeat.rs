@@ -1,0 +1,112 @@
+//! A delivery that is like the one before it, save for its tag and its body. Its frames are copied and these places are
+//! filled in, instead of being encoded anew.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::buffer::Heading;
+use crate::message::Message;
+use crate::wire;
+
+/// Bytes of a method frame ahead of its arguments: the frame's head, class and method.
+const ARGUMENTS_AT: usize = wire::FRAME_HEAD_BYTES + 4;
+
+/// Bytes of the delivery tag, and of the octet behind it that says whether the message was redelivered.
+const TAG_BYTES: usize = 8;
+
+/// Bytes of the body's size in the content header, which stand ahead of the flags and properties.
+const SIZE_BYTES: usize = 8;
+
+/// The last delivery in a buffer: one whose body is in one frame.
+#[derive(Debug, Default)]
+pub(super) struct Repeat {
+    /// Whether there is one.
+    known: bool,
+    channel: u16,
+    consumer: u64,
+    exchange: Option<Arc<str>>,
+    /// Where its frames begin.
+    start: usize,
+    /// Where its delivery tag stands.
+    tag: usize,
+    key: Range<usize>,
+    properties: Range<usize>,
+    /// Where its body begins.
+    body: usize,
+}
+
+impl Repeat {
+    /// There is none any more.
+    pub fn forget(&mut self) {
+        self.known = false;
+    }
+
+    /// Takes note of the delivery that stands in `bytes` from `start` on.
+    pub fn note(
+        &mut self,
+        bytes: &[u8],
+        start: usize,
+        channel: u16,
+        heading: &Heading<'_>,
+        message: &Message,
+    ) {
+        let exchange = message.exchange();
+        if self.exchange.as_ref().is_none_or(|known| !Arc::ptr_eq(known, exchange)) {
+            self.exchange = Some(Arc::clone(exchange));
+        }
+        self.known = true;
+        self.channel = channel;
+        self.consumer = heading.consumer;
+        self.start = start;
+        // Short strings have an octet for their length in front (specification 4.2.5.3).
+        self.tag = start + ARGUMENTS_AT + 1 + heading.consumer_tag.len();
+        let exchange_at = self.tag + TAG_BYTES + 1;
+        let key = exchange_at + 1 + exchange.len() + 1;
+        self.key = key..key + message.routing_key_bytes().len();
+        let properties = self.key.end + 1 + wire::HEADER_PROPERTIES_AT;
+        self.properties = properties..properties + message.properties().len();
+        self.body = self.properties.end + 1 + wire::FRAME_HEAD_BYTES;
+        debug_assert_eq!(bytes.len(), self.body + message.body().len() + 1);
+    }
+
+    /// Whether a delivery can be made out of the one in `bytes`.
+    fn fits(&self, bytes: &[u8], channel: u16, consumer: u64, message: &Message) -> bool {
+        self.known
+            && self.consumer == consumer
+            && self.channel == channel
+            && self.exchange.as_ref().is_some_and(|known| Arc::ptr_eq(known, message.exchange()))
+            && bytes[self.key.clone()] == *message.routing_key_bytes()
+            && bytes[self.properties.clone()] == *message.properties()
+    }
+
+    /// Appends a delivery whose body is in one frame, if it is like the last one. False if it is not.
+    pub fn again(
+        &self,
+        bytes: &mut Vec<u8>,
+        channel: u16,
+        heading: &Heading<'_>,
+        message: &Message,
+    ) -> bool {
+        if !self.fits(bytes, channel, heading.consumer, message) {
+            return false;
+        }
+        let body = message.body();
+        let at = bytes.len();
+        bytes.reserve(self.body - self.start + body.len() + 1);
+        bytes.extend_from_within(self.start..self.body);
+        let mut put = |place: usize, value: &[u8]| {
+            let place = at + place - self.start;
+            bytes[place..place + value.len()].copy_from_slice(value);
+        };
+        put(self.tag, &heading.delivery_tag.to_be_bytes());
+        put(self.tag + TAG_BYTES, &[u8::from(heading.redelivered)]);
+        put(self.properties.start - SIZE_BYTES, &(body.len() as u64).to_be_bytes());
+        put(self.body - size_of::<u32>(), &(body.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(body);
+        bytes.push(wire::FRAME_END);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
