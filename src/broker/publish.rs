@@ -140,7 +140,7 @@ impl Client {
             tally.published_confirm += u64::from(publish.confirm.is_some());
             plan.sizes.count(publish.message.body().len() as u64);
             if publish.exchange.is_default()
-                && publish.message.routing_key().starts_with(reply_to::PREFIX)
+                && publish.message.routing_key_bytes().starts_with(reply_to::PREFIX.as_bytes())
             {
                 self.reply(plan, &publish);
                 continue;

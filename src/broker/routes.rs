@@ -15,7 +15,7 @@ pub(super) struct Routes {
     exchanges: Vec<ExchangeRef>,
     /// The exchange of the last message, if its way depended on that and on its routing key alone.
     last_exchange: Option<u64>,
-    last_key: String,
+    last_key: Vec<u8>,
 }
 
 impl Routes {
@@ -32,7 +32,7 @@ impl Routes {
         message: &Message,
         extra_keys: &[String],
     ) -> &[QueueRef] {
-        let key = message.routing_key();
+        let key = message.routing_key_bytes();
         if self.last_exchange == Some(exchange.id) && extra_keys.is_empty() && self.last_key == key
         {
             return &self.queues;
@@ -41,7 +41,7 @@ impl Routes {
         self.last_exchange = repeats.then_some(exchange.id);
         if repeats {
             self.last_key.clear();
-            self.last_key.push_str(key);
+            self.last_key.extend_from_slice(key);
         }
         &self.queues
     }
