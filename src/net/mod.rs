@@ -96,9 +96,9 @@ pub fn serve<Bound, Running>(
     let socket = listener::bind(&config.amqp.listen)?;
     let bound = bind(&config).map_err(ServeError::Beside)?;
     files::raise_limit(config.amqp.connections_max);
-    heap::keep_freed();
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;
+    heap::keep_freed();
     report(&broker, began);
     let address = socket.local_addr().map_err(|source| ServeError::Listen {
         address: broker.config().amqp.listen.clone(),
