@@ -1,15 +1,18 @@
 //! The broker is killed with SIGKILL at random moments under load, or stopped, and started again on what it left. Each
 //! time, every confirmed message that nobody acknowledged is there, once and whole, in the order of its publisher; what
-//! was transient is gone; and exchanges, bindings and queues are as they were declared.
+//! was transient is gone; what was purged or deleted stays away; and exchanges, bindings and queues are as they were
+//! declared.
 //!
-//! In the second half of the rounds queues are mostly on
-//! the disk. `LEVERET_CRASH_ROUNDS` says how often (20), `LEVERET_CRASH_SEED` with what choices.
+//! A third of the rounds is played with the usual settings, a third with so small segments that checkpoints and
+//! reclaiming never rest, and in the last third queues are mostly on the disk besides. `LEVERET_CRASH_ROUNDS` says how
+//! often (20), `LEVERET_CRASH_SEED` with what choices; `benches/crash` plays two hundred rounds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
 mod crash {
+    pub mod clearing;
     pub mod ledger;
     pub mod letter;
     pub mod load;
@@ -25,8 +28,12 @@ use support::random::Random;
 use support::server::Server;
 
 const ROUNDS: u64 = 20;
-/// So little of a queue is in memory that most messages are read back before they are delivered.
-const SMALL_WINDOWS: &str = "[store]\nqueue_window_messages = 16\n";
+const USUAL: &str = "";
+/// A segment, and what is written between two checkpoints, is some fifty messages.
+const SMALL_SEGMENTS: &str = "[store]\nsegment_bytes_max = 65536\ncheckpoint_bytes = 65536\n";
+/// And so little of a queue is in memory that most messages are read back before they are delivered.
+const SMALL_WINDOWS: &str =
+    "[store]\nsegment_bytes_max = 65536\ncheckpoint_bytes = 65536\nqueue_window_messages = 16\n";
 
 const LOAD_LIMIT: Duration = Duration::from_secs(120);
 
@@ -36,8 +43,9 @@ fn what_was_confirmed_outlives_the_process() {
     let seed = number("LEVERET_CRASH_SEED").unwrap_or_else(seed_of_now);
     eprintln!("LEVERET_CRASH_SEED={seed} LEVERET_CRASH_ROUNDS={rounds}");
     let mut random = Random::new(seed);
-    let half = rounds / 2;
-    for (rounds, config) in [(half, ""), (rounds - half, SMALL_WINDOWS)] {
+    let third = rounds / 3;
+    let games = [(third, USUAL), (third, SMALL_SEGMENTS), (rounds - 2 * third, SMALL_WINDOWS)];
+    for (rounds, config) in games {
         let mut server = Server::start_with(config);
         topology::declare(&server);
         let mut history = History::default();
@@ -71,6 +79,8 @@ fn play(server: &mut Server, round: u32, history: &mut History, mut random: Rand
     server.restart();
     let started = stopped.elapsed();
     topology::check(server);
+    let is_there = outcomes.iter().find_map(|outcome| outcome.deleted_is_there);
+    assert!(is_there.is_none_or(|is_there| is_there == topology::has_deleted(server)));
     let ledger = Ledger::new(round, outcomes);
     let found = ledger.check(history, |queue| topology::drain(server, queue));
     eprintln!(

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use super::clearing::Clearing;
 use super::letter::{Letter, Name};
 use super::load::Outcome;
-use super::topology::{DEAD, QUEUES, THIRD};
+use super::topology::{DEAD, DELETED, QUEUES, THIRD};
 
 /// A message in a queue.
 type Place = (&'static str, Name);
@@ -18,16 +19,23 @@ pub struct History(HashSet<Place>);
 /// The account of one round.
 pub struct Ledger {
     round: u32,
-    published: HashMap<Name, Letter>,
-    confirmed: Vec<Name>,
+    /// With the time just before each was sent.
+    published: HashMap<Name, (Letter, u64)>,
+    /// With the time just after each was confirmed.
+    confirmed: HashMap<Name, u64>,
     acknowledged: HashSet<Place>,
     refused: HashSet<Place>,
+    clearings: Vec<Clearing>,
+    /// When the last message was sent that is known to be on the disk.
+    synced: u64,
 }
 
 /// How much there was to compare.
 pub struct Found {
     confirmed: usize,
     settled: usize,
+    /// How often a queue was purged or deleted.
+    clearings: usize,
     there: usize,
     there_although_settled: usize,
     older: usize,
@@ -36,6 +44,7 @@ pub struct Found {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} confirmed, {} settled, ", self.confirmed, self.settled)?;
+        write!(f, "{} times cleared, ", self.clearings)?;
         write!(
             f,
             "{} there, {} of them although settled, ",
@@ -50,17 +59,23 @@ impl Ledger {
         let mut ledger = Self {
             round,
             published: HashMap::new(),
-            confirmed: Vec::new(),
+            confirmed: HashMap::new(),
             acknowledged: HashSet::new(),
             refused: HashSet::new(),
+            clearings: Vec::new(),
+            synced: 0,
         };
         for outcome in outcomes {
             let published = outcome.published.into_iter();
-            ledger.published.extend(published.map(|letter| (letter.name, letter)));
+            ledger.published.extend(published.map(|(letter, sent)| (letter.name, (letter, sent))));
             ledger.confirmed.extend(outcome.confirmed);
             ledger.acknowledged.extend(outcome.acknowledged);
             ledger.refused.extend(outcome.refused);
+            ledger.clearings.extend(outcome.clearings);
         }
+        let synced = ledger.confirmed.keys().map(|name| &ledger.published[name]);
+        let synced = synced.filter(|(letter, _)| letter.persistent && letter.route.is_lasting());
+        ledger.synced = synced.map(|(_, sent)| *sent).max().unwrap_or(0);
         ledger
     }
 
@@ -88,6 +103,7 @@ impl Ledger {
         let found = Found {
             confirmed: self.confirmed.len(),
             settled: settled.clone().count(),
+            clearings: self.clearings.len(),
             there: there.len(),
             there_although_settled: settled.filter(|place| there.contains(*place)).count(),
             older,
@@ -98,19 +114,36 @@ impl Ledger {
 
     /// A promise was kept for every message that nobody settled.
     fn check_confirmed(&self, there: &HashSet<Place>) {
-        for &name in &self.confirmed {
-            let letter = &self.published[&name];
+        for &name in self.confirmed.keys() {
+            let (letter, sent) = &self.published[&name];
             for &queue in letter.route.queues() {
                 let refused = self.refused.contains(&(queue, name));
                 let kept = there.contains(&(queue, name))
                     || (refused && there.contains(&(DEAD, name)))
-                    || self.acknowledged.contains(&(queue, name));
+                    || self.acknowledged.contains(&(queue, name))
+                    || self.may_be_cleared(queue, *sent);
                 assert!(
                     kept || !letter.persistent,
                     "{letter:?} was confirmed, and is not in {queue} (refused there: {refused})"
                 );
             }
         }
+    }
+
+    /// Whether a message that was sent at this time may have been thrown away, or found no queue.
+    fn may_be_cleared(&self, queue: &str, sent: u64) -> bool {
+        let mut clearings = self.clearings.iter().filter(|clearing| clearing.queue == queue);
+        clearings.any(|clearing| clearing.ended.is_none_or(|ended| ended > sent))
+    }
+
+    /// Whether a message that was there at this time must have been thrown away: its queue was deleted later, or
+    /// purged, and what came after the purge is on the disk.
+    fn must_be_cleared(&self, queue: &str, there: u64) -> bool {
+        let mut clearings = self.clearings.iter().filter(|clearing| clearing.queue == queue);
+        clearings.any(|clearing| {
+            let is_done = |ended| queue == DELETED || self.synced > ended;
+            clearing.begun > there && clearing.ended.is_some_and(is_done)
+        })
     }
 
     /// A message may be where it is.
@@ -123,7 +156,12 @@ impl Ledger {
             assert!(was_here || was_refused, "{letter:?} is in {queue} again, after it was gone");
             return;
         }
-        assert_eq!(self.published.get(&name), Some(letter), "as found in {queue}");
+        let published = self.published.get(&name).map(|(letter, _)| letter);
+        assert_eq!(published, Some(letter), "as found in {queue}");
+        if let Some(confirmed) = self.confirmed.get(&name) {
+            let is_back = self.must_be_cleared(queue, *confirmed);
+            assert!(!is_back, "{letter:?} is in {queue} again, after it was thrown away");
+        }
         let meant = letter.route.queues().contains(&queue);
         let refused = queue == DEAD && self.refused.contains(&(THIRD, name));
         assert!(meant || refused, "{letter:?} is in {queue}");

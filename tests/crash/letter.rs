@@ -10,10 +10,15 @@ pub enum Route {
     FirstAndSecond,
     /// Over a second exchange, to a queue that dead-letters.
     Third,
+    /// To a queue that is purged now and then.
+    Purged,
+    /// To a queue that is deleted now and then, and declared anew.
+    Deleted,
 }
 
 impl Route {
-    const ALL: [Self; 4] = [Self::First, Self::Second, Self::FirstAndSecond, Self::Third];
+    const ALL: [Self; 6] =
+        [Self::First, Self::Second, Self::FirstAndSecond, Self::Third, Self::Purged, Self::Deleted];
 
     pub fn by_number(number: u64) -> Self {
         Self::ALL[number as usize % Self::ALL.len()]
@@ -25,6 +30,8 @@ impl Route {
             Self::Second => "second.x",
             Self::FirstAndSecond => "both.x",
             Self::Third => "third.x",
+            Self::Purged => "purged.x",
+            Self::Deleted => "deleted.x",
         }
     }
 
@@ -34,7 +41,16 @@ impl Route {
             Self::Second => &[super::topology::SECOND],
             Self::FirstAndSecond => &[super::topology::FIRST, super::topology::SECOND],
             Self::Third => &[super::topology::THIRD],
+            Self::Purged => &[super::topology::PURGED],
+            Self::Deleted => &[super::topology::DELETED],
         }
+    }
+}
+
+impl Route {
+    /// Whether its queues are always there, so that a confirm means that it is on the disk.
+    pub fn is_lasting(self) -> bool {
+        self != Self::Deleted
     }
 }
 

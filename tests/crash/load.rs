@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::clearing::{self, Clearing};
 use super::letter::{Letter, Name, Route};
 use super::topology::{EXCHANGE, FIRST, SECOND, THIRD};
 use crate::support::peer::{Acknowledging, Delivery, Event, Peer, Routing, publication};
@@ -21,16 +22,31 @@ const SHUT_DOWN: u16 = 320;
 /// What one thread did before the broker went away.
 #[derive(Default)]
 pub struct Outcome {
-    /// All that was sent, in order.
-    pub published: Vec<Letter>,
-    /// What the broker promised to keep.
-    pub confirmed: Vec<Name>,
+    /// All that was sent, in order, each with the time just before.
+    pub published: Vec<(Letter, u64)>,
+    /// What the broker promised to keep, and since when that is known.
+    pub confirmed: Vec<(Name, u64)>,
     /// What was acknowledged, each with its queue; the broker may not have read that any more.
     pub acknowledged: Vec<(&'static str, Name)>,
     /// What was refused for good, likewise.
     pub refused: Vec<(&'static str, Name)>,
+    /// When queues were purged and deleted.
+    pub clearings: Vec<Clearing>,
+    /// Whether the queue that is deleted now and then was left in place, if this thread knows.
+    pub deleted_is_there: Option<bool>,
     /// What must not happen, whatever becomes of the broker.
     pub failure: Option<String>,
+}
+
+/// The order in which the threads of a round did things.
+#[derive(Clone, Default)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    /// A time later than all before, and earlier than all to come.
+    pub fn tick(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
 }
 
 /// Threads at work.
@@ -50,6 +66,7 @@ enum Reached {
 struct Goal {
     confirms: u64,
     seen: Arc<AtomicU64>,
+    clock: Clock,
     tell: Sender<Reached>,
     /// The broker is about to go, so that connections may end.
     ending: Arc<AtomicBool>,
@@ -61,7 +78,10 @@ impl Load {
         let (tell, reached) = channel();
         let ending = Arc::new(AtomicBool::new(false));
         let seen = Arc::new(AtomicU64::new(0));
-        let goal = Goal { confirms, seen, tell, ending: Arc::clone(&ending) };
+        let clock = Clock::default();
+        // Nothing else happens at the first moment.
+        clock.tick();
+        let goal = Goal { confirms, seen, clock, tell, ending: Arc::clone(&ending) };
         let mut threads = Vec::new();
         for publisher in 0..PUBLISHERS {
             let (goal, random) = (goal.clone(), random.part());
@@ -81,6 +101,13 @@ impl Load {
                 consume(port, queue, habit, random, outcome)
             }));
         }
+        let (purging, deleting) = (random.part(), random.part());
+        threads.push(worker(goal.clone(), move |goal, outcome| {
+            clearing::purge(port, purging, &goal.clock, outcome)
+        }));
+        threads.push(worker(goal, move |goal, outcome| {
+            clearing::delete(port, deleting, &goal.clock, outcome)
+        }));
         Self { threads, reached, ending }
     }
 
@@ -141,13 +168,13 @@ fn publish(
         if open.len() < window {
             let letter = Letter {
                 name,
-                route: Route::by_number(random.within(0..4)),
+                route: Route::by_number(random.within(0..6)),
                 persistent: !random.once_in(10),
                 filling_bytes: filling_bytes(&mut random),
             };
             tag += 1;
             name.sequence += 1;
-            outcome.published.push(letter);
+            outcome.published.push((letter, goal.clock.tick()));
             open.insert(tag, letter.name);
             let delivery =
                 if letter.persistent { Delivery::Persistent } else { Delivery::Transient };
@@ -167,7 +194,8 @@ fn publish(
                 if named.is_empty() {
                     return Ok(format!("the tag {tag} was confirmed a second time"));
                 }
-                outcome.confirmed.extend(named.values());
+                let now = goal.clock.tick();
+                outcome.confirmed.extend(named.values().map(|name| (*name, now)));
                 goal.count(named.len() as u64);
             }
             Event::Closed { code: SHUT_DOWN, .. } => {

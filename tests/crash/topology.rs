@@ -1,5 +1,7 @@
 //! The exchanges, bindings and queues of the crash test: declared once, and after each start only compared.
 
+use std::io;
+
 use super::letter::Letter;
 use crate::support::peer::{Acknowledging, Argument, Durability, Event, Peer};
 use crate::support::server::Server;
@@ -11,7 +13,13 @@ pub const SECOND: &str = "crash.second";
 pub const THIRD: &str = "crash.third";
 /// Where the third queue's dead letters go.
 pub const DEAD: &str = "crash.dead";
-pub const QUEUES: [&str; 4] = [FIRST, SECOND, THIRD, DEAD];
+/// Purged now and then.
+pub const PURGED: &str = "crash.purged";
+/// Deleted now and then, and declared anew.
+pub const DELETED: &str = "crash.deleted";
+/// Those that are always there.
+const LASTING: [&str; 5] = [FIRST, SECOND, THIRD, DEAD, PURGED];
+pub const QUEUES: [&str; 6] = [FIRST, SECOND, THIRD, DEAD, PURGED, DELETED];
 
 const TRANSIENT_QUEUE: &str = "crash.transient";
 const TRANSIENT_EXCHANGE: &str = "crash.transient";
@@ -20,13 +28,24 @@ const TRANSIENT_EXCHANGE: &str = "crash.transient";
 pub fn declare(server: &Server) {
     let mut peer = Peer::connect(server.port()).unwrap();
     declare_durable(&mut peer);
-    for (queue, key) in
-        [(FIRST, "first.*"), (FIRST, "both.#"), (SECOND, "second.#"), (SECOND, "both.*")]
-    {
+    let bindings = [
+        (FIRST, "first.*"),
+        (FIRST, "both.#"),
+        (SECOND, "second.#"),
+        (SECOND, "both.*"),
+        (PURGED, "purged.#"),
+    ];
+    for (queue, key) in bindings {
         peer.bind_queue(queue, EXCHANGE, key).unwrap();
     }
     peer.bind_exchange(INNER_EXCHANGE, EXCHANGE, "third.#").unwrap();
     peer.bind_queue(THIRD, INNER_EXCHANGE, "").unwrap();
+}
+
+/// Declares the queue that is deleted now and then, and binds it.
+pub fn declare_deleted(peer: &mut Peer) -> io::Result<()> {
+    peer.declare_queue(DELETED, Durability::Durable, &[])?;
+    peer.bind_queue(DELETED, EXCHANGE, "deleted.#")
 }
 
 /// Declares what must be gone after the next start.
@@ -43,7 +62,7 @@ pub fn check(server: &Server) {
     for exchange in [EXCHANGE, INNER_EXCHANGE] {
         peer.find_exchange(exchange).unwrap();
     }
-    for queue in QUEUES {
+    for queue in LASTING {
         peer.depth(queue).unwrap();
     }
     declare_durable(&mut peer);
@@ -53,8 +72,22 @@ pub fn check(server: &Server) {
     assert!(exchange.contains("404"), "{exchange}");
 }
 
-/// Takes and acknowledges all that a queue holds.
+/// Whether the queue that is deleted now and then is there.
+pub fn has_deleted(server: &Server) -> bool {
+    match Peer::connect(server.port()).unwrap().depth(DELETED) {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(error.to_string().contains("404"), "{error}");
+            false
+        }
+    }
+}
+
+/// Takes and acknowledges all that a queue holds; nothing when it is not there.
 pub fn drain(server: &Server, queue: &str) -> Vec<Letter> {
+    if queue == DELETED && !has_deleted(server) {
+        return Vec::new();
+    }
     let mut peer = Peer::connect(server.port()).unwrap();
     let depth = peer.depth(queue).unwrap();
     peer.consume(queue, Acknowledging::ByConsumer).unwrap();
@@ -76,7 +109,7 @@ pub fn drain(server: &Server, queue: &str) -> Vec<Letter> {
 fn declare_durable(peer: &mut Peer) {
     peer.declare_exchange(EXCHANGE, "topic", Durability::Durable).unwrap();
     peer.declare_exchange(INNER_EXCHANGE, "fanout", Durability::Durable).unwrap();
-    for queue in [FIRST, SECOND, DEAD] {
+    for queue in [FIRST, SECOND, DEAD, PURGED] {
         peer.declare_queue(queue, Durability::Durable, &[]).unwrap();
     }
     let arguments = [

@@ -114,6 +114,18 @@ impl Peer {
         self.call(1, (50, 10), &declare.done(), (50, 11)).map(drop)
     }
 
+    /// Removes all messages that a queue has ready.
+    pub fn purge(&mut self, queue: &str) -> io::Result<()> {
+        let purge = Arguments::new().number(0).short(queue).bits(0);
+        self.call(1, (50, 30), &purge.done(), (50, 31)).map(drop)
+    }
+
+    /// Deletes a queue.
+    pub fn delete_queue(&mut self, queue: &str) -> io::Result<()> {
+        let delete = Arguments::new().number(0).short(queue).bits(0);
+        self.call(1, (50, 40), &delete.done(), (50, 41)).map(drop)
+    }
+
     /// How many messages a queue has ready; an error when it does not exist.
     pub fn depth(&mut self, queue: &str) -> io::Result<u32> {
         let declare = Arguments::new().number(0).short(queue).bits(1).table(&[]);
