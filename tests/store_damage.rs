@@ -42,11 +42,19 @@ fn expected_of_many() -> Vec<String> {
     (0..100).filter(|position| position % 5 != 0).map(|p| format!("body {p}")).collect()
 }
 
+/// What was written of the last segment, without the room that was reserved.
+fn written(directory: &TempDir) -> Vec<u8> {
+    let mut bytes = fs::read(segments(directory.path()).pop().unwrap()).unwrap();
+    bytes.truncate(*record_starts(&bytes).last().unwrap());
+    bytes
+}
+
 /// Where each record of a segment begins, and where the last ends.
 fn record_starts(bytes: &[u8]) -> Vec<usize> {
     let mut starts = vec![24];
     while let Some(&start) = starts.last()
         && start < bytes.len()
+        && bytes[start..start + 4] != [0; 4]
     {
         let length = u32::from_le_bytes(bytes[start + 4..start + 8].try_into().unwrap());
         starts.push(start + 13 + length as usize);
@@ -57,13 +65,14 @@ fn record_starts(bytes: &[u8]) -> Vec<usize> {
 #[test]
 fn a_torn_tail_is_cut_at_whichever_byte_it_tears() {
     let source = ten_messages();
-    let segment = segments(source.path()).pop().unwrap();
-    let bytes = fs::read(&segment).unwrap();
+    let bytes = written(&source);
     let starts = record_starts(&bytes);
     for length in starts[starts.len() - 3]..bytes.len() {
         let directory = crashed(source.path());
         let segment = segments(directory.path()).pop().unwrap();
-        fs::write(&segment, &bytes[..length]).unwrap();
+        // With room behind it that was reserved, and without.
+        let reserved = vec![0; length % 2 * 1000];
+        fs::write(&segment, [&bytes[..length], &reserved].concat()).unwrap();
         let whole = starts.iter().filter(|start| **start <= length).count() - 2;
         let (store, recovered) = open(options(directory.path()));
         assert_eq!(bodies(&store, 1).len(), whole, "cut at {length}");
@@ -86,22 +95,38 @@ fn a_torn_tail_is_cut_at_whichever_byte_it_tears() {
 
 #[test]
 fn a_tail_of_zeros_or_noise_is_cut() {
-    for tail in [vec![0; 5000], (0..5000_u32).map(|i| (i * i / 7) as u8).collect()] {
+    let noise: Vec<u8> = (0..5000_u32).map(|i| (i * i / 7) as u8 | 1).collect();
+    let reserved = vec![0; 100_000];
+    for (tail, torn) in
+        [(reserved.clone(), 0), (noise.clone(), 5000), ([noise, reserved].concat(), 5000)]
+    {
         let directory = ten_messages();
         let segment = segments(directory.path()).pop().unwrap();
-        let mut bytes = fs::read(&segment).unwrap();
-        bytes.extend(tail);
-        fs::write(&segment, bytes).unwrap();
+        fs::write(&segment, [written(&directory), tail].concat()).unwrap();
         let (store, recovered) = open(options(directory.path()));
         assert_eq!(bodies(&store, 1).len(), 10);
-        assert!(recovered.notes[0].contains("torn tail of 5000 bytes"), "{:?}", recovered.notes);
+        // Zeros are room that was reserved, and nothing to speak of.
+        assert_eq!(recovered.notes.len(), usize::from(torn > 0), "{:?}", recovered.notes);
+        assert!(recovered.notes.iter().all(|note| note.contains("torn tail of 5000 bytes")));
     }
+}
+
+#[test]
+fn a_segment_that_was_only_reserved_is_no_damage() {
+    let directory = ten_messages();
+    let segment = segments(directory.path()).pop().unwrap();
+    let next = segment.with_file_name("00000000000000000002.log");
+    fs::write(&next, vec![0; 100_000]).unwrap();
+    let (store, recovered) = open(options(directory.path()));
+    assert_eq!(bodies(&store, 1).len(), 10);
+    assert_eq!(recovered.notes, ["removed journal segment 2, which was never begun"]);
+    assert!(!next.exists());
 }
 
 #[test]
 fn a_flipped_bit_costs_one_record() {
     let source = ten_messages();
-    let bytes = fs::read(segments(source.path()).pop().unwrap()).unwrap();
+    let bytes = written(&source);
     let starts = record_starts(&bytes);
     // The topology comes first; what follows is one message each.
     let (first, last) = (starts[1], starts[starts.len() - 2]);

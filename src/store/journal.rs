@@ -4,7 +4,7 @@
 //! # What reading does with damage
 //!
 //! - What is unreadable at the end of the last segment is a torn tail: it was never confirmed. It is
-//!   cut and noted.
+//!   cut and noted. Zeros at its end are room that was reserved and not used: they are cut in silence.
 //! - What is unreadable elsewhere is skipped up to the next frame of that segment whose sum is right,
 //!   and noted. The other records stay in force: losing one message is better than losing all behind
 //!   it.
@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 
 use super::definitions;
 use super::directory::sync_directory;
+use super::disk::{Disk, SegmentFile};
 use super::log::{
     Location, Log, LogError, LogPosition, Promise, Replayed, SegmentId, Stand, Unreadable,
 };
 use super::record::{Marker, Record, encode};
 use super::segment::{
-    Disk, Head, SEGMENT_HEAD_BYTES, SegmentFile, SegmentReader, encode_head, read_head, scan,
-    segment_of, segment_path,
+    Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, read_head, scan, segment_of, segment_path,
 };
 use super::topology::Topology;
 
@@ -163,10 +163,15 @@ impl Journal {
         for gap in gaps {
             if gap.at_end && is_last {
                 self.cut(id, gap.offset as u64)?;
-                replayed.notes.push(format!(
-                    "cut a torn tail of {} bytes from journal segment {id} at {}",
-                    gap.bytes, gap.offset
-                ));
+                // Zeros are room that was reserved and not used.
+                let torn = &bytes[gap.offset - offset as usize..];
+                if let Some(last) = torn.iter().rposition(|byte| *byte != 0) {
+                    replayed.notes.push(format!(
+                        "cut a torn tail of {} bytes from journal segment {id} at {}",
+                        last + 1,
+                        gap.offset
+                    ));
+                }
             } else {
                 replayed.notes.push(format!(
                     "skipped {} damaged bytes of journal segment {id} at {}: what they held is lost",
@@ -208,6 +213,8 @@ impl Journal {
     fn begin_segment(&mut self, id: SegmentId) -> io::Result<()> {
         let mut marker = Marker::default();
         getrandom::fill(&mut marker).map_err(|error| io::Error::other(error.to_string()))?;
+        // Closing the segment before gives back what was reserved for it.
+        self.writing = None;
         let mut file = self.disk.create(&segment_path(&self.directory, id))?;
         file.write(&encode_head(id, marker))?;
         file.sync()?;

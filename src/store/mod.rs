@@ -29,6 +29,7 @@ mod chunk;
 mod committer;
 mod definitions;
 mod directory;
+mod disk;
 mod failure;
 mod figures;
 mod group;
@@ -70,13 +71,13 @@ pub use self::space::free_bytes;
 
 use self::committer::Committer;
 use self::directory::Directory;
+use self::disk::{Disk, LocalDisk};
 use self::figures::Counters;
 use self::inbox::Inbox;
 use self::journal::Journal;
 use self::ledger::Ledger;
 use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
-use self::segment::{Disk, LocalDisk};
 use self::space::{PatientDisk, Space};
 
 /// An open store. Dropping it closes it.
@@ -101,7 +102,8 @@ impl Store {
     /// Opens the store in its directory, and gives back what it holds. Reads no
     /// messages: `survey` tells of them and `read` reads them.
     pub fn open(options: Options, events: Events) -> Result<(Self, Recovered), StoreError> {
-        Self::open_on(options, events, Box::new(LocalDisk))
+        let disk = LocalDisk::new(options.segment_bytes_max);
+        Self::open_on(options, events, Box::new(disk))
     }
 
     fn open_on(

@@ -1,8 +1,7 @@
-//! One segment file of the journal: its name, its head, how it is written, and how its records are
-//! found again, past damage too.
+//! One segment file of the journal: its name, its head, and how its records are found again, past damage too.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +52,8 @@ pub(super) enum Head {
     Whole(Marker),
     /// The head is unreadable; the marker comes from the first frame.
     Damaged(Marker),
-    /// The file ends before its first record, and its head was not written or not whole.
+    /// The file ends before its first record, and its head was not written or not whole; or room was reserved for it, and
+    /// nothing written.
     Unfinished,
 }
 
@@ -65,54 +65,9 @@ pub(super) fn read_head(path: &Path, id: SegmentId) -> io::Result<Head> {
         return Ok(Head::Whole(marker));
     }
     match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
-        Some(marker) => Ok(Head::Damaged(*marker)),
         None => Ok(Head::Unfinished),
-    }
-}
-
-/// A segment that is being written. Behind a trait so that tests can make it fail.
-pub(super) trait SegmentFile: Send {
-    /// Appends all the bytes.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Returns when everything written is on the disk.
-    fn sync(&mut self) -> io::Result<()>;
-    /// The file's length.
-    fn bytes(&self) -> io::Result<u64>;
-}
-
-/// Opens segments for writing. Behind a trait so that tests can make them fail.
-pub(super) trait Disk: Send {
-    /// Creates a segment that must not exist yet.
-    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
-    /// Opens a segment to go on at its end.
-    fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
-}
-
-/// The file system.
-#[derive(Debug)]
-pub(super) struct LocalDisk;
-
-impl Disk for LocalDisk {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(Box::new(OpenOptions::new().append(true).create_new(true).open(path)?))
-    }
-
-    fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(Box::new(OpenOptions::new().append(true).open(path)?))
-    }
-}
-
-impl SegmentFile for File {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn bytes(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Some(_) if is_zeros(&bytes) && is_zeros(&fs::read(path)?) => Ok(Head::Unfinished),
+        Some(marker) => Ok(Head::Damaged(*marker)),
     }
 }
 
@@ -142,12 +97,20 @@ pub(super) fn scan(
             at += frame.bytes();
             continue;
         }
-        let next = next_readable(bytes, at + 1, marker);
+        let next = match is_zeros(&bytes[at..]) {
+            true => None,
+            false => next_readable(bytes, at + 1, marker),
+        };
         let end = next.unwrap_or(bytes.len());
         gaps.push(Gap { offset: offset + at, bytes: end - at, at_end: next.is_none() });
         at = end;
     }
     gaps
+}
+
+/// Whether nothing was ever written there.
+pub(super) fn is_zeros(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 fn readable(bytes: &[u8], marker: Marker) -> Option<(Frame<'_>, Record<'_>)> {

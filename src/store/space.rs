@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::segment::{Disk, SegmentFile};
+use super::disk::{Disk, SegmentFile};
 
 /// How long the committer waits before it tries a write again that found the disk full.
 const RETRY: Duration = Duration::from_millis(200);
@@ -106,42 +106,34 @@ impl PatientDisk {
         Self { disk, space }
     }
 
-    fn patient(&self, file: Box<dyn SegmentFile>) -> io::Result<Box<dyn SegmentFile>> {
-        let bytes = file.bytes()?;
-        Ok(Box::new(PatientFile { file, bytes, space: Arc::clone(&self.space) }))
+    fn patient(&self, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
+        Box::new(PatientFile { file, space: Arc::clone(&self.space) })
     }
 }
 
 impl Disk for PatientDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        self.patient(self.space.insist(|| self.disk.create(path))?)
+        self.space.insist(|| self.disk.create(path)).map(|file| self.patient(file))
     }
 
     fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        self.patient(self.disk.resume(path)?)
+        self.disk.resume(path).map(|file| self.patient(file))
     }
 }
 
 struct PatientFile {
     file: Box<dyn SegmentFile>,
-    /// The file's length.
-    bytes: u64,
     space: Arc<Space>,
 }
 
 impl SegmentFile for PatientFile {
     /// A write that finds the disk full may have written a part, which is not written again.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Self { file, bytes: length, space } = self;
-        let end = *length + bytes.len() as u64;
+        let Self { file, space } = self;
+        let start = file.end();
         space.insist(|| {
-            let missing = (end - *length) as usize;
-            let outcome = file.write(&bytes[bytes.len() - missing..]);
-            *length = match outcome {
-                Ok(()) => end,
-                Err(_) => file.bytes()?.clamp(*length, end),
-            };
-            outcome
+            let written = (file.end() - start) as usize;
+            file.write(&bytes[written..])
         })
     }
 
@@ -149,7 +141,7 @@ impl SegmentFile for PatientFile {
         self.file.sync()
     }
 
-    fn bytes(&self) -> io::Result<u64> {
-        self.file.bytes()
+    fn end(&self) -> u64 {
+        self.file.end()
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use parking_lot::Condvar;
 use tempfile::tempdir;
 
-use super::segment::SegmentFile;
+use super::disk::SegmentFile;
 use super::*;
 use crate::message::{Facts, Message};
 
@@ -54,6 +54,9 @@ impl Control {
     }
 }
 
+/// The least that is reserved for a segment.
+const SEGMENT_BYTES: u64 = 1 << 16;
+
 struct FaultyDisk(Arc<Control>);
 
 struct FaultyFile {
@@ -66,12 +69,12 @@ impl Disk for FaultyDisk {
         if self.0.orders.lock().fail_create {
             return Err(io::Error::other("no space"));
         }
-        let file = LocalDisk.create(path)?;
+        let file = LocalDisk::new(SEGMENT_BYTES).create(path)?;
         Ok(Box::new(FaultyFile { file, control: self.0.clone() }))
     }
 
     fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let file = LocalDisk.resume(path)?;
+        let file = LocalDisk::new(SEGMENT_BYTES).resume(path)?;
         Ok(Box::new(FaultyFile { file, control: self.0.clone() }))
     }
 }
@@ -107,8 +110,8 @@ impl SegmentFile for FaultyFile {
         self.file.sync()
     }
 
-    fn bytes(&self) -> io::Result<u64> {
-        self.file.bytes()
+    fn end(&self) -> u64 {
+        self.file.end()
     }
 }
 
@@ -366,7 +369,9 @@ fn an_index_that_fails_while_running_is_built_anew() {
     let (store, _) = Store::open(options.clone(), Events::default()).unwrap();
     store.append(vec![Operation::Topology(vec![queue()]), enqueue(4)], None);
     store.close();
-    let prepared = prepare(options.clone(), Events::default(), Box::new(LocalDisk)).unwrap();
+    let prepared =
+        prepare(options.clone(), Events::default(), Box::new(LocalDisk::new(SEGMENT_BYTES)))
+            .unwrap();
     let (mut committer, lock, _) = prepared;
     let more = enqueue(5);
     committer.append(&[record::Record::from(&more)], self::log::Promise::Written).unwrap();
