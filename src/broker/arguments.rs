@@ -7,7 +7,7 @@ use super::equivalence;
 use super::resource::Resource;
 use crate::fault::Fault;
 use crate::queue::{Options, Overflow};
-use crate::wire::{ReplyCode, Table, Value};
+use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX, Table, Value};
 
 /// Longest time to live or expiry in milliseconds: ten years, as in RabbitMQ.
 pub const EXPIRY_MS_MAX: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
@@ -244,6 +244,13 @@ impl Check<'_> {
             },
         };
         let routing_key = self.string(KEY)?.map(Arc::<str>::from);
+        for (key, name) in [(EXCHANGE, &exchange), (KEY, &routing_key)] {
+            if name.as_ref().is_some_and(|name| name.len() > SHORTSTR_BYTES_MAX) {
+                return Err(
+                    self.invalid(key, format_args!("longer than {SHORTSTR_BYTES_MAX} bytes"))
+                );
+            }
+        }
         match (exchange, routing_key) {
             (None, Some(_)) => Err(self.invalid(KEY, "routing_key_but_no_dlx_defined")),
             (None, None) => Ok(None),

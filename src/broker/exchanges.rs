@@ -13,7 +13,7 @@ use super::{Broker, equivalence};
 use crate::fault::Fault;
 use crate::routing::Kind;
 use crate::store::{Change, ExchangeRecord};
-use crate::wire::{ReplyCode, Table};
+use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX, Table};
 
 /// Names that begin like this belong to the broker.
 pub(super) const RESERVED_PREFIX: &str = "amq.";
@@ -95,6 +95,7 @@ impl Client {
             return Ok(Pending::NONE);
         }
         topology.expect_vhost(&self.vhost.name)?;
+        expect_name_fits("exchange", name)?;
         if name.starts_with(RESERVED_PREFIX) {
             let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));
@@ -279,4 +280,13 @@ impl Broker {
             });
         }
     }
+}
+
+/// A name has to fit a short string of the protocol. Only what comes over HTTP can be longer.
+pub(super) fn expect_name_fits(kind: &str, name: &str) -> Result<(), Fault> {
+    if name.len() <= SHORTSTR_BYTES_MAX {
+        return Ok(());
+    }
+    let text = format!("the {kind} name is longer than {SHORTSTR_BYTES_MAX} bytes");
+    Err(Fault::channel(ReplyCode::PreconditionFailed, text))
 }

@@ -10,7 +10,7 @@ use super::access::Action;
 use super::arguments::{self, DeclaredAs, QueueSettings};
 use super::client::Client;
 use super::exchange::Target;
-use super::exchanges::{DeclareMode, RESERVED_PREFIX};
+use super::exchanges::{DeclareMode, RESERVED_PREFIX, expect_name_fits};
 use super::pending::Pending;
 use super::queue_handle::{Lifetime, QueueHandle, QueueRef};
 use super::reply_to;
@@ -99,6 +99,7 @@ impl Client {
             self.compare_queue(&queue, lifetime, declaration.arguments)?;
             return Ok(self.declared(&queue, Pending::NONE, now_ms));
         }
+        expect_name_fits("queue", &name)?;
         if declaration.name.starts_with(RESERVED_PREFIX) {
             let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
             return Err(Fault::channel(ReplyCode::AccessRefused, text));

@@ -120,6 +120,16 @@ pub(super) struct Turn<'a, R> {
     pub(super) most: u32,
 }
 
+/// How a turn ends.
+pub(super) enum TurnEnd {
+    /// The consumer got what it may, or all there is.
+    Over,
+    /// It has no room for the next message.
+    Full,
+    /// It is going away.
+    Gone,
+}
+
 /// All consumers of a queue.
 pub(super) struct Consumers<R> {
     by_id: FxHashMap<ConsumerId, Consumer<R>>,
@@ -238,9 +248,20 @@ impl<R> Consumers<R> {
         Some(Turn { id, receiver: &consumer.receiver, acks: consumer.acks, most })
     }
 
-    /// Whoever is next has taken so many messages: it goes to the end of its ring, or leaves it when its credit is
-    /// spent.
-    pub(super) fn advance(&mut self, taken: u32) {
+    /// Whoever is next has taken so many messages, and its turn has ended. A consumer that was full leaves the rotation
+    /// until [`Consumers::unpark`], one that is going away for good.
+    pub(super) fn end_turn(&mut self, taken: u32, end: TurnEnd) {
+        self.advance(taken);
+        // One that was alone in its ring is in front of it again.
+        match end {
+            TurnEnd::Over => {}
+            TurnEnd::Full => self.set_aside(Standing::Parked),
+            TurnEnd::Gone => self.set_aside(Standing::Gone),
+        }
+    }
+
+    /// Whoever is next goes to the end of its ring, or leaves it when its credit is spent.
+    fn advance(&mut self, taken: u32) {
         if taken == 0 {
             return;
         }
@@ -255,16 +276,6 @@ impl<R> Consumers<R> {
         } else {
             consumer.standing = Standing::Idle;
         }
-    }
-
-    /// Whoever is next was full: it leaves the rotation until [`Consumers::unpark`].
-    pub(super) fn park(&mut self) {
-        self.set_aside(Standing::Parked);
-    }
-
-    /// Whoever is next is going away: it leaves the rotation for good.
-    pub(super) fn retire(&mut self) {
-        self.set_aside(Standing::Gone);
     }
 
     /// Its receiver can take something again.

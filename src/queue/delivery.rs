@@ -1,6 +1,8 @@
 //! The way out of the queue: consumers come and go, and ready entries are handed to them in turn or fetched.
 
-use super::consumers::{AckMode, ConsumerId, SubscribeError, Subscription};
+use std::iter::Peekable;
+
+use super::consumers::{AckMode, ConsumerId, SubscribeError, Subscription, Turn, TurnEnd};
 use super::effects::{Effects, Reason};
 use super::entry::Entry;
 use super::receiver::{Offer, Receiver, Way};
@@ -112,121 +114,86 @@ impl<R: Receiver> Queue<R> {
     /// Hands out ready entries for as long as somebody can take them. Every entry is handed out at most once, and
     /// every offer that is declined takes a consumer out of the rotation, so this ends.
     pub(super) fn dispatch(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) {
-        while self.ready.head().is_some() && self.serve(zero_ttl, now_ms, fx) {}
+        while let Some(entry) = self.ready.head()
+            && self.consumers.next().is_some()
+        {
+            if !zero_ttl.is_over(entry, now_ms) {
+                self.serve(zero_ttl, now_ms, fx);
+            } else if let Some(entry) = self.ready.pop_head() {
+                self.bury(entry, Reason::Expired, fx);
+            }
+        }
         if self.is_stalled() {
             self.ready.call_head();
         }
         self.ready.take_requests(fx);
     }
 
-    /// Hands ready entries to the consumer whose turn it is. False if it is nobody's.
-    fn serve(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) -> bool {
+    /// Hands ready entries to the consumer whose turn it is.
+    fn serve(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) {
         let Self { ready, consumers, unacknowledged, totals, .. } = self;
-        let Some(turn) = consumers.next() else { return false };
-        let mut hands = Hands { id: turn.id, acks: turn.acks, unacknowledged, totals };
-        let mut way = turn.receiver.open();
-        let mut taken = 0;
+        let Some(turn) = consumers.next() else { return };
+        let mut serving = Serving::begin(turn, unacknowledged, totals);
         let end = loop {
-            let Some(entry) = ready.head().filter(|_| taken < turn.most.min(IN_A_ROW_MAX)) else {
-                break End::Turn;
-            };
-            let spared = zero_ttl == ZeroTtl::Deliver && entry.is_immediate();
-            if entry.is_due(now_ms) && !spared {
-                break End::Due;
+            let next = ready.head().filter(|entry| !zero_ttl.is_over(entry, now_ms));
+            let Some(entry) = next.filter(|_| serving.may_go_on()) else { break TurnEnd::Over };
+            if let Err(end) = serving.offer(entry, fx) {
+                break end;
             }
-            match way.offer(entry) {
-                Offer::Taken => {}
-                Offer::TakenWake => fx.wake.push(turn.receiver.clone()),
-                Offer::Full => break End::Full,
-                Offer::Gone => break End::Gone,
-            }
-            taken += 1;
             if let Some(entry) = ready.pop_head() {
-                hands.take(entry, fx);
+                serving.take(entry, fx);
             }
         };
-        drop(way);
-        consumers.advance(taken);
-        match end {
-            End::Turn => {}
-            End::Full => consumers.park(),
-            End::Gone => consumers.retire(),
-            End::Due => {
-                if let Some(entry) = ready.pop_head() {
-                    self.bury(entry, Reason::Expired, fx);
-                }
-            }
-        }
-        true
+        let taken = serving.end();
+        consumers.end_turn(taken, end);
     }
 
     /// Hands entries that were just published straight to consumers, while nothing waits ahead of them and somebody
     /// takes them. The first that nobody takes is put into the queue; the rest is left.
     pub(super) fn pass(
         &mut self,
-        entries: &mut impl Iterator<Item = Entry>,
+        entries: &mut Peekable<impl Iterator<Item = Entry>>,
         now_ms: u64,
         fx: &mut Effects<R>,
     ) {
         // Of several priorities the highest goes first, so all have to be seen.
-        while self.ready.len() == 0 && !self.ready.has_priorities() {
-            if !self.pass_on(entries, now_ms, fx) {
-                return;
-            }
+        while self.ready.len() == 0
+            && !self.ready.has_priorities()
+            && entries.peek().is_some()
+            && self.consumers.next().is_some()
+        {
+            self.pass_some(entries, now_ms, fx);
         }
     }
 
-    /// Hands published entries to the consumer whose turn it is. False if it is nobody's, or there are no more.
-    fn pass_on(
+    /// Hands published entries to the consumer whose turn it is.
+    fn pass_some(
         &mut self,
         entries: &mut impl Iterator<Item = Entry>,
         now_ms: u64,
         fx: &mut Effects<R>,
-    ) -> bool {
+    ) {
         let Self { options, ready, consumers, unacknowledged, reservations, totals, .. } = self;
-        let Some(turn) = consumers.next() else { return false };
-        let mut hands = Hands { id: turn.id, acks: turn.acks, unacknowledged, totals };
-        let mut way = turn.receiver.open();
-        let mut taken = 0;
-        let mut more = true;
+        let Some(turn) = consumers.next() else { return };
+        let mut serving = Serving::begin(turn, unacknowledged, totals);
         let end = loop {
-            if taken == turn.most.min(IN_A_ROW_MAX) {
-                break End::Turn;
+            if !serving.may_go_on() {
+                break TurnEnd::Over;
             }
-            let Some(mut entry) = entries.next() else {
-                more = false;
-                break End::Turn;
-            };
-            reservations.release(options, &entry.message);
-            hands.totals.published += 1;
-            entry.limit_life(options.message_ttl_ms);
-            if entry.is_due(now_ms) && !entry.is_immediate() {
+            let Some(entry) = entries.next() else { break TurnEnd::Over };
+            let entry = reservations.admit(entry, options, serving.totals);
+            if ZeroTtl::Deliver.is_over(&entry, now_ms) {
                 ready.insert(entry);
-                break End::Due;
+                break TurnEnd::Over;
             }
-            match way.offer(&entry) {
-                Offer::Taken => {}
-                Offer::TakenWake => fx.wake.push(turn.receiver.clone()),
-                Offer::Full => {
-                    ready.insert(entry);
-                    break End::Full;
-                }
-                Offer::Gone => {
-                    ready.insert(entry);
-                    break End::Gone;
-                }
+            if let Err(end) = serving.offer(&entry, fx) {
+                ready.insert(entry);
+                break end;
             }
-            taken += 1;
-            hands.take(entry, fx);
+            serving.take(entry, fx);
         };
-        drop(way);
-        consumers.advance(taken);
-        match end {
-            End::Full => consumers.park(),
-            End::Gone => consumers.retire(),
-            End::Turn | End::Due => {}
-        }
-        more
+        let taken = serving.end();
+        consumers.end_turn(taken, end);
     }
 
     /// Whether somebody could take the next entry if it were in memory.
@@ -235,33 +202,56 @@ impl<R: Receiver> Queue<R> {
     }
 }
 
-/// How a consumer's turn ends.
-enum End {
-    /// It got what it may, or all there is.
-    Turn,
-    /// The next entry has expired.
-    Due,
-    /// It has no room for the next entry.
-    Full,
-    /// It is going away.
-    Gone,
+impl ZeroTtl {
+    /// Whether an entry's time has passed.
+    fn is_over(self, entry: &Entry, now_ms: u64) -> bool {
+        let spared = self == Self::Deliver && entry.is_immediate();
+        entry.is_due(now_ms) && !spared
+    }
 }
 
-/// Where entries go that a consumer has taken.
-struct Hands<'a> {
-    id: ConsumerId,
-    acks: AckMode,
+/// A consumer whose turn it is, with its way in held open.
+struct Serving<'a, R: Receiver> {
+    turn: Turn<'a, R>,
+    way: R::Way<'a>,
+    taken: u32,
     unacknowledged: &'a mut Unacknowledged,
     totals: &'a mut Totals,
 }
 
-impl Hands<'_> {
-    fn take<R>(&mut self, entry: Entry, fx: &mut Effects<R>) {
+impl<'a, R: Receiver> Serving<'a, R> {
+    fn begin(
+        turn: Turn<'a, R>,
+        unacknowledged: &'a mut Unacknowledged,
+        totals: &'a mut Totals,
+    ) -> Self {
+        Self { way: turn.receiver.open(), turn, taken: 0, unacknowledged, totals }
+    }
+
+    /// Whether the consumer may be handed another entry before its turn is over.
+    fn may_go_on(&self) -> bool {
+        self.taken < self.turn.most.min(IN_A_ROW_MAX)
+    }
+
+    /// Offers an entry. If this succeeds the consumer has it, and [`Serving::take`] must follow.
+    fn offer(&mut self, entry: &Entry, fx: &mut Effects<R>) -> Result<(), TurnEnd> {
+        match self.way.offer(entry) {
+            Offer::Taken => {}
+            Offer::TakenWake => fx.wake.push(self.turn.receiver.clone()),
+            Offer::Full => return Err(TurnEnd::Full),
+            Offer::Gone => return Err(TurnEnd::Gone),
+        }
+        self.taken += 1;
+        Ok(())
+    }
+
+    /// Puts an entry into the consumer's hands.
+    fn take(&mut self, entry: Entry, fx: &mut Effects<R>) {
         self.totals.redelivered += u64::from(entry.redelivered);
-        match self.acks {
+        match self.turn.acks {
             AckMode::Manual => {
                 self.totals.delivered += 1;
-                self.unacknowledged.insert(entry, Holder::Consumer(self.id));
+                self.unacknowledged.insert(entry, Holder::Consumer(self.turn.id));
             }
             AckMode::Automatic => {
                 self.totals.delivered_automatic += 1;
@@ -270,5 +260,10 @@ impl Hands<'_> {
                 }
             }
         }
+    }
+
+    /// Closes the way. Answers how many entries the consumer got.
+    fn end(self) -> u32 {
+        self.taken
     }
 }

@@ -5,7 +5,7 @@ use super::effects::{Effects, Reason};
 use super::entry::Entry;
 use super::options::{Options, Overflow};
 use super::receiver::Receiver;
-use super::{Queue, delivery::ZeroTtl};
+use super::{Queue, Totals, delivery::ZeroTtl};
 use crate::message::Message;
 
 /// The queue is full and does not make room. The publisher is to be told with `basic.nack`.
@@ -27,8 +27,21 @@ pub(super) struct Reservations {
 }
 
 impl Reservations {
+    /// Takes in an entry that was published: its place is given back, and its expiry set.
+    pub(super) fn admit(
+        &mut self,
+        mut entry: Entry,
+        options: &Options,
+        totals: &mut Totals,
+    ) -> Entry {
+        self.release(options, &entry.message);
+        totals.published += 1;
+        entry.limit_life(options.message_ttl_ms);
+        entry
+    }
+
     /// Gives back a place in a queue that counts them.
-    pub(super) fn release(&mut self, options: &Options, message: &Message) {
+    fn release(&mut self, options: &Options, message: &Message) {
         if options.overflow != Overflow::DropHead {
             self.messages = self.messages.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(message.body().len() as u64);
@@ -63,9 +76,9 @@ impl<R: Receiver> Queue<R> {
         self.reservations.release(&self.options, message);
     }
 
-    /// Appends published entries and hands out what consumers can take. Then, if the queue drops at its head, what
-    /// is still ready is cut to its limits: a message that a consumer takes at once was never in the queue.
-    /// Entries are ordered by position, whatever order publishers come in. Their expiry is set here. Where places are
+    /// Hands published entries to consumers, and appends those that nobody takes at once. Then, if the queue drops at its
+    /// head, what is still ready is cut to its limits: a message that a consumer takes at once was never in the queue.
+    /// What waits is ordered by position, whatever order publishers come in. Expiries are set here. Where places are
     /// counted, each entry gives back one that [`Queue::reserve`] promised.
     pub fn append(
         &mut self,
@@ -73,25 +86,28 @@ impl<R: Receiver> Queue<R> {
         now_ms: u64,
         fx: &mut Effects<R>,
     ) {
-        let mut entries = entries.into_iter();
-        if !self.is_closed() {
-            self.pass(&mut entries, now_ms, fx);
+        let mut entries = entries.into_iter().peekable();
+        if self.is_closed() {
+            return self.forget(entries, fx);
         }
-        for mut entry in entries {
-            self.release(&entry.message);
-            if self.is_closed() {
-                if entry.durable {
-                    fx.settled.push(entry.position);
-                }
-                continue;
-            }
-            self.totals.published += 1;
-            entry.limit_life(self.options.message_ttl_ms);
+        self.pass(&mut entries, now_ms, fx);
+        for entry in entries {
+            let entry = self.reservations.admit(entry, &self.options, &mut self.totals);
             self.ready.insert(entry);
         }
         self.dispatch(ZeroTtl::Deliver, now_ms, fx);
         self.expire(now_ms, fx);
         self.drop_excess(fx);
+    }
+
+    /// Lets go of entries that came too late: the queue is closed.
+    fn forget(&mut self, entries: impl Iterator<Item = Entry>, fx: &mut Effects<R>) {
+        for entry in entries {
+            self.release(&entry.message);
+            if entry.durable {
+                fx.settled.push(entry.position);
+            }
+        }
     }
 
     /// Drops from the head until the ready messages are within the limits. When the head is not in memory, when a

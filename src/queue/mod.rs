@@ -8,7 +8,7 @@
 //! An entry is in exactly one place at a time: ready (`ready`, made of one `lane` for each priority), or
 //! unacknowledged (`unacknowledged`), or it has left through [`Effects::settled`] or [`Effects::dead`].
 //! Only a transient entry that is done with leaves without a trace. The caller holds one lock around a queue
-//! and calls it with batches; each call dispatches once, at its end.
+//! and calls it with batches; each call ends by handing out what it can.
 //!
 //! Where later abilities join, without a change to what is here:
 //!

@@ -84,6 +84,7 @@ impl Committer {
                 Next::Commit(group) => self.commit(group)?,
                 Next::Due => {}
                 Next::Stop => return self.close(),
+                Next::GiveUp(reason) => return Err(LogError(reason)),
             }
             let is_due = self.due.is_some_and(|due| due <= Instant::now());
             let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;

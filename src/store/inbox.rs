@@ -33,6 +33,8 @@ pub(super) enum Next {
     Due,
     /// Nothing waits and nothing more will come.
     Stop,
+    /// The store cannot go on, for this reason.
+    GiveUp(String),
 }
 
 /// The inbox.
@@ -53,6 +55,8 @@ struct Waiting {
     closed: bool,
     /// The store is poisoned.
     lost: bool,
+    /// Why the committer is to give the store up.
+    reason: Option<String>,
 }
 
 impl Inbox {
@@ -105,6 +109,9 @@ impl Inbox {
     pub(super) fn take(&self, due: Option<Instant>) -> Next {
         let mut waiting = self.waiting.lock();
         loop {
+            if let Some(reason) = waiting.reason.take() {
+                return Next::GiveUp(reason);
+            }
             if !waiting.batches.is_empty() {
                 return Next::Commit(std::mem::take(&mut waiting.batches));
             }
@@ -116,7 +123,8 @@ impl Inbox {
                 Some(due) => {
                     if self.arrived.wait_until(&mut waiting, due).timed_out() {
                         waiting.asleep = false;
-                        if waiting.batches.is_empty() && !waiting.closed {
+                        let is_idle = waiting.batches.is_empty() && waiting.reason.is_none();
+                        if is_idle && !waiting.closed {
                             return Next::Due;
                         }
                     }
@@ -137,6 +145,15 @@ impl Inbox {
     pub(super) fn close(&self) {
         let mut waiting = self.waiting.lock();
         waiting.closed = true;
+        waiting.asleep = false;
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Has the committer give the store up.
+    pub(super) fn give_up(&self, reason: String) {
+        let mut waiting = self.waiting.lock();
+        waiting.reason = Some(reason);
         waiting.asleep = false;
         drop(waiting);
         self.arrived.notify_one();

@@ -124,6 +124,7 @@ impl Store {
             inbox: inbox.clone(),
             open: None,
             exchange: Arc::from(""),
+            retry: reader::RETRY,
         };
         let path = directory.path().to_owned();
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {

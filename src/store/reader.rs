@@ -23,7 +23,10 @@ const ATTEMPTS_MAX: usize = 8;
 
 /// What cannot be opened or looked up now is tried again after this long: there may be no file to spare, or the index
 /// may be about to be built anew.
-const RETRY: Duration = Duration::from_millis(200);
+pub(super) const RETRY: Duration = Duration::from_millis(200);
+
+/// An index that could not be read so often in a row, over several seconds, will not recover by itself.
+const LOOKUPS_MAX: u32 = 25;
 
 /// What the store knows of a live message without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,11 +104,11 @@ impl Requests {
     }
 
     /// Waits a while, or until nothing more is taken in. Whether there is still somebody to answer.
-    fn pause(&self) -> bool {
+    fn pause(&self, retry: Duration) -> bool {
         let mut waiting = self.waiting.lock();
         if !waiting.closed {
             // What arrives meanwhile may end the pause early, which does no harm.
-            self.arrived.wait_for(&mut waiting, RETRY);
+            self.arrived.wait_for(&mut waiting, retry);
         }
         !waiting.closed
     }
@@ -144,6 +147,8 @@ pub(super) struct Reader {
     pub(super) open: Option<(SegmentId, SegmentReader)>,
     /// The exchange of the message read last: the next one mostly has the same, and shares its name.
     pub(super) exchange: Arc<str>,
+    /// After how long it tries again what has failed.
+    pub(super) retry: Duration,
 }
 
 impl Reader {
@@ -183,34 +188,36 @@ impl Reader {
     }
 
     /// Where messages stand. An index that cannot be read says nothing about them, so that is tried again: a checkpoint
-    /// builds it anew, or gives the store up.
+    /// may build it anew. When that takes too long the store is given up; the next start builds it out of the journal.
     fn locate(&self, queue: QueueId, positions: &[Position]) -> Result<Located, Closed> {
         self.until_done(
             || self.ledger.lock().locate(queue, positions),
-            |error| log::error!("{error}: messages of queue {queue} wait until it can be read"),
+            |failures, error| match failures {
+                1 => log::error!(
+                    "the index cannot be read ({error}): messages of queue {queue} wait until it can"
+                ),
+                LOOKUPS_MAX => self.inbox.give_up(format!("the index cannot be read: {error}")),
+                _ => {}
+            },
         )
     }
 
-    /// Does what may fail for now, again and again. Tells of the first failure.
+    /// Does what may fail for now, again and again. Tells of each failure, with its number.
     fn until_done<T, E>(
         &self,
         attempt: impl Fn() -> Result<T, E>,
-        tell: impl FnOnce(E),
+        tell: impl Fn(u32, E),
     ) -> Result<T, Closed> {
-        let mut tell = Some(tell);
-        loop {
+        for failures in 1.. {
             match attempt() {
                 Ok(done) => return Ok(done),
-                Err(error) => {
-                    if let Some(tell) = tell.take() {
-                        tell(error);
-                    }
-                }
+                Err(error) => tell(failures, error),
             }
-            if !self.requests.pause() {
-                return Err(Closed);
+            if !self.requests.pause(self.retry) {
+                break;
             }
         }
+        Err(Closed)
     }
 
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
@@ -241,10 +248,12 @@ impl Reader {
         }
         let opened = self.until_done(
             || open_segment(&self.journal, segment),
-            |error| {
-                log::error!(
-                    "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
-                );
+            |failures, error| {
+                if failures == 1 {
+                    log::error!(
+                        "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
+                    );
+                }
             },
         )?;
         self.open = opened.map(|reader| (segment, reader));

@@ -10,7 +10,7 @@ use super::error::Flaw;
 pub(super) type Parsed<'a, T> = nom::IResult<&'a [u8], T, Flaw>;
 
 /// Longest short string in bytes: its length is one octet.
-const SHORTSTR_BYTES_MAX: usize = 255;
+pub const SHORTSTR_BYTES_MAX: usize = 255;
 
 /// Fails for a reason that nom does not know.
 #[inline]

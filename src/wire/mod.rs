@@ -16,6 +16,7 @@ mod value;
 pub use content::ContentHeader;
 pub use error::Scope;
 pub use error::WireError;
+pub use field::SHORTSTR_BYTES_MAX;
 pub use frame::{
     FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, Frame, HEADER_PROPERTIES_AT, HeaderCheck,
     PROTOCOL_HEADER, body_frame, encode_body_head, encode_content, encode_content_header,

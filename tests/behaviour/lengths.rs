@@ -124,7 +124,9 @@ fn what_is_returned_to_a_full_queue_may_push_out_the_oldest() {
 fn a_limit_that_makes_no_sense_is_refused() {
     let broker = Broker::start();
     let mut client = Client::open(&broker.address());
+    let long = "k".repeat(256);
     for (key, value, why) in [
+        ("x-dead-letter-exchange", text(&long), "longer than 255 bytes"),
         ("x-max-length", Value::I32(-1), "{value_negative,-1}"),
         ("x-max-length-bytes", Value::I32(-1), "{value_negative,-1}"),
         ("x-max-length", text("many"), "\"expected integer, got longstr\""),

@@ -250,3 +250,17 @@ fn an_answer_tells_what_else_can_be_done_there() {
     let answer = subject.api.as_nobody().request("GET", "/api/whoami", "");
     assert!(answer.header("www-authenticate").is_some_and(|value| value.starts_with("Basic")));
 }
+
+#[test]
+fn a_name_that_does_not_fit_the_protocol_is_refused() {
+    let subject = Subject::start();
+    subject.prepare();
+    let long = "n".repeat(256);
+    for (kind, body) in [("queue", "{}"), ("exchange", r#"{"type": "topic"}"#)] {
+        let path = format!("/api/{kind}s/rows/{long}");
+        let refusal = format!(
+            r#"{{"error": "bad_request", "reason": "the {kind} name is longer than 255 bytes"}}"#
+        );
+        check(&subject, &[("guest", "PUT", &path, body, 400, &refusal)]);
+    }
+}

@@ -7,7 +7,7 @@ use crate::message::Facts;
 use crate::outbox::Buffer;
 use crate::wire::{Method, basic};
 
-const FRAME_BYTES_MAX: u32 = 4096;
+const FRAMES_BYTES_MAX: [u32; 2] = [4096, 131_072];
 const TAGS: [&str; 2] = ["", "a consumer"];
 
 const PROPERTIES: &[&[u8]] = &[&[0, 0], &[0x10, 0, 2]];
@@ -20,23 +20,28 @@ struct Step {
     delivery_tag: u64,
     redelivered: bool,
     exchange: usize,
-    key: &'static str,
+    key: String,
     properties: &'static [u8],
     body_bytes: usize,
     cleared: bool,
+    /// Something else is written first.
+    interrupted: bool,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let few = |choices: &'static [&'static str]| prop::sample::select(choices);
+    let key =
+        prop::sample::select(vec![String::new(), "key".into(), "yek".into(), "k".repeat(300)]);
     let properties = prop::sample::select(PROPERTIES);
     let body_bytes = prop_oneof![5 => 1..40_usize, 1 => Just(0), 1 => 4080..4100_usize, 1 => 16_380..16_390_usize];
     let step = (
         (0..2_usize, 1..3_u16, any::<u64>(), any::<bool>()),
-        (0..2_usize, few(&["", "key", "yek"]), properties, body_bytes, prop::bool::weighted(0.1)),
+        (0..3_usize, key, properties, body_bytes),
+        (prop::bool::weighted(0.1), prop::bool::weighted(0.2)),
     );
-    let step = step.prop_map(|(whose, what)| {
+    let step = step.prop_map(|(whose, what, before)| {
         let (consumer, channel, delivery_tag, redelivered) = whose;
-        let (exchange, key, properties, body_bytes, cleared) = what;
+        let (exchange, key, properties, body_bytes) = what;
+        let (cleared, interrupted) = before;
         Step {
             consumer,
             channel,
@@ -47,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             properties,
             body_bytes,
             cleared,
+            interrupted,
         }
     });
     prop::collection::vec(step, 1..40)
@@ -58,8 +64,11 @@ fn written(buffer: &Buffer) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn a_repeated_delivery_is_what_encoding_makes_of_it(steps in steps()) {
-        let exchanges: [Arc<str>; 2] = ["".into(), "exchange".into()];
+    fn a_repeated_delivery_is_what_encoding_makes_of_it(
+        steps in steps(),
+        frame_bytes_max in prop::sample::select(&FRAMES_BYTES_MAX[..]),
+    ) {
+        let exchanges: [Arc<str>; 3] = ["".into(), "exchange".into(), "e".repeat(300).into()];
         let mut repeating = Buffer::default();
         let mut encoding = Buffer::default();
         for step in steps {
@@ -67,9 +76,13 @@ proptest! {
                 repeating.clear();
                 encoding.clear();
             }
+            if step.interrupted {
+                repeating.heartbeat();
+                encoding.heartbeat();
+            }
             let body = vec![step.delivery_tag as u8; step.body_bytes];
             let exchange = exchanges[step.exchange].clone();
-            let message = Message::new(exchange, step.key, step.properties, &body, Facts::default());
+            let message = Message::new(exchange, &step.key, step.properties, &body, Facts::default());
             let message = Arc::new(message);
             let heading = Heading {
                 consumer: step.consumer as u64,
@@ -77,7 +90,7 @@ proptest! {
                 delivery_tag: step.delivery_tag,
                 redelivered: step.redelivered,
             };
-            repeating.delivery(step.channel, &heading, &message, FRAME_BYTES_MAX);
+            repeating.delivery(step.channel, &heading, &message, frame_bytes_max);
             let method = Method::BasicDeliver(basic::Deliver {
                 consumer_tag: heading.consumer_tag,
                 delivery_tag: heading.delivery_tag,
@@ -85,7 +98,7 @@ proptest! {
                 exchange: message.exchange(),
                 routing_key: message.routing_key(),
             });
-            encoding.content(step.channel, &method, &message, FRAME_BYTES_MAX);
+            encoding.content(step.channel, &method, &message, frame_bytes_max);
             prop_assert_eq!(written(&repeating), written(&encoding));
         }
     }

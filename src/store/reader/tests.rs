@@ -6,6 +6,7 @@ use std::thread;
 
 use super::*;
 use crate::store::chunk::{ChunkKey, Content};
+use crate::store::inbox::Next;
 use crate::store::index::IndexError;
 use crate::store::ledger::Chunks;
 
@@ -55,6 +56,7 @@ fn reader(journal: PathBuf) -> (Reader, mpsc::Receiver<()>) {
         inbox: Arc::new(Inbox::new(1000)),
         open: None,
         exchange: Arc::from(""),
+        retry: Duration::from_millis(1),
     };
     (reader, tries)
 }
@@ -110,5 +112,18 @@ fn a_store_whose_index_cannot_be_read_can_be_closed() {
     tries.recv().unwrap();
     requests.close();
     assert_eq!(receiver.recv(), Ok(0), "nothing is said of messages that could not be looked for");
+    reading.join().unwrap();
+}
+
+#[test]
+fn an_index_that_stays_unreadable_ends_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (reader, _tries) = reader(directory.path().to_owned());
+    let (requests, inbox) = (reader.requests.clone(), reader.inbox.clone());
+    requests.put(QUEUE, vec![0], Box::new(drop));
+    let reading = thread::spawn(move || reader.run());
+    let Next::GiveUp(reason) = inbox.take(None) else { panic!("there is nothing to commit") };
+    assert_eq!(reason, "the index cannot be read: there is no index");
+    requests.close();
     reading.join().unwrap();
 }
