@@ -48,7 +48,7 @@ pub enum BenchCommand {
     /// Run a fixed set of scenarios against several brokers in turn, and compare
     ///
     /// Each scenario is run for each broker in turn, A B A B, from a clean state: what a run declared is deleted, and
-    /// the next begins when the broker answers quickly again. The figures are medians; the ratio is the first
+    /// the next begins when all brokers answer quickly again. The figures are medians; the ratio is the first
     /// target's figure divided by the other's.
     Compare(CompareArguments),
 }

@@ -59,6 +59,8 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), String> {
                     scenario.name, arguments.rounds, target.name
                 );
                 progress.set_title(title.clone());
+                settle(&arguments.target, &interrupt)
+                    .map_err(|trouble| format!("{title}{}", trouble.text))?;
                 let sample = one(scenario, target, time, &interrupt, &mut progress)
                     .map_err(|trouble| format!("{title}{}", trouble.text))?;
                 let Some((sample, cores)) = sample else { break 'all };
@@ -106,7 +108,6 @@ fn one(
     progress: &mut Progress,
 ) -> Result<Option<(Sample, f64)>, Trouble> {
     let uri = &target.uri;
-    settle(target, interrupt)?;
     let acts = scenario.acts(time);
     let stage = Stage::set(uri, &acts.measured.topology)?;
     let outcome = (|| {
@@ -141,8 +142,19 @@ fn sample(scenario: &Scenario, measured: &Measured) -> Sample {
     }
 }
 
+/// Waits until no broker has anything to do any more, so that no run pays for the one before.
+fn settle(targets: &[Target], interrupt: &Interrupt) -> Result<(), Trouble> {
+    for target in targets {
+        settle_one(target, interrupt)?;
+    }
+    // What a broker on this machine wrote without a sync would be written during the next run, and syncs of another
+    // broker would wait for it.
+    rustix::fs::sync();
+    Ok(())
+}
+
 /// Waits until the broker answers quickly: what the last run left is deleted, but may still be cleaned up.
-fn settle(target: &Target, interrupt: &Interrupt) -> Result<(), Trouble> {
+fn settle_one(target: &Target, interrupt: &Interrupt) -> Result<(), Trouble> {
     let began = Instant::now();
     let mut quick = 0;
     while quick < QUICK_TRIPS && began.elapsed() < SETTLE_MAX && !interrupt.came() {
