@@ -100,4 +100,8 @@ fn what_a_user_may_not_do_is_said() {
     let refused = complaint(&run(&["declare", "queue", "x"]), 1, "user 'ann' may not do that: ");
     assert!(refused.ends_with("; --user names another"), "{refused}");
     assert!(run(&["declare", "queue", "mine"]).status.success());
+    // What the refusal is about may sound like a login.
+    for name in ["password-resets", "log in", "not_authorized", "Login failed"] {
+        complaint(&run(&["declare", "queue", name]), 1, "user 'ann' may not do that: ");
+    }
 }

@@ -39,3 +39,18 @@ fn a_virtual_host_is_added_used_and_deleted_with_all_in_it() {
     desk.makes_no_sense(&["delete-vhost"], "missing: <NAME>");
     desk.makes_no_sense(&["vhosts", "--columns", "x"], "vhosts have no column `x`");
 }
+
+#[test]
+fn a_virtual_host_is_deleted_by_an_administrator_who_may_not_enter_it() {
+    let desk = Desk::new();
+    desk.prints(&["add-vhost", "shop"]);
+    desk.prints(&["declare", "queue", "orders", "--vhost", "shop"]);
+    desk.prints(&["publish", "", "orders", "x", "--vhost", "shop"]);
+    desk.prints(&["clear-permissions", "guest", "--vhost", "shop"]);
+    desk.fails(
+        &["delete", "vhost", "shop"],
+        "This deletes virtual host 'shop' with 1 message and all its queues and exchanges, and closes its connections; \
+         user 'guest' may not enter it to count them. Nobody",
+    );
+    desk.check(&["delete", "vhost", "shop", "--yes"], "virtual host 'shop' deleted");
+}

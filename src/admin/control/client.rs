@@ -20,6 +20,11 @@ const ANSWER_S_MAX: u64 = 120;
 /// Bytes of one answer: a page of a listing, a batch of messages, or all definitions.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
 
+/// All that a 401 says of a login that failed: here, in RabbitMQ before 4.0, and there of a user who may come from
+/// its own machine only. What else a 401 says names what it is about, which can be called anything.
+const LOGIN_FAILURES: &[&str] =
+    &["Not_Authorized", "Login failed", "User can only log in via localhost"];
+
 /// Someone to ask a broker.
 pub(super) struct Client {
     agent: ureq::Agent,
@@ -35,6 +40,8 @@ pub(super) struct Client {
 pub(super) enum Fault {
     /// There is no such thing; what the broker said.
     NotFound(String),
+    /// This user may not do or see that; the whole line.
+    Forbidden(String),
     /// The broker understood and said no; its reason.
     Refused(String),
     /// What was asked for makes no sense to the broker; its reason.
@@ -156,7 +163,7 @@ impl Client {
                     self.address, self.user
                 ))
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::Refused(format!(
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::Forbidden(format!(
                 "user '{}' may not do that: {reason}; --user names another",
                 self.user
             )),
@@ -236,6 +243,7 @@ impl Fault {
                 "the broker refuses that and gives no reason".to_owned()
             }
             Self::NotFound(reason)
+            | Self::Forbidden(reason)
             | Self::Refused(reason)
             | Self::Senseless(reason)
             | Self::NoUse(reason) => reason,
@@ -265,8 +273,5 @@ fn reason_in(answer: &Value) -> String {
 
 /// Whether a 401 is about the login itself, as opposed to what the user may do.
 fn is_login_failure(reason: &str) -> bool {
-    let reason = reason.to_lowercase();
-    ["login failed", "password", "log in", "not_authorised", "not_authorized"]
-        .iter()
-        .any(|words| reason.contains(words))
+    LOGIN_FAILURES.contains(&reason)
 }

@@ -76,21 +76,35 @@ pub(super) fn delete_vhost(client: &Client, named: &DeleteNamed) -> Result<(), F
     let path = Path::new(&["vhosts", name]);
     let gone = |fault: Fault| super::topology::no_vhost(client, fault, name);
     let vhost = client.get(&path).map_err(gone)?;
-    let held = |nouns: &str| -> Result<u64, Failure> {
-        let first = Path::new(&[nouns, name]).with("page", "1").with("page_size", "1");
-        Ok(number(&client.get(&first)?["total_count"]))
+    let messages = several(number(&vhost["messages"]), "message");
+    let what = match counted(client, name) {
+        Ok([queues, exchanges, connections]) => format!(
+            "This deletes virtual host '{name}' with {}, {messages} and {}, and closes {}",
+            several(queues, "queue"),
+            several(exchanges, "exchange"),
+            several(connections, "connection"),
+        ),
+        // An administrator may delete also what it may not enter.
+        Err(Fault::NotFound(_) | Fault::Forbidden(_)) => format!(
+            "This deletes virtual host '{name}' with {messages} and all its queues and exchanges, and closes its \
+             connections; user '{}' may not enter it to count them",
+            client.user
+        ),
+        Err(fault) => return Err(fault.into()),
     };
-    let connections = client.get(&Path::new(&["vhosts", name, "connections"]))?;
-    let what = format!(
-        "This deletes virtual host '{name}' with {}, {} and {}, and closes {}",
-        several(held("queues")?, "queue"),
-        several(number(&vhost["messages"]), "message"),
-        several(held("exchanges")?, "exchange"),
-        several(entries(&connections).count() as u64, "connection"),
-    );
     ask::before(&what, &named.confirmation)?;
     client.delete(&path).map_err(gone)?;
     say(&format!("virtual host '{name}' deleted"))
+}
+
+/// How many queues, exchanges and connections a virtual host has.
+fn counted(client: &Client, vhost: &str) -> Result<[u64; 3], Fault> {
+    let held = |nouns: &str| -> Result<u64, Fault> {
+        let first = Path::new(&[nouns, vhost]).with("page", "1").with("page_size", "1");
+        Ok(number(&client.get(&first)?["total_count"]))
+    };
+    let connections = client.get(&Path::new(&["vhosts", vhost, "connections"]))?;
+    Ok([held("queues")?, held("exchanges")?, entries(&connections).count() as u64])
 }
 
 /// Deletes a user with its permissions.
