@@ -17,7 +17,7 @@ pub(super) struct Request {
     query: Vec<(String, String)>,
     /// User and password.
     pub credentials: Option<(String, Vec<u8>)>,
-    /// The header `X-Reason`.
+    /// The header `X-Reason`. It may be in any language: what is not UTF-8 in it is replaced.
     pub reason: Option<String>,
     pub peer: IpAddr,
     pub body: Bytes,
@@ -34,13 +34,13 @@ impl Request {
     ) -> Option<Self> {
         let path = uri.path().trim_matches('/').split('/');
         let path = path.map(|part| Some(percent_decode_str(part).decode_utf8().ok()?.into_owned()));
-        let reason = headers.get("x-reason").and_then(|value| value.to_str().ok());
+        let reason = headers.get("x-reason");
         Some(Self {
             method,
             path: path.collect::<Option<_>>()?,
             query: query(uri.query().unwrap_or_default()),
             credentials: credentials(headers),
-            reason: reason.map(str::to_owned),
+            reason: reason.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
             peer,
             body,
         })

@@ -81,6 +81,39 @@ fn the_overview_counts_what_there_is() {
 }
 
 #[test]
+fn the_overview_leaves_out_what_a_user_may_not_see() {
+    let desk = Desk::new();
+    desk.prints_with(b"secret\n", &["add-user", "ann", "--tags", "management"]);
+    desk.prints(&["set-permissions", "ann", "", "", ".*"]);
+    desk.prints(&["declare", "queue", "orders"]);
+    let overview = desk.prints_with(b"secret\n", &["overview", "--user", "ann", "--password", "-"]);
+    assert!(overview.contains("as user ann") && overview.contains("1 queue,"), "{overview}");
+    for hidden in ["node ", "memory ", "disk ", "per second "] {
+        assert!(!overview.contains(hidden), "{hidden}: {overview}");
+    }
+}
+
+#[test]
+fn the_client_of_a_connection_that_is_closed_is_told_why() {
+    let desk = Desk::new();
+    let name = || {
+        let text = desk.prints(&["connections", "--columns", "name", "--format", "csv"]);
+        text.lines().nth(1).unwrap().to_owned()
+    };
+    let mut peer = desk.peer();
+    for broken in ["one\ntwo", "one\rtwo", "\u{7f}"] {
+        desk.makes_no_sense(&["close", &name(), "--reason", broken], "--reason must be one line");
+    }
+    desk.prints(&["close", &name(), "--reason", "Wartung für 5 Minuten – bis gleich"]);
+    match peer.event().unwrap() {
+        Event::Closed { code: 320, text } => {
+            assert!(text.ends_with("Wartung für 5 Minuten – bis gleich"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_connection_is_closed_by_its_name_or_its_client_s_address() {
     let desk = Desk::new();
     let name = || {

@@ -114,6 +114,12 @@ pub(super) fn no_user(fault: Fault, name: &str) -> Failure {
 ///
 /// That there is none or more than one of that name, or what the broker says.
 pub(super) fn close(client: &Client, wanted: &str, reason: &str) -> Result<(), Failure> {
+    // It travels as a header, which ends with its line.
+    if reason.contains(|letter: char| letter.is_ascii_control()) {
+        return Err(Failure::Usage(format!(
+            "--reason must be one line without control characters, not {reason:?}"
+        )));
+    }
     let all = super::pages::all(client, &Path::new(&["connections"]))?;
     let name_of = |connection: &Value| words(&connection["name"]);
     let exact = all.iter().find(|connection| name_of(connection) == wanted);
