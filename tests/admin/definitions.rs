@@ -1,6 +1,7 @@
 //! Definitions: written from one broker, read by another.
 
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 
 use serde_json::Value;
 
@@ -65,6 +66,44 @@ fn definitions_go_through_pipes_and_for_one_virtual_host() {
     let told = other.prints_with(part.as_bytes(), &["definitions", "import", "--vhost", "copy"]);
     assert!(told.ends_with("imported from standard input\n"), "{told}");
     other.check(&["queues", "--columns", "vhost,name"], "vhost  name\ncopy   orders");
+}
+
+#[test]
+fn an_export_to_what_is_no_regular_file_is_written_into_it() {
+    let desk = desk();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target.json");
+    let link = folder.path().join("link.json");
+    std::fs::write(&target, "something that was longer ".repeat(1_000)).unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    desk.check(&["definitions", "export", link.to_str().unwrap()], "");
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    let written: Value = serde_json::from_slice(&std::fs::read(&target).unwrap()).unwrap();
+    assert!(written["users"].is_array(), "{written}");
+
+    let output = folder.path().join("output");
+    std::os::unix::fs::symlink("/dev/stdout", &output).unwrap();
+    let printed = desk.prints(&["definitions", "export", output.to_str().unwrap()]);
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["queues"], written["queues"]);
+
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    // Open both ways, so that neither end waits for the other.
+    let mut reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    desk.check(&["definitions", "export", pipe.to_str().unwrap()], "");
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    let mut first = [0; 1];
+    reader.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"{");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing is left beside them");
 }
 
 #[test]

@@ -52,11 +52,27 @@ fn export(client: &Client, file: Option<&FilePath>, vhost: Option<&str>) -> Resu
     match file.filter(|file| *file != FilePath::new("-")) {
         None => print(&text),
         Some(file) => {
-            write_whole(file, &text)
-                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+            let cannot = |error| format!("cannot write {}: {error}", file.display());
+            if is_more_than_a_file(file) {
+                // It may be standard output itself, and so nothing is said after the definitions.
+                return Ok(write_into(file, &text).map_err(cannot)?);
+            }
+            write_whole(file, &text).map_err(cannot)?;
             say(&format!("{} written to {}", contents(&definitions), file.display()))
         }
     }
+}
+
+/// Whether it is there and no regular file: a device, a pipe or a link, which must stay what it is.
+fn is_more_than_a_file(file: &FilePath) -> bool {
+    fs::symlink_metadata(file).is_ok_and(|there| !there.is_file())
+}
+
+fn write_into(file: &FilePath, text: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    // A link may lead to a file that is not there yet.
+    options.write(true).create(true).truncate(true).mode(OWNER_ONLY);
+    options.open(file)?.write_all(text.as_bytes())
 }
 
 /// Writes a file as a whole or not at all.
