@@ -98,21 +98,30 @@ impl Explanation {
         let Some(Target::Queue(queue)) = Target::find(&exchange.vhost, DestinationKind::Queue, key)
             .filter(|_| !key.starts_with(reply_to::PREFIX))
         else {
-            return;
+            // The binding that there would be, so that there is something to give the reason for.
+            let missing = Arc::from(key);
+            let binding = BindingView { durable: false, ..implied(exchange, &missing) };
+            let reason = "no queue has this name".to_owned();
+            return self.bindings.push(Explained { binding, matched: false, reason });
         };
         reached.anything = true;
         self.queues.push(Arc::clone(&queue.name));
         self.bindings.push(Explained {
-            binding: BindingView {
-                source: Arc::clone(&exchange.name),
-                kind: DestinationKind::Queue,
-                destination: Arc::clone(&queue.name),
-                key: Arc::clone(&queue.name),
-                arguments: Arc::new(Table::new()),
-                durable: queue.is_stored(),
-            },
+            binding: BindingView { durable: queue.is_stored(), ..implied(exchange, &queue.name) },
             matched: true,
             reason: "the routing key is the queue's name".to_owned(),
         });
+    }
+}
+
+/// The binding that the default exchange has for a queue's name.
+fn implied(exchange: &ExchangeRef, queue: &Arc<str>) -> BindingView {
+    BindingView {
+        source: Arc::clone(&exchange.name),
+        kind: DestinationKind::Queue,
+        destination: Arc::clone(queue),
+        key: Arc::clone(queue),
+        arguments: Arc::new(Table::new()),
+        durable: false,
     }
 }

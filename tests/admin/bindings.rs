@@ -174,6 +174,14 @@ fn a_route_tells_who_gets_a_message_and_why_the_others_do_not() {
     let told = desk.prints(&["route", "shop", "payment"]);
     assert!(told.starts_with("No queue gets it"), "{told}");
     assert!(desk.prints(&["route", "", "orders"]).starts_with("Queue 'orders' gets it.\n"));
+    desk.check(
+        &["route", "", "ordres", "--columns", "matched,destination,why"],
+        "\
+No queue gets it: a publisher would lose it, or have it returned if it is mandatory.
+
+matched  destination  why
+no       ordres       no queue has this name",
+    );
     let json: serde_json::Value =
         serde_json::from_str(&desk.prints(&["route", "shop", "order.x", "--format", "json"]))
             .unwrap();

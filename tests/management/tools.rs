@@ -43,6 +43,10 @@ fn flower_reads_what_it_shows_of_queues() {
         "name": "jobs", "messages": 1, "messages_unacknowledged": 0, "messages_ready": 1, "consumers": 0,
     }]);
     assert!(contains(&queues, &needed), "{queues}");
+    // As in RabbitMQ it stands there once nothing happens any more.
+    while api.get("/api/queues/%2F")[0]["idle_since"].is_null() {}
+    let since = api.get("/api/queues/%2F")[0]["idle_since"].clone();
+    assert!(since.as_str().is_some_and(|since| since.len() >= "2026-01-01 00:00:00".len()), "{since}");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::store::Figures;
 /// Where names begin that RabbitMQ does not have.
 pub(super) const OWN: &str = "leveret_";
 
+/// The version of what RabbitMQ is made of and Leveret is not. Prometheus drops labels that are empty.
+const ABSENT: &str = "none";
+
 fn counter(name: &str, help: &'static str) -> Family {
     Family::counter(PLAIN, name, help)
 }
@@ -35,8 +38,8 @@ pub(super) fn identity(api: &Api, endpoint: &str) -> Vec<Family> {
     let build = labels([
         ("rabbitmq_version", overview::RABBITMQ_VERSION),
         ("prometheus_plugin_version", env!("CARGO_PKG_VERSION")),
-        ("prometheus_client_version", ""),
-        ("erlang_version", ""),
+        ("prometheus_client_version", ABSENT),
+        ("erlang_version", ABSENT),
     ]);
     let identity = labels([
         ("rabbitmq_node", &api.node),
