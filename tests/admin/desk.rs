@@ -15,7 +15,12 @@ pub struct Desk {
 impl Desk {
     /// With a broker that nobody else uses.
     pub fn new() -> Self {
-        Self { server: Server::start_managed_with("") }
+        Self::with("")
+    }
+
+    /// With a broker of this configuration.
+    pub fn with(config: &str) -> Self {
+        Self { server: Server::start_managed_with(config) }
     }
 
     /// An admin command, ready to be run.

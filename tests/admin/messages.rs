@@ -24,6 +24,30 @@ position  exchange   key     redelivered  bytes  properties       payload
 }
 
 #[test]
+fn a_look_into_a_deep_queue_says_what_it_does_not_show() {
+    let desk = Desk::with("[store]\nqueue_window_messages = 8\n");
+    desk.prints(&["declare", "queue", "deep"]);
+    desk.prints(&["declare", "queue", "shallow"]);
+    let bodies: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    desk.fill("deep", &bodies);
+    desk.fill("shallow", &["one", "two"]);
+    let output = desk.run(&["get", "deep", "-n", "40", "--format", "json"]);
+    assert!(output.status.success(), "{output:?}");
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let shown = shown.as_array().unwrap().len();
+    assert!(shown < 40, "{shown}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    let (more, rest) = told.strip_prefix("leveret: ").unwrap().split_once(' ').unwrap();
+    assert_eq!(more.parse(), Ok(40 - shown), "{told}");
+    assert!(rest.starts_with("more ready messages not shown: a look reaches what is in memory"));
+    assert_eq!(told.lines().count(), 1, "{told}");
+    // Nothing is said where all that was asked for is shown.
+    desk.prints(&["get", "deep", "-n", "2"]);
+    desk.prints(&["get", "shallow", "-n", "9"]);
+}
+
+#[test]
 fn with_ack_messages_are_taken() {
     let desk = Desk::new();
     desk.prints(&["declare", "queue", "orders"]);

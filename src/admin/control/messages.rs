@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
+use super::ask::several;
 use super::client::Client;
 use super::column::words;
 use super::listing::Listing;
@@ -17,6 +18,7 @@ use super::removal::no_queue;
 use super::terminal::{Terminal, print, say};
 use super::text::escaped;
 use super::topology::absent;
+use crate::admin::complain;
 use crate::admin::failure::Failure;
 
 /// Bytes of a message to publish: RabbitMQ's own ceiling.
@@ -156,8 +158,23 @@ pub(super) fn get(
     let messages = client
         .post(&Path::new(&["queues", vhost, queue, "get"]), &body)
         .map_err(|fault| no_queue(client, vhost, queue, fault))?;
-    let messages = listing.arrange(messages.as_array().cloned().unwrap_or_default());
-    print(&listing.text(&messages, &Terminal::of_standard_output()))
+    let messages = messages.as_array().cloned().unwrap_or_default();
+    let left = match messages.last() {
+        Some(last) if (messages.len() as u64) < count => last["message_count"].as_u64(),
+        _ => None,
+    };
+    let messages = listing.arrange(messages);
+    print(&listing.text(&messages, &Terminal::of_standard_output()))?;
+    if let Some(left @ 1..) = left {
+        let left = several(left, "more ready message");
+        complain(&match taking {
+            Taking::Peek => format!(
+                "{left} not shown: a look reaches what is in memory of a queue, and no more than one answer holds"
+            ),
+            Taking::Take => format!("{left} not taken: one answer holds no more; take again"),
+        });
+    }
+    Ok(())
 }
 
 /// Shows which queues a message would reach, and which bindings matched.

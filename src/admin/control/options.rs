@@ -24,7 +24,7 @@ Examples:
 Exit codes:
   0  done
   1  not done: one line on standard error says why, and what to do next
-  2  the command line makes no sense, and nothing was tried
+  2  the command line makes no sense, and nothing was tried; a wrong address is a 1, wherever it stands
 
 The broker is looked for on this machine. Options, then the variables LEVERET_ADMIN_URL, LEVERET_ADMIN_USER and
 LEVERET_ADMIN_PASSWORD, then [admin] in broker.toml name another one, or another user.";
@@ -34,7 +34,7 @@ LEVERET_ADMIN_PASSWORD, then [admin] in broker.toml name another one, or another
 #[command(next_help_heading = "Broker")]
 pub(crate) struct Access {
     /// The broker's management API, as http://HOST:PORT or HOST:PORT [default: 127.0.0.1:15672]
-    #[arg(long, global = true, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
 
     /// The user to log in as [default: guest]

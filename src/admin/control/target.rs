@@ -43,7 +43,7 @@ impl Target {
     pub fn new(access: &Access, config: &Config) -> Result<Self, Failure> {
         let address = match (&access.url, &config.admin.url) {
             (Some(url), _) => address_of(url)
-                .map_err(|fault| Failure::Usage(format!("--url is {url:?}, but {fault}")))?,
+                .map_err(|fault| Failure::Failed(format!("--url is {url:?}, but {fault}")))?,
             (None, Some(url)) => address_of(url)
                 .map_err(|fault| Failure::Failed(format!("`admin.url` is {url:?}, but {fault}")))?,
             (None, None) => beside(&config.management)?,
