@@ -81,6 +81,21 @@ fn json_is_the_api_s_own_objects_and_csv_has_plain_numbers() {
 }
 
 #[test]
+fn every_column_that_is_offered_has_a_field_behind_it() {
+    let desk = desk();
+    let output = desk.run(&["queues", "--columns", "none"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let names =
+        told.split_once("(there are ").and_then(|(_, rest)| rest.split_once(')')).unwrap().0;
+    // `idle_since` comes once nothing happens any more, and is waited for where Flower reads it.
+    for name in names.split(", ").filter(|name| *name != "idle_since") {
+        let of_orders = ["queues", "--filter", "orders", "--format", "json", "--columns", name];
+        let read: Value = serde_json::from_str(&desk.prints(&of_orders)).unwrap();
+        assert!(read[0].as_object().is_some_and(|queue| !queue.is_empty()), "{name}: {read}");
+    }
+}
+
+#[test]
 fn a_listing_of_more_than_a_page_is_whole() {
     let desk = Desk::new();
     let mut peer = desk.peer();
