@@ -2,7 +2,8 @@
 //
 // What to watch: the shop publishes what happened and knows none of those that listen. Email is down while the orders
 // come, and misses nothing: its queue keeps them. Loyalty comes a month later, with a queue and a binding of its own;
-// the shop does not change. AMQP_URL names the broker; without it, amqp://127.0.0.1:5672.
+// the shop does not change. Usage: `npm install amqplib` once, then `node examples/order_pipeline.js`. AMQP_URL names
+// the broker; without it, amqp://127.0.0.1:5672.
 
 'use strict';
 
