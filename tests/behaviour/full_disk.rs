@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use leveret::wire::{Frame, Method};
 
 use super::client::*;
+use crate::support::interpreter::say_skipped;
 use crate::support::raw::{Incoming, parse, show};
 use crate::support::server::Server;
 
@@ -30,7 +31,7 @@ impl SmallDisk {
             .status()
             .is_ok_and(|status| status.success());
         if !mounted {
-            eprintln!("SKIPPED: a full disk needs the right to mount one");
+            say_skipped("a test on a full disk: it needs the right to mount one");
             fs::remove_dir(&directory).expect("it is empty");
             return None;
         }

@@ -67,12 +67,15 @@ fn needed<T>(found: Result<T, String>) -> Option<T> {
         Ok(found) => Some(found),
         Err(reason) if std::env::var_os("CI").is_some() => panic!("needed in CI: {reason}"),
         Err(reason) => {
-            // Past the capture of the test runner, which would hide the line of a test that passes.
-            let line = format!("SKIPPED a client test: {reason}\n");
-            let _ = io::stderr().write_all(line.as_bytes());
+            say_skipped(&format!("a client test: {reason}"));
             None
         }
     }
+}
+
+/// Says that a test is skipped, past the capture of the test runner, which would hide the line of one that passes.
+pub fn say_skipped(what: &str) {
+    let _ = io::stderr().write_all(format!("SKIPPED {what}\n").as_bytes());
 }
 
 fn install_python() -> Result<Interpreter, String> {
