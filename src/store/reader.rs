@@ -103,13 +103,11 @@ impl Requests {
         }
     }
 
-    /// Waits a while, or until nothing more is taken in. Whether there is still somebody to answer.
+    /// Waits a while, whatever arrives meanwhile, or until nothing more is taken in. Whether there is still somebody to
+    /// answer.
     fn pause(&self, retry: Duration) -> bool {
         let mut waiting = self.waiting.lock();
-        if !waiting.closed {
-            // What arrives meanwhile may end the pause early, which does no harm.
-            self.arrived.wait_for(&mut waiting, retry);
-        }
+        self.arrived.wait_while_for(&mut waiting, |waiting| !waiting.closed, retry);
         !waiting.closed
     }
 

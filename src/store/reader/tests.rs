@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
 use super::*;
 use crate::store::chunk::{ChunkKey, Content};
@@ -24,13 +25,16 @@ const ENTRY: Entry = Entry {
     expiration_ms: None,
 };
 
-/// An index that cannot be read, and says so when somebody tries.
-struct Unreachable(Mutex<mpsc::Sender<()>>);
+/// An index of one chunk, which cannot be read until it is there, and says when somebody tries.
+struct Index {
+    content: Mutex<Option<Content>>,
+    tried: Mutex<mpsc::Sender<()>>,
+}
 
-impl Chunks for Unreachable {
+impl Chunks for Index {
     fn chunk(&self, _: ChunkKey) -> Result<Option<Content>, IndexError> {
-        let _ = self.0.lock().send(());
-        Err(IndexError::missing())
+        let _ = self.tried.lock().send(());
+        self.content.lock().clone().map(Some).ok_or_else(IndexError::missing)
     }
 
     fn scan(
@@ -44,11 +48,12 @@ impl Chunks for Unreachable {
 }
 
 /// A reader of a queue with one message, of which only the index knows where it stands, and the index fails.
-fn reader(journal: PathBuf) -> (Reader, mpsc::Receiver<()>) {
+fn reader(journal: PathBuf) -> (Reader, Arc<Index>, mpsc::Receiver<()>) {
     let (tried, tries) = mpsc::channel();
     let mut ledger = Ledger::default();
     ledger.load((QUEUE, 0), &[ENTRY]);
-    ledger.attach(Arc::new(Unreachable(Mutex::new(tried))));
+    let index = Arc::new(Index { content: Mutex::default(), tried: Mutex::new(tried) });
+    ledger.attach(index.clone());
     let reader = Reader {
         journal,
         requests: Arc::default(),
@@ -58,32 +63,14 @@ fn reader(journal: PathBuf) -> (Reader, mpsc::Receiver<()>) {
         exchange: Arc::from(""),
         retry: Duration::from_millis(1),
     };
-    (reader, tries)
-}
-
-/// The index that somebody built anew.
-struct Rebuilt(Content);
-
-impl Chunks for Rebuilt {
-    fn chunk(&self, _: ChunkKey) -> Result<Option<Content>, IndexError> {
-        Ok(Some(self.0.clone()))
-    }
-
-    fn scan(
-        &self,
-        _: QueueId,
-        _: RangeInclusive<u64>,
-        _: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
-    ) -> Result<(), IndexError> {
-        Ok(())
-    }
+    (reader, index, tries)
 }
 
 #[test]
 fn messages_wait_while_the_index_cannot_be_read() {
     let directory = tempfile::tempdir().unwrap();
-    let (reader, tries) = reader(directory.path().to_owned());
-    let (requests, ledger) = (reader.requests.clone(), reader.ledger.clone());
+    let (reader, index, tries) = reader(directory.path().to_owned());
+    let requests = reader.requests.clone();
     let (sender, receiver) = mpsc::channel();
     requests.put(QUEUE, vec![0], Box::new(move |rereads| sender.send(rereads).unwrap()));
     let reading = thread::spawn(move || reader.run());
@@ -92,7 +79,7 @@ fn messages_wait_while_the_index_cannot_be_read() {
     assert!(receiver.try_recv().is_err(), "nobody knows where they are");
     let mut content = Content::default();
     content.open().push(ENTRY);
-    ledger.lock().attach(Arc::new(Rebuilt(content)));
+    *index.content.lock() = Some(content);
     let rereads = receiver.recv().unwrap();
     // The index has it, so that the segment is looked for.
     assert_eq!(rereads[0].position, 0);
@@ -104,7 +91,7 @@ fn messages_wait_while_the_index_cannot_be_read() {
 #[test]
 fn a_store_whose_index_cannot_be_read_can_be_closed() {
     let directory = tempfile::tempdir().unwrap();
-    let (reader, tries) = reader(directory.path().to_owned());
+    let (reader, _, tries) = reader(directory.path().to_owned());
     let requests = reader.requests.clone();
     let (sender, receiver) = mpsc::channel();
     requests.put(QUEUE, vec![0], Box::new(move |rereads| sender.send(rereads.len()).unwrap()));
@@ -118,7 +105,7 @@ fn a_store_whose_index_cannot_be_read_can_be_closed() {
 #[test]
 fn an_index_that_stays_unreadable_ends_the_store() {
     let directory = tempfile::tempdir().unwrap();
-    let (reader, _tries) = reader(directory.path().to_owned());
+    let (reader, _, _tries) = reader(directory.path().to_owned());
     let (requests, inbox) = (reader.requests.clone(), reader.inbox.clone());
     requests.put(QUEUE, vec![0], Box::new(drop));
     let reading = thread::spawn(move || reader.run());
@@ -126,4 +113,23 @@ fn an_index_that_stays_unreadable_ends_the_store() {
     assert_eq!(reason, "the index cannot be read: there is no index");
     requests.close();
     reading.join().unwrap();
+}
+
+#[test]
+fn what_arrives_does_not_shorten_a_pause() {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let requests = Arc::new(Requests::default());
+    let asking = thread::spawn({
+        let requests = requests.clone();
+        move || {
+            while !requests.waiting.lock().closed {
+                requests.put(QUEUE, Vec::new(), Box::new(drop));
+            }
+        }
+    });
+    let begun = Instant::now();
+    assert!(requests.pause(PAUSE));
+    assert!(begun.elapsed() >= PAUSE);
+    requests.close();
+    asking.join().unwrap();
 }
