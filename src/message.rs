@@ -101,18 +101,16 @@ impl Message {
         body: &[u8],
         facts: Facts,
     ) -> Self {
-        let bytes = routing_key.len() + properties.len() + body.len();
-        let mut data = Vec::with_capacity(bytes);
-        data.extend_from_slice(routing_key.as_bytes());
-        data.extend_from_slice(properties);
+        let mut data = head(routing_key, properties, body.len());
         data.extend_from_slice(body);
         Self {
             exchange,
+            // Counted once, not by parts: this is the way of most messages.
+            held: Held::new(data.len() + OVERHEAD_BYTES),
             data: data.into_boxed_slice(),
             key_bytes: routing_key.len() as u32,
             properties_bytes: properties.len() as u32,
             facts,
-            held: Held::new(bytes + OVERHEAD_BYTES),
         }
     }
 
@@ -123,7 +121,7 @@ impl Message {
 
     /// The routing key it was published with, at most 255 bytes.
     pub fn routing_key(&self) -> &str {
-        // The bytes came from a `str` in `Builder::new`, so this never falls back.
+        // The bytes came from a `str`, so this never falls back.
         std::str::from_utf8(self.routing_key_bytes()).unwrap_or_default()
     }
 
@@ -152,6 +150,14 @@ impl Message {
     pub fn held(&self) -> usize {
         self.held.0
     }
+}
+
+/// Routing key and properties, with room for so many bytes of body.
+fn head(routing_key: &str, properties: &[u8], body_bytes: usize) -> Vec<u8> {
+    let mut data = Vec::with_capacity(routing_key.len() + properties.len() + body_bytes);
+    data.extend_from_slice(routing_key.as_bytes());
+    data.extend_from_slice(properties);
+    data
 }
 
 impl std::fmt::Debug for Message {
@@ -190,17 +196,14 @@ impl Builder {
         body_bytes: usize,
         facts: Facts,
     ) -> Self {
-        let head = routing_key.len() + properties.len();
-        let mut data = Vec::with_capacity(head + body_bytes.min(RESERVE_BYTES_MAX));
-        data.extend_from_slice(routing_key.as_bytes());
-        data.extend_from_slice(properties);
+        let data = head(routing_key, properties, body_bytes.min(RESERVE_BYTES_MAX));
         Self {
             exchange,
+            held: Held::new(data.len() + OVERHEAD_BYTES),
             data,
             key_bytes: routing_key.len() as u32,
             properties_bytes: properties.len() as u32,
             facts,
-            held: Held::new(head + OVERHEAD_BYTES),
         }
     }
 

@@ -59,10 +59,10 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), String> {
                     scenario.name, arguments.rounds, target.name
                 );
                 progress.set_title(title.clone());
-                settle(&arguments.target, &interrupt)
-                    .map_err(|trouble| format!("{title}{}", trouble.text))?;
-                let sample = one(scenario, target, time, &interrupt, &mut progress)
-                    .map_err(|trouble| format!("{title}{}", trouble.text))?;
+                let told = |trouble: Trouble| format!("{title}{}", trouble.text);
+                settle(&arguments.target, &interrupt).map_err(told)?;
+                let sample =
+                    one(scenario, target, time, &interrupt, &mut progress).map_err(told)?;
                 let Some((sample, cores)) = sample else { break 'all };
                 eprintln!("{title}{} (generator: {cores:.2} cores)", shown(&sample));
                 comparison.add(scenario, &target.name, sample);

@@ -21,14 +21,14 @@ pub enum Settlement {
 
 impl Client {
     /// Settles deliveries that were taken from the channel's ledger.
-    pub fn settle(&self, settled: Settled<QueueRef>, how: Settlement, now_ms: u64) {
-        self.broker.settle(settled.unacked.into_vec(), how, now_ms);
+    pub fn settle(&self, mut settled: Settled<QueueRef>, how: Settlement, now_ms: u64) {
+        self.broker.settle(&mut settled.unacked, how, now_ms);
         self.broker.resume(settled.resume, now_ms);
     }
 }
 
 impl Broker {
-    pub(super) fn settle(&self, mut unacked: Vec<Unacked<QueueRef>>, how: Settlement, now_ms: u64) {
+    pub(super) fn settle(&self, unacked: &mut [Unacked<QueueRef>], how: Settlement, now_ms: u64) {
         // One lock for each queue touched. Sorting is stable: the order of delivery stays.
         if unacked.windows(2).any(|pair| pair[0].queue.id > pair[1].queue.id) {
             unacked.sort_by_key(|one| one.queue.id);
@@ -57,8 +57,8 @@ impl Broker {
     }
 
     /// Gives deliveries back to their queues.
-    pub(super) fn requeue(&self, unacked: Vec<Unacked<QueueRef>>, now_ms: u64) {
-        self.settle(unacked, Settlement::Requeue, now_ms);
+    pub(super) fn requeue(&self, mut unacked: Vec<Unacked<QueueRef>>, now_ms: u64) {
+        self.settle(&mut unacked, Settlement::Requeue, now_ms);
     }
 
     /// Offers messages to consumers that had found no room or credit and may have it now.

@@ -7,13 +7,10 @@ use super::accounts::Put;
 use super::pending::Pending;
 use crate::fault::Fault;
 use crate::store::{Change, VhostRecord};
-use crate::wire::ReplyCode;
+use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX};
 
 /// Virtual hosts that there may be.
 const VHOSTS_MAX: usize = 10_000;
-
-/// Bytes of a virtual host's name, which travels as a short string.
-const NAME_BYTES_MAX: usize = 255;
 
 impl Broker {
     /// The names of the virtual hosts, in order.
@@ -38,8 +35,8 @@ impl Broker {
         if self.vhosts.contains(name) {
             return Ok((Put::Changed, Pending::NONE));
         }
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return Err(format!("a virtual host's name has 1 to {NAME_BYTES_MAX} bytes"));
+        if name.is_empty() || name.len() > SHORTSTR_BYTES_MAX {
+            return Err(format!("a virtual host's name has 1 to {SHORTSTR_BYTES_MAX} bytes"));
         }
         if self.vhosts.len() >= VHOSTS_MAX {
             return Err(format!("virtual host limit ({VHOSTS_MAX}) is reached"));

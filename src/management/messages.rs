@@ -13,15 +13,13 @@ use super::{clock, properties};
 use crate::broker::Settlement;
 use crate::message::Message;
 use crate::session::{Sender, read_properties};
+use crate::wire::SHORTSTR_BYTES_MAX;
 
 /// Messages that one request may get.
 const COUNT_MAX: usize = 10_000;
 
 /// Bytes of bodies that one request may get; it ends with the message that passes this.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// Bytes of a routing key, which travels as a short string.
-const ROUTING_KEY_BYTES_MAX: usize = 255;
 
 /// What is asked of a queue. Counts may be texts, as some tools send.
 #[derive(Debug, Deserialize)]
@@ -217,8 +215,8 @@ pub(super) fn publish(call: &Call<'_>) -> Outcome {
     refuse_missing(&missing)?;
     let exchange = operator.target(call.exchange_part(1))?;
     let routing_key = publishing.routing_key.unwrap_or_default();
-    if routing_key.len() > ROUTING_KEY_BYTES_MAX {
-        let reason = format!("routing_key is longer than {ROUTING_KEY_BYTES_MAX} bytes");
+    if routing_key.len() > SHORTSTR_BYTES_MAX {
+        let reason = format!("routing_key is longer than {SHORTSTR_BYTES_MAX} bytes");
         return Err(Reply::bad_request(reason));
     }
     let payload = publishing.payload.unwrap_or_default();

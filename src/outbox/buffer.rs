@@ -109,9 +109,8 @@ impl Buffer {
         frame_bytes_max: u32,
     ) {
         let body_bytes = message.body().len();
-        let one_frame_max =
-            SHARED_BYTES_MIN.min(frame_bytes_max as usize - wire::FRAME_OVERHEAD_BYTES + 1);
-        let is_one_frame = body_bytes > 0 && body_bytes < one_frame_max;
+        let is_one_frame = (1..SHARED_BYTES_MIN).contains(&body_bytes)
+            && body_bytes + wire::FRAME_OVERHEAD_BYTES <= frame_bytes_max as usize;
         if is_one_frame && self.repeat.again(&mut self.bytes, channel, heading, message) {
             return;
         }

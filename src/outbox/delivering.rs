@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 
 use super::buffer::Heading;
-use super::{Acks, ChannelKey, Delivered, Delivery, Outbox, Resume, State, Unacked};
+use super::{Acks, ChannelKey, Delivered, Delivery, Outbox, Resume, State};
 
 /// Takes deliveries to the consumers of one channel. Nobody else uses the outbox meanwhile.
 pub struct Delivering<'a, Q> {
@@ -39,14 +39,10 @@ impl<'a, Q: Clone> Delivering<'a, Q> {
             channel.starved.push(resume());
             return Delivered::Full;
         }
-        let tag = channel.next_tag();
-        channel.tally.redelivered += u64::from(delivery.redelivered);
-        if delivery.acks == Acks::Manual {
-            let queue = delivery.queue.clone();
-            channel.unacked.push(Unacked { tag, queue, position: delivery.position });
-            channel.tally.delivered += 1;
-        } else {
-            channel.tally.delivered_automatic += 1;
+        let tag = channel.hand_out(delivery);
+        match delivery.acks {
+            Acks::Manual => channel.tally.delivered += 1,
+            Acks::Automatic => channel.tally.delivered_automatic += 1,
         }
         let heading = Heading {
             consumer: delivery.consumer,

@@ -316,14 +316,10 @@ impl<Q: Clone> Outbox<Q> {
         if channel.epoch != key.epoch {
             return false;
         }
-        let tag = channel.next_tag();
-        channel.tally.redelivered += u64::from(delivery.redelivered);
-        if delivery.acks == Acks::Manual {
-            let queue = delivery.queue.clone();
-            channel.unacked.push(Unacked { tag, queue, position: delivery.position });
-            channel.tally.got += 1;
-        } else {
-            channel.tally.got_automatic += 1;
+        let tag = channel.hand_out(delivery);
+        match delivery.acks {
+            Acks::Manual => channel.tally.got += 1,
+            Acks::Automatic => channel.tally.got_automatic += 1,
         }
         let method = Method::BasicGetOk(basic::GetOk {
             delivery_tag: tag,
@@ -476,6 +472,20 @@ impl<Q> Channel<Q> {
     fn next_tag(&mut self) -> u64 {
         self.last_tag += 1;
         self.last_tag
+    }
+
+    /// Gives a delivery its tag, and takes note of it if the client is to acknowledge it.
+    fn hand_out(&mut self, delivery: &Delivery<'_, Q>) -> u64
+    where
+        Q: Clone,
+    {
+        let tag = self.next_tag();
+        self.tally.redelivered += u64::from(delivery.redelivered);
+        if delivery.acks == Acks::Manual {
+            let queue = delivery.queue.clone();
+            self.unacked.push(Unacked { tag, queue, position: delivery.position });
+        }
+        tag
     }
 
     fn take_one(&mut self, tag: u64) -> Result<Settled<Q>, UnknownTag> {

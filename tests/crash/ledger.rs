@@ -132,18 +132,20 @@ impl Ledger {
 
     /// Whether a message that was sent at this time may have been thrown away, or found no queue.
     fn may_be_cleared(&self, queue: &str, sent: u64) -> bool {
-        let mut clearings = self.clearings.iter().filter(|clearing| clearing.queue == queue);
-        clearings.any(|clearing| clearing.ended.is_none_or(|ended| ended > sent))
+        self.clearings_of(queue).any(|clearing| clearing.ended.is_none_or(|ended| ended > sent))
     }
 
     /// Whether a message that was there at this time must have been thrown away: its queue was deleted later, or
     /// purged, and what came after the purge is on the disk.
     fn must_be_cleared(&self, queue: &str, there: u64) -> bool {
-        let mut clearings = self.clearings.iter().filter(|clearing| clearing.queue == queue);
-        clearings.any(|clearing| {
+        self.clearings_of(queue).any(|clearing| {
             let is_done = |ended| queue == DELETED || self.synced > ended;
             clearing.begun > there && clearing.ended.is_some_and(is_done)
         })
+    }
+
+    fn clearings_of(&self, queue: &str) -> impl Iterator<Item = &Clearing> {
+        self.clearings.iter().filter(move |clearing| clearing.queue == queue)
     }
 
     /// A message may be where it is.
