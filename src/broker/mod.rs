@@ -2,8 +2,8 @@
 //! ask for. It does no I/O of its own and never waits; the time comes in, and what has to be durable goes to the
 //! store, which says when it is.
 //!
-//! Lock order: a virtual host's topology, then an exchange's bindings, then a queue, then an outbox. A
-//! queue's lock is never held while another queue's is taken.
+//! Lock order: a virtual host's topology, then the ids of queues, then an exchange's bindings, then a queue, then an
+//! outbox. A queue's lock is never held while another queue's is taken.
 
 mod access;
 mod accounts;
@@ -46,7 +46,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use access::{
     HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
@@ -144,7 +144,8 @@ pub struct Broker {
     /// Held while users and permissions change, so that their order in memory is their order in the journal.
     accounts: Mutex<()>,
     census: Census,
-    last_queue_id: AtomicU64,
+    /// The highest id that a queue ever had; see [`Broker::queue_ids`].
+    last_queue_id: Mutex<u64>,
     last_exchange_id: AtomicU64,
     last_consumer_id: AtomicU64,
     last_client_id: AtomicU64,
@@ -182,7 +183,7 @@ impl Broker {
             operators: Operators::default(),
             accounts: Mutex::default(),
             census: Census::default(),
-            last_queue_id: AtomicU64::new(recovered.queue_id_max),
+            last_queue_id: Mutex::new(recovered.queue_id_max),
             last_exchange_id: AtomicU64::new(0),
             last_consumer_id: AtomicU64::new(0),
             last_client_id: AtomicU64::new(0),
@@ -244,8 +245,11 @@ impl Broker {
         pending
     }
 
-    fn next_queue_id(&self) -> u64 {
-        next(&self.last_queue_id)
+    /// New ids for queues. Whoever holds this puts the records of its queues into the store's inbox before it lets
+    /// go: so ids ascend in the journal, and the store can tell a queue that it has never heard of from one that is
+    /// gone.
+    fn queue_ids(&self) -> QueueIds<'_> {
+        QueueIds(self.last_queue_id.lock())
     }
 
     fn next_exchange_id(&self) -> u64 {
@@ -258,6 +262,16 @@ impl Broker {
 
     fn next_client_id(&self) -> u64 {
         next(&self.last_client_id)
+    }
+}
+
+/// The right to give ids to queues.
+struct QueueIds<'a>(MutexGuard<'a, u64>);
+
+impl QueueIds<'_> {
+    fn next(&mut self) -> u64 {
+        *self.0 += 1;
+        *self.0
     }
 }
 

@@ -106,12 +106,7 @@ impl Client {
         }
         topology.expect_vhost(&self.vhost.name)?;
         let settings = self.queue_settings(declaration, &resource)?;
-        let queue = self.create_queue(name.clone(), lifetime, settings, now_ms)?;
-        let pending = if queue.is_stored() {
-            self.broker.commit(vec![Change::PutQueue(queue.record())])
-        } else {
-            Pending::NONE
-        };
+        let (queue, pending) = self.create_queue(name, lifetime, settings, now_ms)?;
         drop(topology);
         Ok(self.declared(&queue, pending, now_ms))
     }
@@ -140,7 +135,7 @@ impl Client {
         lifetime: Lifetime,
         settings: QueueSettings,
         now_ms: u64,
-    ) -> Result<QueueRef, Fault> {
+    ) -> Result<(QueueRef, Pending), Fault> {
         let limit = self.broker.config.limits.queues_per_vhost_max;
         if self.vhost.queues.len() >= limit {
             let vhost = &self.vhost.name;
@@ -150,12 +145,21 @@ impl Client {
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
         self.broker.departed.queues_created.fetch_add(1, Ordering::Relaxed);
-        let id = self.broker.next_queue_id();
-        let queue = self.broker.add_queue(id, &self.vhost, name, lifetime, settings, now_ms);
+        let mut ids = self.broker.queue_ids();
+        let queue =
+            self.broker.new_queue(ids.next(), &self.vhost, name, lifetime, settings, now_ms);
+        // The journal first: whoever can see the queue may publish to it, and its record has to stand in front.
+        let pending = if queue.is_stored() {
+            self.broker.commit(vec![Change::PutQueue(queue.record())])
+        } else {
+            Pending::NONE
+        };
+        drop(ids);
         if lifetime.owner.is_some() {
             self.exclusive_queues.lock().push(Arc::clone(&queue));
         }
-        Ok(queue)
+        queue.show();
+        Ok((queue, pending))
     }
 
     fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Fault> {
@@ -265,10 +269,16 @@ impl QueueHandle {
     fn resource(&self) -> Resource<'_> {
         Resource::queue(&self.name, &self.vhost.name)
     }
+
+    /// Lets others find a new queue. If it is to be stored, its record is in the store's inbox already.
+    pub(super) fn show(self: &Arc<Self>) {
+        self.vhost.queues.insert(Arc::clone(&self.name), Arc::clone(self));
+    }
 }
 
 impl Broker {
-    pub(super) fn add_queue(
+    /// A queue that nobody sees yet: see [`QueueHandle::show`].
+    pub(super) fn new_queue(
         &self,
         id: u64,
         vhost: &Arc<Vhost>,
@@ -284,11 +294,7 @@ impl Broker {
             bytes: store.queue_window_bytes,
             recall_ms: RECALL_MS,
         });
-        let handle =
-            QueueHandle::new(id, Arc::clone(&name), Arc::clone(vhost), lifetime, settings, now_ms);
-        let queue = Arc::new(handle);
-        vhost.queues.insert(name, Arc::clone(&queue));
-        queue
+        Arc::new(QueueHandle::new(id, name, Arc::clone(vhost), lifetime, settings, now_ms))
     }
 
     /// Deletes a queue with its bindings and messages and tells its consumers. Answers how many messages were

@@ -152,7 +152,9 @@ impl Broker {
         let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
         let lifetime = Lifetime { durable: true, auto_delete: record.auto_delete, owner: None };
         let name = Arc::from(record.name.as_str());
-        Ok(self.add_queue(record.id, &vhost, name, lifetime, settings, now_ms))
+        let queue = self.new_queue(record.id, &vhost, name, lifetime, settings, now_ms);
+        queue.show();
+        Ok(queue)
     }
 
     /// Finds out what the store has for a queue. Nothing is read until somebody needs it. After a crash nobody knows

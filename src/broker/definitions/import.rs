@@ -58,6 +58,7 @@ impl Broker {
                 changes.push(Change::PutExchange(handle.record()));
             }
         }
+        let mut ids = self.queue_ids();
         for (queue, settings) in file.queues {
             let (vhost, _) = held_vhost(&mut held, &queue.vhost)?;
             if vhost.queues.contains(&*queue.name) {
@@ -65,9 +66,10 @@ impl Broker {
             }
             let lifetime =
                 Lifetime { durable: queue.durable, auto_delete: queue.auto_delete, owner: None };
-            let id = self.next_queue_id();
+            let id = ids.next();
             let name = Arc::from(&*queue.name);
-            let handle = self.add_queue(id, vhost, name, lifetime, settings, now_ms);
+            let handle = self.new_queue(id, vhost, name, lifetime, settings, now_ms);
+            handle.show();
             if queue.durable {
                 changes.push(Change::PutQueue(handle.record()));
             }
