@@ -17,6 +17,7 @@ mod behaviour {
     mod lengths;
     mod own_queue;
     mod permissions;
+    mod private_files;
     mod replies;
     mod restarts;
     mod routing;

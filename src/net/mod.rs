@@ -95,6 +95,7 @@ pub fn serve<Bound, Running>(
     let began = Instant::now();
     let socket = listener::bind(&config.amqp.listen)?;
     let bound = bind(&config).map_err(ServeError::Beside)?;
+    files::keep_private(&config.data_dir);
     files::raise_limit(config.amqp.connections_max);
     let hub = Arc::new(Hub::default());
     let broker = Broker::open(config, hub.events(), clock::now_ms())?;

@@ -63,7 +63,7 @@ impl Directory {
             }
         };
         if !had_journal {
-            fs::create_dir(&journal).map_err(not_writable)?;
+            DirBuilder::new().mode(0o700).create(&journal).map_err(not_writable)?;
             sync_directory(path).map_err(not_writable)?;
             if !is_new {
                 notes.push("the directory `journal` was missing: its records are lost".to_owned());
