@@ -217,7 +217,8 @@ fn open(directory: &std::path::Path) -> Arc<Broker> {
     config.alarms.disk_free_bytes_min = 0;
     let quiet = || Box::new(|| {}) as Box<dyn Fn() + Send + Sync>;
     let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
-    let events = Events { room: quiet(), alarm: quiet(), deadline: quiet(), lost };
+    let events =
+        Events { room: quiet(), alarm: quiet(), deadline: quiet(), errands: quiet(), lost };
     Broker::open(config, events, now_ms()).unwrap()
 }
 

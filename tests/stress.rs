@@ -310,7 +310,8 @@ fn open(directory: &Path) -> Arc<Broker> {
     config.limits.bindings_per_vhost_max = BINDINGS_MAX;
     let quiet = || Box::new(|| {}) as Box<dyn Fn() + Send + Sync>;
     let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
-    let events = Events { room: quiet(), alarm: quiet(), deadline: quiet(), lost };
+    let events =
+        Events { room: quiet(), alarm: quiet(), deadline: quiet(), errands: quiet(), lost };
     Broker::open(config, events, now_ms()).unwrap()
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::access::{Action, Identity};
+use super::departure::Departure;
 use super::exchange::ExchangeRef;
 use super::publish::Plan;
 use super::queue_handle::QueueRef;
@@ -164,10 +165,7 @@ impl Broker {
         }
         self.departed.note_connection(&client.outbox.traffic());
         let queues = std::mem::take(&mut *client.exclusive_queues.lock());
-        for queue in queues {
-            // Nobody is left to wait for the deletion to be on the disk.
-            drop(self.remove_queue(&queue, now_ms));
-        }
+        self.run_or_leave(Departure::new(queues), now_ms);
     }
 }
 

@@ -16,8 +16,10 @@ mod dead_letter;
 mod definitions;
 mod delivery_count;
 mod departed;
+mod departure;
 mod effects;
 mod equivalence;
+mod errands;
 mod exchange;
 mod exchanges;
 mod explain;
@@ -59,6 +61,7 @@ pub use client::{Capabilities, Client, Closer, NewClient, Terms};
 pub use consume::{Consume, Exclusivity, Fetch};
 pub use definitions::user_to_json;
 pub use departed::{BrokerTotals, ByKind};
+pub use errands::Remaining;
 pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
 pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
 pub use explain::{Explained, Explanation};
@@ -79,6 +82,7 @@ pub use subscriber::{ClientOutbox, Consumer};
 use access::Access;
 use alarms::Alarms;
 use departed::Departed;
+use errands::Errands;
 use operator::Operators;
 use registry::Registry;
 use reply_to::ReplyAddresses;
@@ -99,6 +103,8 @@ pub struct Events {
     pub alarm: Hook,
     /// A queue wants to be looked at sooner than [`Broker::tick`] said.
     pub deadline: Hook,
+    /// There is something for [`Broker::run_errands`] to do.
+    pub errands: Hook,
     /// The store failed: nothing can be promised any more and the program should end.
     pub lost: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -138,6 +144,7 @@ pub struct Broker {
     clients: Registry<u64, Arc<Client>>,
     replies: ReplyAddresses,
     timers: Timers,
+    errands: Errands,
     alarms: Alarms,
     departed: Departed,
     operators: Operators,
@@ -157,7 +164,7 @@ impl Broker {
     /// # Errors
     /// When the directory cannot be used: locked by another process, not writable, of a newer format.
     pub fn open(config: Config, events: Events, now_ms: u64) -> Result<Arc<Self>, OpenError> {
-        let Events { room, alarm, deadline, lost } = events;
+        let Events { room, alarm, deadline, errands, lost } = events;
         let options = store_options(&config);
         let reading_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&reading_ended);
@@ -179,6 +186,7 @@ impl Broker {
             clients: Registry::default(),
             replies: ReplyAddresses::default(),
             timers: Timers::new(deadline),
+            errands: Errands::new(errands),
             departed: Departed::default(),
             operators: Operators::default(),
             accounts: Mutex::default(),
@@ -232,6 +240,7 @@ impl Broker {
     /// Makes everything durable and closes the store. Connections have ended before.
     pub fn close(&self) {
         self.end_reading();
+        self.finish_errands();
         self.store.close();
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Hub {
     pub gates: Event,
     /// A queue's timer is due earlier than was said.
     pub deadline: Event,
+    /// There are errands to do.
+    pub errands: Event,
     /// The store failed.
     pub lost: Event,
     why_lost: Mutex<Option<String>>,
@@ -23,7 +25,7 @@ impl Hub {
     /// The broker's hooks to these events.
     pub fn events(self: &Arc<Self>) -> Events {
         let hub = || Arc::clone(self);
-        let (room, alarm, deadline, lost) = (hub(), hub(), hub(), hub());
+        let (room, alarm, deadline, errands, lost) = (hub(), hub(), hub(), hub(), hub());
         Events {
             room: Box::new(move || {
                 room.gates.notify(usize::MAX);
@@ -33,6 +35,9 @@ impl Hub {
             }),
             deadline: Box::new(move || {
                 deadline.deadline.notify(1);
+            }),
+            errands: Box::new(move || {
+                errands.errands.notify(1);
             }),
             lost: Box::new(move |why| {
                 lost.why_lost.lock().get_or_insert_with(|| why.to_owned());

@@ -7,12 +7,14 @@
 //! peer, while the peer does not read what it was sent, while too much waits for the disk, or while an alarm
 //! is on and the peer publishes; it still hears that it has to end.
 //!
-//! One task looks after the time of all connections, one after the queues' timers, one accepts, and one waits for
+//! One task looks after the time of all connections, one after the queues' timers, one does the
+//! broker's errands, one accepts, and one waits for
 //! signals.
 
 mod clock;
 mod connection;
 mod deadlines;
+mod errands;
 mod files;
 mod heap;
 mod hub;

@@ -32,6 +32,7 @@ impl Place {
             room: Box::new(|| {}),
             alarm: Box::new(|| {}),
             deadline: Box::new(|| {}),
+            errands: Box::new(|| {}),
             lost: Box::new(|why| panic!("{why}")),
         };
         Self { broker: Broker::open(config, events, NOW_MS).unwrap(), _directory: directory }

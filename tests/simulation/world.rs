@@ -382,6 +382,7 @@ fn open(directory: &Path, now_ms: u64) -> Arc<Broker> {
         room: Box::new(|| {}),
         alarm: Box::new(|| {}),
         deadline: Box::new(|| {}),
+        errands: Box::new(|| {}),
         lost: Box::new(|why| panic!("the store is lost: {why}")),
     };
     Broker::open(config, events, now_ms).unwrap()

@@ -105,6 +105,7 @@ pub fn open_broker(directory: &Path) {
         room: Box::new(|| {}),
         alarm: Box::new(|| {}),
         deadline: Box::new(|| {}),
+        errands: Box::new(|| {}),
         lost: Box::new(|why| panic!("the store is lost: {why}")),
     };
     let now_ms = 1_700_000_000_000;

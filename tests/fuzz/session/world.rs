@@ -71,6 +71,7 @@ impl World {
             room: Box::new(|| {}),
             alarm: Box::new(|| {}),
             deadline: Box::new(|| {}),
+            errands: Box::new(|| {}),
             lost: Box::new(|why| panic!("the store is lost: {why}")),
         };
         let broker = Broker::open(config(&directory), events, now_ms).expect("the broker opens");
