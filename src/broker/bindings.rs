@@ -8,7 +8,7 @@ use super::pending::Pending;
 use super::resource::Resource;
 use super::vhost::Topology;
 use crate::fault::Fault;
-use crate::routing::{Binding, Bound, canonical_arguments};
+use crate::routing::{Bound, canonical_arguments};
 use crate::store::{BindingRecord, Change, DestinationKind};
 use crate::wire::{ReplyCode, Table};
 
@@ -113,14 +113,16 @@ impl Client {
         }
         topology.bindings -= 1;
         if !source.bindings.read().lead_to(&destination) {
-            forget_source(&destination, &source);
+            destination.sources().remove(&source);
         }
         let mut changes = Vec::new();
         if is_durable(&source, &destination) {
             let record = record(&source, key, arguments, &destination);
             changes.push(Change::DeleteBinding(record));
         }
-        self.broker.delete_if_unbound(&mut topology, &source, &mut changes);
+        if source.goes_unbound() {
+            self.broker.remove_exchanges(&mut topology, vec![source], &mut changes);
+        }
         Ok(self.broker.commit(changes))
     }
 }
@@ -151,62 +153,34 @@ impl Broker {
             return Ok(None);
         }
         topology.bindings += 1;
-        let mut sources = destination.sources().lock();
-        if !sources.iter().any(|known| known.id == source.id) {
-            sources.push(ExchangeRef::clone(source));
-        }
-        drop(sources);
+        destination.sources().add(source);
         Ok(is_durable(source, &destination)
             .then(|| Change::PutBinding(record(source, key, arguments, &destination))))
     }
 
-    /// Takes note that a binding is gone.
-    pub(super) fn drop_binding(
-        &self,
-        topology: &mut Topology,
-        source: &ExchangeRef,
-        binding: &Binding<Target>,
-        changes: &mut Vec<Change>,
-    ) {
-        topology.bindings -= 1;
-        if is_durable(source, &binding.destination) {
-            let record = record(source, &binding.key, &binding.arguments, &binding.destination);
-            changes.push(Change::DeleteBinding(record));
-        }
-    }
-
-    /// Removes all bindings to a destination, and the exchanges that are to go with their last binding.
+    /// Removes all bindings to a destination that goes, and the exchanges that are to go with their last binding. In
+    /// the journal the bindings go with what they lead to.
     pub(super) fn unbind_everywhere(
         &self,
         topology: &mut Topology,
         destination: &Target,
         changes: &mut Vec<Change>,
     ) {
-        let sources = std::mem::take(&mut *destination.sources().lock());
-        for source in sources {
-            let removed = source.bindings.write().remove_destination(destination);
-            for binding in &removed {
-                self.drop_binding(topology, &source, binding, changes);
-            }
-            self.delete_if_unbound(topology, &source, changes);
-        }
-    }
-
-    fn delete_if_unbound(
-        &self,
-        topology: &mut Topology,
-        exchange: &ExchangeRef,
-        changes: &mut Vec<Change>,
-    ) {
-        if exchange.settings.auto_delete && exchange.bindings.read().is_empty() {
-            self.remove_exchange(topology, exchange, changes);
-        }
+        let unbound = detach(topology, destination);
+        self.remove_exchanges(topology, unbound, changes);
     }
 }
 
-/// Takes an exchange off the list of those that have bindings to a destination.
-pub(super) fn forget_source(destination: &Target, exchange: &ExchangeRef) {
-    destination.sources().lock().retain(|source| source.id != exchange.id);
+/// Removes all bindings to a destination. Answers the exchanges that want to go with their last binding.
+pub(super) fn detach(topology: &mut Topology, destination: &Target) -> Vec<ExchangeRef> {
+    let mut unbound = Vec::new();
+    for source in destination.sources().take() {
+        topology.bindings -= source.bindings.write().remove_destination(destination) as u64;
+        if source.goes_unbound() {
+            unbound.push(source);
+        }
+    }
+    unbound
 }
 
 /// A binding outlives a restart when both its ends do.

@@ -1,5 +1,6 @@
 //! One exchange as the broker holds it: its name, settings and bindings.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -24,8 +25,8 @@ pub struct ExchangeHandle {
     pub(super) vhost: Arc<Vhost>,
     pub(super) settings: ExchangeSettings,
     pub(super) bindings: RwLock<Bindings<Target>>,
-    /// The exchanges that have bindings to this one. Changed under the virtual host's topology lock.
-    pub(super) sources: Mutex<Vec<ExchangeRef>>,
+    /// The exchanges that have bindings to this one.
+    pub(super) sources: Sources,
     live: AtomicBool,
     entered: AtomicU64,
     left: AtomicU64,
@@ -65,7 +66,7 @@ impl ExchangeHandle {
             vhost,
             bindings: RwLock::new(Bindings::new(settings.kind)),
             settings,
-            sources: Mutex::default(),
+            sources: Sources::default(),
             live: AtomicBool::new(true),
             entered: AtomicU64::new(0),
             left: AtomicU64::new(0),
@@ -144,6 +145,12 @@ impl ExchangeHandle {
     pub(super) fn retire(&self) -> bool {
         self.live.swap(false, Ordering::AcqRel)
     }
+
+    /// Takes all bindings off the exchange. One that has gone keeps none: whoever still holds it would else hold
+    /// what it led to as well, and so on along a chain of any length, to be dropped one inside the other.
+    pub(super) fn take_bindings(&self) -> Bindings<Target> {
+        std::mem::replace(&mut *self.bindings.write(), Bindings::new(self.settings.kind))
+    }
 }
 
 impl PartialEq for ExchangeHandle {
@@ -157,6 +164,31 @@ impl Eq for ExchangeHandle {}
 impl std::fmt::Debug for ExchangeHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ExchangeHandle").field("name", &self.name).finish()
+    }
+}
+
+/// The exchanges that have bindings to a queue or exchange, by their numbers. Changed under the virtual host's
+/// topology lock.
+#[derive(Default)]
+pub(super) struct Sources(Mutex<BTreeMap<u64, ExchangeRef>>);
+
+impl Sources {
+    pub(super) fn add(&self, exchange: &ExchangeRef) {
+        self.0.lock().entry(exchange.id).or_insert_with(|| ExchangeRef::clone(exchange));
+    }
+
+    pub(super) fn remove(&self, exchange: &ExchangeHandle) {
+        self.0.lock().remove(&exchange.id);
+    }
+
+    /// All of them, the oldest first.
+    pub(super) fn list(&self) -> Vec<ExchangeRef> {
+        self.0.lock().values().cloned().collect()
+    }
+
+    /// Takes them all out.
+    pub(super) fn take(&self) -> impl Iterator<Item = ExchangeRef> + use<> {
+        std::mem::take(&mut *self.0.lock()).into_values()
     }
 }
 
@@ -201,7 +233,7 @@ impl Target {
         }
     }
 
-    pub(super) fn sources(&self) -> &Mutex<Vec<ExchangeRef>> {
+    pub(super) fn sources(&self) -> &Sources {
         match self {
             Self::Queue(queue) => &queue.sources,
             Self::Exchange(exchange) => &exchange.sources,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Action;
-use super::bindings::forget_source;
+use super::bindings::detach;
 use super::client::Client;
 use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings, Target};
 use super::pending::Pending;
@@ -162,7 +162,7 @@ impl Client {
             return Err(resource.in_use());
         }
         let mut changes = Vec::new();
-        self.broker.remove_exchange(&mut topology, &exchange, &mut changes);
+        self.broker.remove_exchanges(&mut topology, vec![exchange], &mut changes);
         Ok(self.broker.commit(changes))
     }
 }
@@ -201,6 +201,11 @@ fn compare(
 }
 
 impl ExchangeHandle {
+    /// Whether it has no binding left and wanted to go with the last.
+    pub(super) fn goes_unbound(&self) -> bool {
+        self.settings.auto_delete && self.bindings.read().is_empty()
+    }
+
     pub(super) fn record(&self) -> ExchangeRecord {
         ExchangeRecord {
             vhost: self.vhost.name.to_string(),
@@ -254,30 +259,33 @@ impl Broker {
         exchange
     }
 
-    /// Takes an exchange out of its virtual host with all bindings from it and to it, and what is left without a
-    /// binding and wanted to go with it. The caller holds the topology lock and commits the changes.
-    pub(super) fn remove_exchange(
+    /// Takes exchanges out of their virtual host with all bindings from them and to them, and what is left without a
+    /// binding and wanted to go with it; clients build chains of such exchanges, so this is a list and no recursion.
+    /// In the journal the bindings go with their exchange. The caller holds the topology lock and commits the changes.
+    pub(super) fn remove_exchanges(
         &self,
         topology: &mut Topology,
-        exchange: &ExchangeRef,
+        mut leaving: Vec<ExchangeRef>,
         changes: &mut Vec<Change>,
     ) {
-        if !exchange.retire() {
-            return;
-        }
-        let vhost = &exchange.vhost;
-        vhost.exchanges.remove(&*exchange.name);
-        let bindings: Vec<_> = exchange.bindings.read().iter().collect();
-        for binding in bindings {
-            self.drop_binding(topology, exchange, &binding, changes);
-            forget_source(&binding.destination, exchange);
-        }
-        self.unbind_everywhere(topology, &Target::Exchange(Arc::clone(exchange)), changes);
-        if exchange.settings.durable {
-            changes.push(Change::DeleteExchange {
-                vhost: vhost.name.to_string(),
-                name: exchange.name.to_string(),
-            });
+        while let Some(exchange) = leaving.pop() {
+            if !exchange.retire() {
+                continue;
+            }
+            let vhost = &exchange.vhost;
+            vhost.exchanges.remove(&*exchange.name);
+            if exchange.settings.durable {
+                changes.push(Change::DeleteExchange {
+                    vhost: vhost.name.to_string(),
+                    name: exchange.name.to_string(),
+                });
+            }
+            let bindings = exchange.take_bindings();
+            topology.bindings -= bindings.len() as u64;
+            for destination in bindings.destinations() {
+                destination.sources().remove(&exchange);
+            }
+            leaving.extend(detach(topology, &Target::Exchange(exchange)));
         }
     }
 }

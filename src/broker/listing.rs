@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::client::Client;
-use super::exchange::{ExchangeRef, Target};
+use super::exchange::{ExchangeRef, Sources, Target};
 use super::queue_handle::{QueueHandle, QueueRef};
 use crate::queue::{ConsumerState, Counts, Totals};
 use crate::store::{DestinationKind, Figures};
@@ -153,17 +153,16 @@ pub fn bindings_from(exchange: &ExchangeRef) -> Vec<BindingView> {
 
 /// The bindings that end at a queue, the one from the default exchange left out.
 pub fn bindings_to_queue(queue: &QueueRef) -> Vec<BindingView> {
-    let sources = queue.sources.lock().clone();
-    bindings_to(&sources, DestinationKind::Queue, &queue.name)
+    bindings_to(&queue.sources, DestinationKind::Queue, &queue.name)
 }
 
 /// The bindings that end at an exchange.
 pub fn bindings_to_exchange(exchange: &ExchangeRef) -> Vec<BindingView> {
-    let sources = exchange.sources.lock().clone();
-    bindings_to(&sources, DestinationKind::Exchange, &exchange.name)
+    bindings_to(&exchange.sources, DestinationKind::Exchange, &exchange.name)
 }
 
-fn bindings_to(sources: &[ExchangeRef], kind: DestinationKind, name: &str) -> Vec<BindingView> {
-    let all = sources.iter().flat_map(bindings_from);
+fn bindings_to(sources: &Sources, kind: DestinationKind, name: &str) -> Vec<BindingView> {
+    let all = sources.list();
+    let all = all.iter().flat_map(bindings_from);
     all.filter(|binding| binding.kind == kind && *binding.destination == *name).collect()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
-use super::exchange::ExchangeHandle;
+use super::exchange::Sources;
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use crate::message::Message;
@@ -47,8 +47,8 @@ pub struct QueueHandle {
     pub(super) kind: QueueKind,
     pub(super) dead_letter: Option<DeadLetterTarget>,
     pub(super) options: Options,
-    /// The exchanges that have bindings to this queue. Changed under the virtual host's topology lock.
-    pub(super) sources: Mutex<Vec<Arc<ExchangeHandle>>>,
+    /// The exchanges that have bindings to this queue.
+    pub(super) sources: Sources,
     /// When the timers look at this queue next; `u64::MAX` when they do not.
     pub(super) timer_ms: AtomicU64,
     next_position: AtomicU64,
@@ -76,7 +76,7 @@ impl QueueHandle {
             kind: settings.kind,
             dead_letter: settings.dead_letter,
             options: settings.options.clone(),
-            sources: Mutex::default(),
+            sources: Sources::default(),
             timer_ms: AtomicU64::new(u64::MAX),
             next_position: AtomicU64::new(1),
             live: AtomicBool::new(true),

@@ -59,10 +59,8 @@ impl Broker {
             drop(self.remove_queue(&queue, now_ms));
         }
         let mut topology = vhost.topology.lock();
-        for exchange in vhost.exchanges.values() {
-            // The virtual host's record takes theirs along.
-            self.remove_exchange(&mut topology, &exchange, &mut Vec::new());
-        }
+        // The virtual host's record takes theirs along.
+        self.remove_exchanges(&mut topology, vhost.exchanges.values(), &mut Vec::new());
         let pending = self.commit(vec![Change::DeleteVhost { name: name.to_owned() }]);
         drop(topology);
         drop(order);

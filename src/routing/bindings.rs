@@ -128,21 +128,24 @@ impl<D: Destination> Bindings<D> {
         true
     }
 
-    /// Removes every binding that leads to `destination`, and returns them sorted by key.
-    pub fn remove_destination(&mut self, destination: &D) -> Vec<Binding<D>> {
+    /// Removes every binding that leads to `destination`, and answers how many there were.
+    pub fn remove_destination(&mut self, destination: &D) -> usize {
         let id = destination.id();
-        let Some(BoundTo { destination, keys }) = self.bound.remove(&id) else { return Vec::new() };
-        let mut removed = Vec::with_capacity(keys.len());
+        let Some(BoundTo { keys, .. }) = self.bound.remove(&id) else { return 0 };
+        let mut removed = 0;
         for (key, tables) in keys {
             for arguments in tables {
                 self.matcher.remove(&key, &arguments, id, Left::Nothing);
-                let destination = destination.clone();
-                removed.push(Binding { key: key.clone(), arguments, destination });
+                removed += 1;
             }
         }
-        removed.sort_by(|one, other| one.key.cmp(&other.key));
-        self.count -= removed.len();
+        self.count -= removed;
         removed
+    }
+
+    /// Everything that a binding leads to, each once.
+    pub fn destinations(&self) -> impl Iterator<Item = &D> {
+        self.bound.values().map(|bound| &bound.destination)
     }
 
     /// Adds to `into` each destination that a message with this routing key and these headers reaches. The

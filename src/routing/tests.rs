@@ -179,7 +179,7 @@ fn a_thousand_destinations_on_one_key_come_and_go() {
         }
         assert_eq!(route(&bindings, "k", None).len(), 1000);
         for id in 0..1000 {
-            assert_eq!(bindings.remove_destination(&Queue(id)).len(), 1);
+            assert_eq!(bindings.remove_destination(&Queue(id)), 1);
             assert!(!route(&bindings, "k", None).contains(&id));
         }
         assert!(bindings.is_empty());
@@ -310,13 +310,9 @@ fn apply(change: Change, bindings: &mut Bindings<Queue>, model: &mut Model) {
         Change::UnbindNth(_) => {}
         Change::RemoveDestination(id) => {
             let removed = bindings.remove_destination(&Queue(id));
-            assert!(removed.is_sorted_by_key(|binding| binding.key.clone()));
-            for binding in &removed {
-                assert!(model.position(&binding.key, &binding.arguments, id).is_some());
-            }
             let before = model.bindings.len();
             model.bindings.retain(|(_, _, bound)| *bound != id);
-            assert_eq!(removed.len(), before - model.bindings.len());
+            assert_eq!(removed, before - model.bindings.len());
         }
     }
 }
