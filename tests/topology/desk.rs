@@ -30,7 +30,8 @@ impl Desk {
         configure(&mut config);
         let quiet = || Box::new(|| {}) as Box<dyn Fn() + Send + Sync>;
         let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
-        let events = Events { room: quiet(), alarm: quiet(), deadline: quiet(), lost };
+        let (room, alarm, deadline, errands) = (quiet(), quiet(), quiet(), quiet());
+        let events = Events { room, alarm, deadline, errands, lost };
         let broker = Broker::open(config, events, now_ms()).unwrap();
         let client = client(&broker);
         Self { broker, client, arguments: Table::new(), _directory: directory }
