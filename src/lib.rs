@@ -4,6 +4,7 @@ pub mod admin;
 pub mod bench;
 pub mod broker;
 pub mod config;
+pub mod entropy;
 pub mod fault;
 pub mod management;
 pub mod message;

@@ -11,59 +11,89 @@ pub use self::sizes::{SIZE_BOUNDS_BYTES, Sizes};
 /// How many threads can count messages without sharing a counter.
 const SHARES: usize = 16;
 
-/// Bytes held by all messages that are alive, their own overhead included: the sum of what each thread has added and
-/// taken away, wrapping, since a message is often made by one thread and dropped by another.
-static HELD_BYTES: [Share; SHARES] = [const { Share(AtomicUsize::new(0)) }; SHARES];
+/// Stacks of threads lie at least so many bytes apart, as a power of two.
+const STACK_BITS: u32 = 21;
+
+/// How much memory the messages of one broker hold, their overhead included: the sum of what each thread has added
+/// and taken away, wrapping, since a message is often made by one thread and dropped by another. Every message refers
+/// to the count that it is part of.
+pub struct Memory {
+    shares: [Share; SHARES],
+}
 
 /// One counter, alone in its cache line: threads that publish at once would else take the line from each other for
 /// every message.
 #[repr(align(128))]
 struct Share(AtomicUsize);
 
-static LAST_SHARE: AtomicUsize = AtomicUsize::new(0);
+impl Memory {
+    /// Nothing is held yet.
+    pub const fn new() -> Self {
+        Self { shares: [const { Share(AtomicUsize::new(0)) }; SHARES] }
+    }
 
-thread_local! {
-    static SHARE: usize = LAST_SHARE.fetch_add(1, Ordering::Relaxed) % SHARES;
+    /// A count for as long as the process lives: 2 KiB that are never given back.
+    pub fn leaked() -> &'static Self {
+        Box::leak(Box::new(Self::new()))
+    }
+
+    /// Bytes that all live messages hold at this moment. The memory alarm compares this with its limit, because
+    /// resident memory also counts what the allocator keeps for later and so never falls in time.
+    pub fn held_bytes(&self) -> usize {
+        let shares = self.shares.iter();
+        let sum =
+            shares.fold(0_usize, |sum, share| sum.wrapping_add(share.0.load(Ordering::Relaxed)));
+        // The counters are not read at one moment: the sum may miss a message that a later one takes away.
+        if sum > isize::MAX as usize { 0 } else { sum }
+    }
+
+    /// The counter of this thread, told by where its stack lies: threads that run at once mostly have one each, and
+    /// where two share one, the sum is right none the less.
+    fn share(&self) -> &AtomicUsize {
+        let here = 0_u8;
+        let stack = std::ptr::from_ref(&here).addr() >> STACK_BITS;
+        &self.shares[stack % SHARES].0
+    }
 }
 
-fn count(change: impl FnOnce(&AtomicUsize)) {
-    // A thread that is ending, and has no number any more, uses the first counter.
-    change(&HELD_BYTES[SHARE.try_with(|share| *share).unwrap_or(0)].0);
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").field("held_bytes", &self.held_bytes()).finish()
+    }
 }
 
 /// What a message costs beside its text: the structure itself, its reference counts, the allocator's
 /// rounding, and its slot in a queue.
 const OVERHEAD_BYTES: usize = std::mem::size_of::<Message>() + 64;
 
-/// Bytes that all live messages hold at this moment. The memory alarm compares this with its limit, because
-/// resident memory also counts what the allocator keeps for later and so never falls in time.
-pub fn held_bytes() -> usize {
-    let sum = HELD_BYTES
-        .iter()
-        .fold(0_usize, |sum, share| sum.wrapping_add(share.0.load(Ordering::Relaxed)));
-    // The counters are not read at one moment: the sum may miss a message that a later one takes away.
-    if sum > isize::MAX as usize { 0 } else { sum }
-}
-
 /// A share of the bytes that messages hold. It is given back when this goes.
 #[derive(Debug)]
-struct Held(usize);
+struct Held {
+    memory: &'static Memory,
+    bytes: usize,
+}
 
 impl Held {
-    fn new(bytes: usize) -> Self {
-        count(|held| _ = held.fetch_add(bytes, Ordering::Relaxed));
-        Self(bytes)
+    fn new(memory: &'static Memory, bytes: usize) -> Self {
+        memory.share().fetch_add(bytes, Ordering::Relaxed);
+        Self { memory, bytes }
     }
 
     fn grow(&mut self, bytes: usize) {
-        count(|held| _ = held.fetch_add(bytes, Ordering::Relaxed));
-        self.0 += bytes;
+        self.memory.share().fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        count(|held| _ = held.fetch_sub(self.0, Ordering::Relaxed));
+        self.memory.share().fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -93,8 +123,9 @@ pub struct Message {
 }
 
 impl Message {
-    /// Builds a message from its parts in one copy.
+    /// Builds a message from its parts in one copy. It counts in `memory` until it goes.
     pub fn new(
+        memory: &'static Memory,
         exchange: Arc<str>,
         routing_key: &str,
         properties: &[u8],
@@ -106,7 +137,7 @@ impl Message {
         Self {
             exchange,
             // Counted once, not by parts: this is the way of most messages.
-            held: Held::new(data.len() + OVERHEAD_BYTES),
+            held: Held::new(memory, data.len() + OVERHEAD_BYTES),
             data: data.into_boxed_slice(),
             key_bytes: routing_key.len() as u32,
             properties_bytes: properties.len() as u32,
@@ -148,7 +179,12 @@ impl Message {
 
     /// Bytes that this message holds in memory, its overhead included.
     pub fn held(&self) -> usize {
-        self.held.0
+        self.held.bytes
+    }
+
+    /// What it counts in.
+    pub fn memory(&self) -> &'static Memory {
+        self.held.memory
     }
 }
 
@@ -190,6 +226,7 @@ const RESERVE_BYTES_MAX: usize = 128 * 1024;
 impl Builder {
     /// Starts a message. `body_bytes` is the size that the content header declared.
     pub fn new(
+        memory: &'static Memory,
         exchange: Arc<str>,
         routing_key: &str,
         properties: &[u8],
@@ -199,7 +236,7 @@ impl Builder {
         let data = head(routing_key, properties, body_bytes.min(RESERVE_BYTES_MAX));
         Self {
             exchange,
-            held: Held::new(data.len() + OVERHEAD_BYTES),
+            held: Held::new(memory, data.len() + OVERHEAD_BYTES),
             data,
             key_bytes: routing_key.len() as u32,
             properties_bytes: properties.len() as u32,
@@ -235,9 +272,12 @@ impl Builder {
 mod tests {
     use super::*;
 
+    static MEMORY: Memory = Memory::new();
+
     #[test]
     fn a_message_gives_back_its_parts() {
-        let message = Message::new("x".into(), "a.b", &[0x10, 0, 2], b"body", Facts::default());
+        let message =
+            Message::new(&MEMORY, "x".into(), "a.b", &[0x10, 0, 2], b"body", Facts::default());
         assert_eq!(message.exchange().as_ref(), "x");
         assert_eq!(message.routing_key(), "a.b");
         assert_eq!(message.properties(), &[0x10, 0, 2]);
@@ -246,22 +286,34 @@ mod tests {
 
     #[test]
     fn a_declared_size_alone_takes_little_memory() {
-        let builder = Builder::new("".into(), "k", &[], 1 << 40, Facts::default());
+        let builder = Builder::new(&MEMORY, "".into(), "k", &[], 1 << 40, Facts::default());
         assert!(builder.data.capacity() <= RESERVE_BYTES_MAX + 1);
     }
 
     #[test]
     fn what_has_arrived_of_a_message_counts_until_it_goes() {
-        let mut builder = Builder::new("".into(), "k", &[], 4, Facts::default());
-        let before = builder.held.0;
+        let mut builder = Builder::new(&MEMORY, "".into(), "k", &[], 4, Facts::default());
+        let before = builder.held.bytes;
         builder.push(b"body");
-        assert_eq!(builder.held.0, before + 4);
+        assert_eq!(builder.held.bytes, before + 4);
         assert_eq!(builder.finish().held(), before + 4);
     }
 
     #[test]
+    fn each_count_has_its_own_messages_whichever_thread_made_them_or_lets_them_go() {
+        let (one, other) = (Memory::leaked(), Memory::leaked());
+        let make = |memory| Message::new(memory, "x".into(), "k", &[], b"body", Facts::default());
+        let message = make(one);
+        let elsewhere = std::thread::spawn(move || (make(other), make(other))).join().unwrap();
+        assert_eq!(one.held_bytes(), message.held());
+        assert_eq!(other.held_bytes(), 2 * message.held());
+        std::thread::spawn(move || drop((message, elsewhere.0))).join().unwrap();
+        assert_eq!((one.held_bytes(), other.held_bytes()), (0, elsewhere.1.held()));
+    }
+
+    #[test]
     fn a_log_line_never_shows_the_body() {
-        let message = Message::new("x".into(), "k", &[], b"secret", Facts::default());
+        let message = Message::new(&MEMORY, "x".into(), "k", &[], b"secret", Facts::default());
         assert!(!format!("{message:?}").contains("secret"));
     }
 }

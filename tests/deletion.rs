@@ -14,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use leveret::broker::{
     Broker, Capabilities, Client, ClientOutbox, Consume, DeclareMode, DeleteQueue, Events,
-    Exclusivity, Login, NewClient, Publish, QueueDeclaration, Settlement, Terms,
+    Exclusivity, Login, NewClient, Publish, QueueDeclaration, Settlement, Surroundings, Terms,
 };
 use leveret::config::Config;
-use leveret::message::{Facts, Message, held_bytes};
+use leveret::message::{Facts, Message};
 use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
 use leveret::wire::{Frame, Method, ReplyCode, Table, next_frame};
 
@@ -64,14 +64,23 @@ fn a_queue_that_goes_while_it_is_used_takes_everything_along() {
     last.end();
     assert_eq!(broker.client_count(), 0);
     broker.close();
-    assert_eq!(held_bytes(), 0, "messages outlive their queue");
+    assert_eq!(broker.memory().held_bytes(), 0, "messages outlive their queue");
 }
 
 fn publish(connection: &Connection, _over: &AtomicBool) {
     let exchange = connection.client.target("").unwrap();
     let facts = Facts { persistent: true, ..Facts::default() };
     for batch in 0..BATCHES {
-        let message = || Arc::new(Message::new("".into(), "q", &[0, 0], &[7; 100], facts));
+        let message = || {
+            Arc::new(Message::new(
+                connection.client.memory(),
+                "".into(),
+                "q",
+                &[0, 0],
+                &[7; 100],
+                facts,
+            ))
+        };
         let numbers = batch * BATCH + 1..=(batch + 1) * BATCH;
         let mut publishes: Vec<Publish> = numbers
             .map(|number| Publish {
@@ -219,7 +228,7 @@ fn open(directory: &std::path::Path) -> Arc<Broker> {
     let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
     let events =
         Events { room: quiet(), alarm: quiet(), deadline: quiet(), errands: quiet(), lost };
-    Broker::open(config, events, now_ms()).unwrap()
+    Broker::open(config, events, Surroundings::of_the_machine(), now_ms()).unwrap()
 }
 
 fn now_ms() -> u64 {

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use leveret::message::{Facts, Message};
+use leveret::message::{Facts, Memory, Message};
 use leveret::store::{Operation, Place};
 use store_support::*;
 use tempfile::tempdir;
+
+static MEMORY: Memory = Memory::new();
 
 #[test]
 #[ignore = "prints figures"]
@@ -50,7 +52,8 @@ fn publish(count: u64, batch: u64, body_bytes: usize, behind: Option<u64>) {
         let mut operations: Vec<Operation> = (first..first + batch)
             .map(|position| {
                 let facts = Facts { persistent: true, ..Facts::default() };
-                let message = Message::new(exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
+                let message =
+                    Message::new(&MEMORY, exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
                 let places = [Place { queue: 1, position }].into_iter().collect();
                 Operation::Enqueue { message: Arc::new(message), places }
             })
@@ -171,7 +174,8 @@ fn fill(store: &leveret::store::Store, count: u64) {
                 accepted_ms: 1_700_000_000_000 + first / 300,
                 ..Facts::default()
             };
-            let message = Message::new(exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
+            let message =
+                Message::new(&MEMORY, exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
             let places = [Place { queue: 1, position }].into_iter().collect();
             Operation::Enqueue { message: Arc::new(message), places }
         };

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, ClientOutbox, Consume, DeclareMode,
     DeleteExchange, DeleteQueue, Events, ExchangeDeclaration, Exclusivity, Login, NewClient,
-    Publish, QueueDeclaration, Terms,
+    Publish, QueueDeclaration, Surroundings, Terms,
 };
 use leveret::config::Config;
 use leveret::fault::Fault;
@@ -195,7 +195,14 @@ impl Connection {
             Err(fault) => return allow::<()>(Err(fault), MISSING),
         };
         let facts = Facts { persistent: true, accepted_ms: now_ms(), ..Facts::default() };
-        let message = Arc::new(Message::new(exchange.name().clone(), key, &[0, 0], b"body", facts));
+        let message = Arc::new(Message::new(
+            self.client.memory(),
+            exchange.name().clone(),
+            key,
+            &[0, 0],
+            b"body",
+            facts,
+        ));
         let publish = Publish {
             key: self.key,
             exchange,
@@ -258,7 +265,14 @@ impl Connection {
         let Ok(exchange) = self.client.target(exchange) else { return Vec::new() };
         let depth = |queue: &&str| self.declare_queue(queue, DeclareMode::Passive).ok();
         let before: Vec<_> = QUEUES.iter().map(depth).collect();
-        let message = Message::new(exchange.name().clone(), key, &[0, 0], b"", Facts::default());
+        let message = Message::new(
+            self.client.memory(),
+            exchange.name().clone(),
+            key,
+            &[0, 0],
+            b"",
+            Facts::default(),
+        );
         let publish = Publish {
             key: self.key,
             exchange,
@@ -312,7 +326,7 @@ fn open(directory: &Path) -> Arc<Broker> {
     let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
     let events =
         Events { room: quiet(), alarm: quiet(), deadline: quiet(), errands: quiet(), lost };
-    Broker::open(config, events, now_ms()).unwrap()
+    Broker::open(config, events, Surroundings::of_the_machine(), now_ms()).unwrap()
 }
 
 fn seed() -> u64 {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use leveret::message::{Facts, Message};
+use leveret::message::{Facts, Memory, Message};
 use leveret::store::{Change, Events, Operation, Options, Place, QueueRecord, Store, VhostRecord};
+
+static MEMORY: Memory = Memory::new();
 
 const BODY_BYTES: usize = 1024;
 const QUEUE: u64 = 1;
@@ -49,7 +51,8 @@ fn append(store: &Store, first: u64, count: u64) {
         .map(|position| {
             let facts = Facts { persistent: true, ..Facts::default() };
             let body = [7; BODY_BYTES];
-            let message = Message::new(exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
+            let message =
+                Message::new(&MEMORY, exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
             let places = [Place { queue: QUEUE, position }].into_iter().collect();
             Operation::Enqueue { message: Arc::new(message), places }
         })

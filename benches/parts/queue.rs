@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use leveret::message::{Facts, Message};
+use leveret::message::{Facts, Memory, Message};
 use leveret::queue::{
     AckMode, Effects, Entry, Exclusivity, Offer, Options, Position, Queue, Receiver, Subscription,
     Way,
 };
+
+static MEMORY: Memory = Memory::new();
 
 const BATCH: u64 = 100;
 const NOW_MS: u64 = 1;
@@ -58,7 +60,8 @@ struct Through {
 impl Through {
     fn new(depth: u64, acks: AckMode) -> Self {
         let mut queue = Queue::new(Options::default(), NOW_MS);
-        let message = Message::new(Arc::from(""), "key", &[0, 0], &[7; 16], Facts::default());
+        let message =
+            Message::new(&MEMORY, Arc::from(""), "key", &[0, 0], &[7; 16], Facts::default());
         let mut fx = Effects::default();
         let message = Arc::new(message);
         let entries = (0..depth).map(|position| Entry::new(position, message.clone(), false));

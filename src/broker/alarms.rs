@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Broker;
 use crate::config;
-use crate::message;
+use crate::message::Memory;
 use crate::store;
 
 /// Share of the machine's memory that messages may hold when nothing else is configured, in percent.
@@ -39,18 +39,20 @@ pub(super) fn text(shortage: Shortage) -> &'static str {
 /// The alarms that are on.
 pub(super) struct Alarms {
     state: AtomicU8,
+    memory: &'static Memory,
     memory_bytes_max: u64,
     disk_free_bytes_min: u64,
 }
 
 impl Alarms {
-    pub(super) fn new(config: &config::Alarms) -> Self {
+    pub(super) fn new(config: &config::Alarms, memory: &'static Memory) -> Self {
         let memory_bytes_max = match config.memory_bytes_max {
             0 => machine_memory_bytes() / 100 * MEMORY_PERCENT,
             bytes => bytes,
         };
         Self {
             state: AtomicU8::new(0),
+            memory,
             memory_bytes_max,
             disk_free_bytes_min: config.disk_free_bytes_min,
         }
@@ -71,7 +73,7 @@ impl Alarms {
 
     /// Whether messages hold more than they may and nobody has noticed yet. Costs a few loads.
     fn is_memory_alarm_due(&self) -> bool {
-        message::held_bytes() as u64 > self.memory_bytes_max
+        self.memory.held_bytes() as u64 > self.memory_bytes_max
             && self.state.load(Ordering::Acquire) & MEMORY == 0
     }
 
@@ -123,7 +125,7 @@ impl Broker {
             0 => None,
             _ => store::free_bytes(&self.config.data_dir),
         };
-        let mut state = alarms.measure(message::held_bytes() as u64, free);
+        let mut state = alarms.measure(alarms.memory.held_bytes() as u64, free);
         if self.store.is_short_of_space() {
             state |= DISK;
         }
@@ -134,7 +136,7 @@ impl Broker {
             Some(shortage) => log::warn!(
                 "alarm: {}: messages hold {} MiB of {} MiB allowed, {} MiB of disk are free; publishers wait",
                 text(shortage),
-                message::held_bytes() >> 20,
+                alarms.memory.held_bytes() >> 20,
                 alarms.memory_bytes_max >> 20,
                 free.map_or_else(|| "?".to_owned(), |free| (free >> 20).to_string()),
             ),
@@ -162,7 +164,8 @@ mod tests {
     use super::*;
 
     fn alarms() -> Alarms {
-        Alarms::new(&config::Alarms { memory_bytes_max: 1000, disk_free_bytes_min: 100 })
+        let config = config::Alarms { memory_bytes_max: 1000, disk_free_bytes_min: 100 };
+        Alarms::new(&config, Memory::leaked())
     }
 
     #[test]
@@ -178,7 +181,10 @@ mod tests {
 
     #[test]
     fn the_default_limit_is_a_share_of_the_memory() {
-        let alarms = Alarms::new(&config::Alarms { memory_bytes_max: 0, disk_free_bytes_min: 0 });
+        let alarms = Alarms::new(
+            &config::Alarms { memory_bytes_max: 0, disk_free_bytes_min: 0 },
+            Memory::leaked(),
+        );
         assert!(alarms.memory_bytes_max > 0);
         assert!(alarms.memory_bytes_max < machine_memory_bytes());
     }

@@ -16,6 +16,7 @@ use super::subscriber::ClientOutbox;
 use super::vhost::Vhost;
 use super::{Broker, alarms};
 use crate::fault::Fault;
+use crate::message::Memory;
 use crate::outbox::Resume;
 use crate::wire::{FRAME_BYTES_MIN, Method, ReplyCode, Table, connection};
 
@@ -170,6 +171,19 @@ impl Broker {
 }
 
 impl Client {
+    /// What the messages that it publishes are to count in.
+    pub fn memory(&self) -> &'static Memory {
+        self.broker.memory()
+    }
+
+    /// See [`Broker::random_name`].
+    ///
+    /// # Errors
+    /// Connection 541 when there are no random numbers.
+    pub fn random_name(&self, prefix: &str) -> Result<String, Fault> {
+        self.broker.random_name(prefix)
+    }
+
     /// The broker's number for this connection.
     pub fn id(&self) -> u64 {
         self.id

@@ -124,7 +124,7 @@ fn letter(queue: &QueueHandle, message: &Message, reason: Reason, now_ms: u64) -
     let exchange = target.map_or_else(|| Arc::from(""), |target| Arc::clone(&target.exchange));
     let key = new_key.unwrap_or(message.routing_key());
     Letter {
-        message: Message::new(exchange, key, &encoded, message.body(), facts),
+        message: Message::new(message.memory(), exchange, key, &encoded, message.body(), facts),
         extra_keys,
         history,
     }

@@ -25,6 +25,7 @@ mod exchanges;
 mod explain;
 mod json;
 mod listing;
+mod meeting;
 mod operator;
 mod paging;
 mod pending;
@@ -39,6 +40,7 @@ mod resource;
 mod routes;
 mod settle;
 mod subscriber;
+mod surroundings;
 mod timers;
 mod vhost;
 mod vhosts;
@@ -48,7 +50,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 
 pub use access::{
     HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
@@ -69,6 +71,7 @@ pub use json::{from_json as table_from_json, to_json as table_to_json};
 pub use listing::{
     BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,
 };
+pub use meeting::{Meet, Meeting, MeetingHook};
 pub use operator::{Fetched, Peeked, Published};
 pub use pending::Pending;
 pub use publish::Publish;
@@ -78,11 +81,13 @@ pub use recovery::Census;
 pub use reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
 pub use settle::Settlement;
 pub use subscriber::{ClientOutbox, Consumer};
+pub use surroundings::Surroundings;
 
 use access::Access;
 use alarms::Alarms;
 use departed::Departed;
 use errands::Errands;
+use meeting::{MeetingLock, MeetingStore};
 use operator::Operators;
 use registry::Registry;
 use reply_to::ReplyAddresses;
@@ -90,6 +95,7 @@ use timers::Timers;
 use vhost::Vhost;
 
 use crate::config::Config;
+use crate::message::Memory;
 use crate::store::{self, Change, Operation, Store, StoreError};
 
 /// Something that the outside wants to know of. Called from any thread; it must be quick.
@@ -131,7 +137,8 @@ pub enum OpenError {
 /// A running broker.
 pub struct Broker {
     config: Config,
-    store: Store,
+    surroundings: Surroundings,
+    store: MeetingStore,
     /// What the store's callbacks find the broker by.
     me: OnceLock<Weak<Self>>,
     /// How often messages were asked of the store that have not arrived yet.
@@ -149,23 +156,28 @@ pub struct Broker {
     departed: Departed,
     operators: Operators,
     /// Held while users and permissions change, so that their order in memory is their order in the journal.
-    accounts: Mutex<()>,
+    accounts: MeetingLock<()>,
     census: Census,
     /// The highest id that a queue ever had; see [`Broker::queue_ids`].
-    last_queue_id: Mutex<u64>,
+    last_queue_id: MeetingLock<u64>,
     last_exchange_id: AtomicU64,
     last_consumer_id: AtomicU64,
     last_client_id: AtomicU64,
 }
 
 impl Broker {
-    /// Opens the data directory and brings back what is in it.
+    /// Opens the data directory, in the surroundings that are given, and brings back what is in it.
     ///
     /// # Errors
     /// When the directory cannot be used: locked by another process, not writable, of a newer format.
-    pub fn open(config: Config, events: Events, now_ms: u64) -> Result<Arc<Self>, OpenError> {
+    pub fn open(
+        config: Config,
+        events: Events,
+        surroundings: Surroundings,
+        now_ms: u64,
+    ) -> Result<Arc<Self>, OpenError> {
         let Events { room, alarm, deadline, errands, lost } = events;
-        let options = store_options(&config);
+        let options = store_options(&config, surroundings.memory);
         let reading_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&reading_ended);
         let lost = Box::new(move |why: &str| {
@@ -173,28 +185,30 @@ impl Broker {
             lost(why);
         });
         let (store, recovered) = Store::open(options, store::Events { room, lost })?;
+        let meet = &surroundings.meet;
         let mut broker = Self {
-            access: Access::new(&config.access),
-            alarms: Alarms::new(&config.alarms),
+            access: Access::new(&config.access, &*surroundings.entropy),
+            alarms: Alarms::new(&config.alarms, surroundings.memory),
             config,
-            store,
+            store: MeetingStore::new(store, surroundings.meet.clone()),
             me: OnceLock::new(),
             reads: AtomicUsize::new(0),
             reading_ended,
             alarm_hook: alarm,
-            vhosts: Registry::default(),
-            clients: Registry::default(),
-            replies: ReplyAddresses::default(),
+            vhosts: Registry::new(meet),
+            clients: Registry::new(meet),
+            replies: ReplyAddresses::new(meet),
             timers: Timers::new(deadline),
             errands: Errands::new(errands),
             departed: Departed::default(),
             operators: Operators::default(),
-            accounts: Mutex::default(),
+            accounts: MeetingLock::new(meet, Meeting::Accounts, ()),
             census: Census::default(),
-            last_queue_id: Mutex::new(recovered.queue_id_max),
+            last_queue_id: MeetingLock::new(meet, Meeting::QueueIds, recovered.queue_id_max),
             last_exchange_id: AtomicU64::new(0),
             last_consumer_id: AtomicU64::new(0),
             last_client_id: AtomicU64::new(0),
+            surroundings,
         };
         for note in &recovered.notes {
             log::warn!("{note}");
@@ -288,7 +302,7 @@ fn next(last: &AtomicU64) -> u64 {
     last.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-fn store_options(config: &Config) -> store::Options {
+fn store_options(config: &Config, memory: &'static Memory) -> store::Options {
     let settings = &config.store;
     store::Options {
         directory: PathBuf::from(&config.data_dir),
@@ -297,5 +311,6 @@ fn store_options(config: &Config) -> store::Options {
         checkpoint_ms: settings.checkpoint_ms,
         inbox_bytes_max: settings.inbox_bytes_max,
         index_cache_bytes: settings.index_cache_bytes,
+        memory,
     }
 }

@@ -28,6 +28,11 @@ impl Pending {
         self.0.is_none()
     }
 
+    /// Whether waiting for it would end at once, one way or the other.
+    pub fn is_settled(&self) -> bool {
+        self.0.as_ref().is_none_or(|receiver| !receiver.is_empty() || receiver.is_closed())
+    }
+
     /// Waits until the change is on the disk.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
 use super::exchange::Sources;
+use super::meeting::{Meeting, MeetingLock};
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use crate::message::Message;
@@ -55,7 +56,7 @@ pub struct QueueHandle {
     live: AtomicBool,
     /// Who waits for entries that are not in memory. Taken while `state` is locked, never the other way round.
     getters: Mutex<Vec<Done>>,
-    state: Mutex<Queue<Subscriber>>,
+    state: MeetingLock<Queue<Subscriber>>,
 }
 
 impl QueueHandle {
@@ -67,6 +68,8 @@ impl QueueHandle {
         settings: QueueSettings,
         now_ms: u64,
     ) -> Self {
+        let queue = Queue::new(settings.options.clone(), now_ms);
+        let state = MeetingLock::new(&vhost.meet, Meeting::Queue, queue);
         Self {
             id,
             name,
@@ -75,13 +78,13 @@ impl QueueHandle {
             arguments: settings.arguments,
             kind: settings.kind,
             dead_letter: settings.dead_letter,
-            options: settings.options.clone(),
+            options: settings.options,
             sources: Sources::default(),
             timer_ms: AtomicU64::new(u64::MAX),
             next_position: AtomicU64::new(1),
             live: AtomicBool::new(true),
             getters: Mutex::default(),
-            state: Mutex::new(Queue::new(settings.options, now_ms)),
+            state,
         }
     }
 
@@ -172,8 +175,10 @@ impl QueueHandle {
         work: impl FnOnce(&mut Queue<Subscriber>, &mut Effects<Subscriber>) -> T,
     ) -> (T, Option<u64>) {
         let mut queue = self.state.lock();
-        let answer = work(&mut queue, effects);
-        (answer, queue.next_deadline_ms())
+        let answer = (work(&mut queue, effects), queue.next_deadline_ms());
+        drop(queue);
+        self.vhost.meet.at(Meeting::QueueLeft);
+        answer
     }
 
     /// Reads the state machine under its lock.

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::access::Action;
 use super::arguments::{self, DeclaredAs, QueueSettings};
 use super::client::Client;
@@ -22,9 +19,6 @@ use crate::fault::Fault;
 use crate::queue::{Closed, Effects, Window};
 use crate::store::{Change, QueueRecord};
 use crate::wire::{Method, ReplyCode, Table, basic};
-
-/// Random bytes in the name of a server-named queue; they make 22 characters.
-const GENERATED_NAME_BYTES: usize = 16;
 
 /// Milliseconds between two looks at messages that are in the journal alone and expire. That much later than in
 /// memory they may be dead-lettered; nobody gets them meanwhile.
@@ -83,7 +77,7 @@ impl Client {
             return self.find_queue(declaration.name, now_ms);
         }
         let name: Arc<str> = match declaration.name {
-            "" => generated_name()?,
+            "" => Arc::from(self.broker.random_name("amq.gen-")?),
             name => Arc::from(name),
         };
         let resource = self.queue_name(&name);
@@ -239,15 +233,6 @@ impl Client {
         }
         Ok(self.broker.remove_queue(&queue, now_ms))
     }
-}
-
-/// A name that nobody else has.
-fn generated_name() -> Result<Arc<str>, Fault> {
-    let mut random = [0; GENERATED_NAME_BYTES];
-    getrandom::fill(&mut random).map_err(|error| {
-        Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
-    })?;
-    Ok(Arc::from(format!("amq.gen-{}", URL_SAFE_NO_PAD.encode(random))))
 }
 
 /// A count as the protocol's 32 bits can say it.

@@ -7,6 +7,7 @@ use super::access;
 use super::arguments::{self, DeclaredAs};
 use super::exchange::{ExchangeSettings, Target};
 use super::exchanges;
+use super::meeting::Meeting;
 use super::queue_handle::{Lifetime, QueueRef};
 use super::resource::Resource;
 use super::vhost::Vhost;
@@ -43,8 +44,8 @@ pub struct Census {
 impl Broker {
     /// Gives an empty directory its first virtual host and user.
     pub(super) fn found(&self) -> Result<(), OpenError> {
-        let hash =
-            access::hash(FIRST_PASSWORD).map_err(|error| OpenError::Setup(error.to_string()))?;
+        let hash = access::hash(FIRST_PASSWORD, self.entropy())
+            .map_err(|error| OpenError::Setup(error.to_string()))?;
         let user = UserRecord {
             name: FIRST_USER.to_owned(),
             password_hash: hash,
@@ -64,7 +65,9 @@ impl Broker {
         self.put_permission(&permission);
         let changes =
             vec![Change::PutVhost(vhost), Change::PutUser(user), Change::PutPermission(permission)];
-        self.commit(changes)
+        let pending = self.commit(changes);
+        self.surroundings.meet.until(Meeting::Durable, || pending.is_settled());
+        pending
             .wait_blocking()
             .map_err(|_| OpenError::Setup("the first user could not be stored".to_owned()))
     }
@@ -75,7 +78,7 @@ impl Broker {
             return vhost;
         }
         let name: Arc<str> = Arc::from(name);
-        let vhost = Arc::new(Vhost::new(Arc::clone(&name)));
+        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.surroundings.meet));
         self.predeclare(&vhost);
         self.vhosts.insert(name, Arc::clone(&vhost));
         vhost

@@ -7,15 +7,25 @@ use std::hash::Hash;
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 
+use super::meeting::{Meet, Meeting};
+
 /// A concurrent map from names or numbers to shared things.
 #[derive(Debug)]
 pub struct Registry<K: Eq + Hash, V> {
     map: DashMap<K, V, FxBuildHasher>,
+    meet: Meet,
 }
 
 impl<K: Eq + Hash, V> Default for Registry<K, V> {
     fn default() -> Self {
-        Self { map: DashMap::default() }
+        Self { map: DashMap::default(), meet: Meet::default() }
+    }
+}
+
+impl<K: Eq + Hash, V> Registry<K, V> {
+    /// An empty one. Connections meet before and after each change of it.
+    pub(super) fn new(meet: &Meet) -> Self {
+        Self { meet: meet.clone(), ..Self::default() }
     }
 }
 
@@ -40,7 +50,9 @@ impl<K: Eq + Hash + Clone, V: Clone> Registry<K, V> {
 
     /// Registers a thing, replacing one of the same name.
     pub fn insert(&self, key: K, value: V) {
+        self.meet.at(Meeting::Registry);
         self.map.insert(key, value);
+        self.meet.at(Meeting::Registered);
     }
 
     /// Removes and returns the thing of this name.
@@ -49,7 +61,10 @@ impl<K: Eq + Hash + Clone, V: Clone> Registry<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.map.remove(key).map(|(_, value)| value)
+        self.meet.at(Meeting::Registry);
+        let removed = self.map.remove(key).map(|(_, value)| value);
+        self.meet.at(Meeting::Registered);
+        removed
     }
 
     /// How many there are.

@@ -3,16 +3,13 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::client::Client;
+use super::meeting::Meet;
 use super::registry::Registry;
 use super::subscriber::ClientOutbox;
 use crate::fault::Fault;
 use crate::message::Message;
 use crate::outbox::ChannelKey;
-use crate::wire::ReplyCode;
 
 /// The pseudo-queue that requesters consume from, and put into their requests' `reply-to`.
 pub const QUEUE: &str = "amq.rabbitmq.reply-to";
@@ -25,9 +22,6 @@ pub(super) fn is_name(name: &str) -> bool {
     name == QUEUE || name.starts_with(PREFIX)
 }
 
-/// Random bytes of an address: nobody can guess where another's replies go.
-const ADDRESS_BYTES: usize = 16;
-
 /// Where replies to one requester go.
 struct Requester {
     outbox: Arc<ClientOutbox>,
@@ -36,10 +30,13 @@ struct Requester {
 }
 
 /// The requesters that wait for replies, by address.
-#[derive(Default)]
 pub(super) struct ReplyAddresses(Registry<Arc<str>, Arc<Requester>>);
 
 impl ReplyAddresses {
+    pub(super) fn new(meet: &Meet) -> Self {
+        Self(Registry::new(meet))
+    }
+
     pub(super) fn contains(&self, address: &str) -> bool {
         self.0.contains(address)
     }
@@ -58,11 +55,8 @@ impl Client {
     /// # Errors
     /// Connection 541 when the system gives no random numbers.
     pub fn open_reply_to(&self, key: ChannelKey, tag: &str) -> Result<Arc<str>, Fault> {
-        let mut random = [0; ADDRESS_BYTES];
-        getrandom::fill(&mut random).map_err(|error| {
-            Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
-        })?;
-        let address: Arc<str> = Arc::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)));
+        // Nobody can guess where another's replies go.
+        let address: Arc<str> = Arc::from(self.broker.random_name(PREFIX)?);
         let requester = Requester { outbox: Arc::clone(&self.outbox), key, tag: Arc::from(tag) };
         self.broker.replies.0.insert(Arc::clone(&address), Arc::new(requester));
         Ok(address)

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::exchange::ExchangeHandle;
+use super::meeting::{Meet, Meeting, MeetingLock};
 use super::queue_handle::QueueRef;
 use super::registry::Registry;
 use crate::fault::Fault;
@@ -17,7 +16,8 @@ pub struct Vhost {
     pub(super) exchanges: Registry<Arc<str>, Arc<ExchangeHandle>>,
     /// Held while the topology of this virtual host changes, so that the order of changes in memory is
     /// their order in the journal. Publishing and consuming never take it.
-    pub(super) topology: Mutex<Topology>,
+    pub(super) topology: MeetingLock<Topology>,
+    pub(super) meet: Meet,
 }
 
 /// What only changes under the topology lock.
@@ -41,12 +41,13 @@ impl Topology {
 }
 
 impl Vhost {
-    pub(super) fn new(name: Arc<str>) -> Self {
+    pub(super) fn new(name: Arc<str>, meet: &Meet) -> Self {
         Self {
             name,
-            queues: Registry::default(),
-            exchanges: Registry::default(),
-            topology: Mutex::default(),
+            queues: Registry::new(meet),
+            exchanges: Registry::new(meet),
+            topology: MeetingLock::new(meet, Meeting::Topology, Topology::default()),
+            meet: meet.clone(),
         }
     }
 }

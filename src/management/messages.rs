@@ -254,7 +254,8 @@ pub(super) fn publish(call: &Call<'_>) -> Outcome {
     let read = read_properties(&encoded, &sender, now_ms)?;
     let encoded = read.rewritten.as_deref().unwrap_or(&encoded);
     let name = Arc::clone(exchange.name());
-    let message = Message::new(name, &routing_key, encoded, &body, read.facts);
+    let message =
+        Message::new(call.api.broker.memory(), name, &routing_key, encoded, &body, read.facts);
     if call.api.broker.shortage().is_some() {
         let reason = "an alarm holds publishers back; `GET /api/health/checks/alarms` says which";
         return Err(Reply::bad_request(reason));

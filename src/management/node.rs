@@ -6,7 +6,6 @@ use super::call::Call;
 use super::reply::{Outcome, Reply};
 use super::{Api, overview, paging, process};
 use crate::broker::Shortage;
-use crate::message;
 
 /// As many threads as a process can have by Linux's default, where RabbitMQ tells its limit of Erlang processes.
 const THREADS_MAX: u64 = 32_768;
@@ -72,7 +71,7 @@ fn resources(api: &Api) -> Json {
         "mem_limit": broker.memory_bytes_max(),
         "mem_alarm": memory,
         "mem_calculation_strategy": "rss",
-        "message_bytes_held": message::held_bytes(),
+        "message_bytes_held": broker.memory().held_bytes(),
         "disk_free": broker.disk_free_bytes(),
         "disk_free_limit": broker.config().alarms.disk_free_bytes_min,
         "disk_free_alarm": disk,
@@ -141,7 +140,8 @@ pub(super) fn show(call: &Call<'_>) -> Outcome {
 /// `GET nodes/NODE/memory`.
 pub(super) fn memory(call: &Call<'_>) -> Outcome {
     expect_here(call)?;
-    let (resident, messages) = (process::resident_bytes(), message::held_bytes() as u64);
+    let (resident, messages) =
+        (process::resident_bytes(), call.api.broker.memory().held_bytes() as u64);
     // RabbitMQ's parts are those of Erlang. What is known here stands in two of them, the others are 0.
     let mut memory: Map<String, Json> =
         MEMORY_PARTS.iter().map(|part| ((*part).to_owned(), Json::from(0))).collect();

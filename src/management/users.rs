@@ -81,7 +81,7 @@ pub(super) fn put(call: &Call<'_>) -> Outcome {
     }
     let password_hash = match (account.password.as_deref(), account.password_hash.as_deref()) {
         (Some(""), _) => return Err(Reply::bad_request("the password is empty")),
-        (Some(password), _) => hash_password(password.as_bytes())
+        (Some(password), _) => hash_password(password.as_bytes(), call.api.broker.entropy())
             .map_err(|error| Reply::bad_request(error.to_string()))?,
         (None, None | Some("")) => String::new(),
         (None, Some(hash)) => {

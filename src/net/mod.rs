@@ -35,7 +35,7 @@ use std::time::Instant;
 
 use async_std::task;
 
-use crate::broker::{Broker, OpenError};
+use crate::broker::{Broker, OpenError, Surroundings};
 use crate::config::Config;
 
 use self::hub::Hub;
@@ -100,7 +100,8 @@ pub fn serve<Bound, Running>(
     files::keep_private(&config.data_dir);
     files::raise_limit(config.amqp.connections_max);
     let hub = Arc::new(Hub::default());
-    let broker = Broker::open(config, hub.events(), clock::now_ms())?;
+    let broker =
+        Broker::open(config, hub.events(), Surroundings::of_the_machine(), clock::now_ms())?;
     heap::keep_freed();
     report(&broker, began);
     let address = socket.local_addr().map_err(|source| ServeError::Listen {

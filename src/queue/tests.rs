@@ -14,7 +14,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::*;
-use crate::message::{Facts, Message};
+use crate::message::{Facts, Memory, Message};
+
+static MEMORY: Memory = Memory::new();
 
 /// A hand-over: to whom, what, and whether it was marked as redelivered.
 type Handed = (ConsumerId, Position, bool);
@@ -234,7 +236,7 @@ impl Rig {
 }
 
 fn message(facts: Facts, body_bytes: usize) -> Arc<Message> {
-    Arc::new(Message::new("".into(), "q", &[], &vec![b'x'; body_bytes], facts))
+    Arc::new(Message::new(&MEMORY, "".into(), "q", &[], &vec![b'x'; body_bytes], facts))
 }
 
 fn subscription(id: ConsumerId, receiver: Inbox) -> Subscription<Inbox> {

@@ -3,9 +3,6 @@
 //!
 //! `no-local` is accepted and has no effect, as in RabbitMQ.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::channel::{Channel, ReplyTo};
 use super::properties::REPLY_QUEUE;
 use super::reply::{Answer, Get};
@@ -14,9 +11,6 @@ use crate::broker::{Consume, Exclusivity, Fetch};
 use crate::fault::Fault;
 use crate::outbox::Acks;
 use crate::wire::{Method, ReplyCode, basic};
-
-/// Random bytes in a generated consumer tag; they make 22 characters.
-const GENERATED_TAG_BYTES: usize = 16;
 
 impl Channel {
     /// With `global` the limit is the channel's, otherwise each later consumer's own, as in RabbitMQ.
@@ -47,7 +41,7 @@ impl Channel {
         let generated;
         let tag = match consume.consumer_tag {
             "" => {
-                generated = generated_tag()?;
+                generated = context.client.random_name("amq.ctag-")?;
                 &generated
             }
             tag => tag,
@@ -175,12 +169,4 @@ impl Channel {
 
 fn acks(no_ack: bool) -> Acks {
     if no_ack { Acks::Automatic } else { Acks::Manual }
-}
-
-fn generated_tag() -> Result<String, Fault> {
-    let mut random = [0; GENERATED_TAG_BYTES];
-    getrandom::fill(&mut random).map_err(|error| {
-        Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
-    })?;
-    Ok(format!("amq.ctag-{}", URL_SAFE_NO_PAD.encode(random)))
 }

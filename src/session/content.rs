@@ -89,6 +89,7 @@ impl Channel {
         }
         let read = self.read_properties(context, header.properties)?;
         let builder = Builder::new(
+            context.client.memory(),
             publishing.exchange.name().clone(),
             &self.routing_key,
             read.rewritten.as_deref().unwrap_or(header.properties),

@@ -152,7 +152,8 @@ impl Session {
         let facts = Facts { accepted_ms: now_ms, ..facts };
         let name = publishing.exchange.name().clone();
         let properties = self.repeat.properties();
-        let message = Message::new(name, &channel.routing_key, properties, body, facts);
+        let message =
+            Message::new(self.broker.memory(), name, &channel.routing_key, properties, body, facts);
         let mut context = Context {
             client,
             outbox: &self.outbox,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::broker::Events;
+use crate::broker::{Events, Surroundings};
 use crate::config::Config;
 use crate::outbox::{Buffer, Limits, Outbox};
 use crate::wire::{basic, channel, connection, queue};
@@ -35,7 +35,10 @@ impl Place {
             errands: Box::new(|| {}),
             lost: Box::new(|why| panic!("{why}")),
         };
-        Self { broker: Broker::open(config, events, NOW_MS).unwrap(), _directory: directory }
+        Self {
+            broker: Broker::open(config, events, Surroundings::of_the_machine(), NOW_MS).unwrap(),
+            _directory: directory,
+        }
     }
 
     fn talk(&self) -> Talk {

@@ -224,10 +224,11 @@ impl Committer {
     fn copy(&mut self, survivors: &[Survivor]) -> Result<(), LogError> {
         let locations: Vec<Location> = survivors.iter().map(|survivor| survivor.location).collect();
         let mut messages: Vec<Option<Message>> = Vec::with_capacity(survivors.len());
+        let memory = self.options.memory;
         self.log.read(&locations, &mut |_, record| {
             messages.push(match record {
                 Ok(Record::Enqueue { message, .. }) => {
-                    Some(message.to_message(Arc::from(message.exchange)))
+                    Some(message.to_message(memory, Arc::from(message.exchange)))
                 }
                 _ => None,
             });

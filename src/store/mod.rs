@@ -111,6 +111,7 @@ impl Store {
         events: Events,
         disk: Box<dyn Disk>,
     ) -> Result<(Self, Recovered), StoreError> {
+        let memory = options.memory;
         let (committer, directory, recovered) = prepare(options, events, disk)?;
         let inbox = committer.inbox.clone();
         let counters = committer.counters.clone();
@@ -122,6 +123,7 @@ impl Store {
             requests: requests.clone(),
             ledger: ledger.clone(),
             inbox: inbox.clone(),
+            memory,
             open: None,
             exchange: Arc::from(""),
             retry: reader::RETRY,

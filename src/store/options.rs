@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::message::Memory;
+
 /// Where the store lives and its limits.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -17,6 +19,8 @@ pub struct Options {
     pub inbox_bytes_max: usize,
     /// What sled may cache of the index.
     pub index_cache_bytes: u64,
+    /// What messages that are read back count in.
+    pub memory: &'static Memory,
 }
 
 impl Default for Options {
@@ -28,6 +32,7 @@ impl Default for Options {
             checkpoint_ms: 60_000,
             inbox_bytes_max: 16 << 20,
             index_cache_bytes: 16 << 20,
+            memory: Memory::leaked(),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::log::{Location, SegmentId, Unreadable};
 use super::operation::{Operation, Place, Position, QueueId};
 use super::record::Record;
 use super::segment::{SegmentReader, open_segment};
-use crate::message::Message;
+use crate::message::{Memory, Message};
 
 /// A message whose segment goes while it is read is looked for again, at most so many times. Each time a
 /// whole checkpoint has passed.
@@ -141,6 +141,8 @@ pub(super) struct Reader {
     pub(super) requests: Arc<Requests>,
     pub(super) ledger: Arc<Mutex<Ledger>>,
     pub(super) inbox: Arc<Inbox>,
+    /// What the messages count in.
+    pub(super) memory: &'static Memory,
     /// The segment read last, kept open for what follows.
     pub(super) open: Option<(SegmentId, SegmentReader)>,
     /// The exchange of the message read last: the next one mostly has the same, and shares its name.
@@ -266,7 +268,7 @@ impl Reader {
                 if *self.exchange != *message.exchange {
                     self.exchange = Arc::from(message.exchange);
                 }
-                Ok(message.to_message(self.exchange.clone()))
+                Ok(message.to_message(self.memory, self.exchange.clone()))
             }
             _ => Err(Unreadable::Damaged),
         }

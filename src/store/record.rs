@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::operation::{Change, Operation, Place, Position, QueueId, Run};
-use crate::message::{Facts, Message};
+use crate::message::{Facts, Memory, Message};
 
 /// Bytes of a frame before its payload.
 pub(super) const FRAME_HEAD_BYTES: usize = 13;
@@ -56,8 +56,8 @@ pub(super) struct Parts<'a> {
 
 impl Parts<'_> {
     /// The message, with a name of its exchange that may be shared.
-    pub(super) fn to_message(self, exchange: Arc<str>) -> Message {
-        Message::new(exchange, self.routing_key, self.properties, self.body, self.facts)
+    pub(super) fn to_message(self, memory: &'static Memory, exchange: Arc<str>) -> Message {
+        Message::new(memory, exchange, self.routing_key, self.properties, self.body, self.facts)
     }
 }
 

@@ -10,7 +10,9 @@ use tempfile::tempdir;
 
 use super::disk::SegmentFile;
 use super::*;
-use crate::message::{Facts, Message};
+use crate::message::{Facts, Memory, Message};
+
+static MEMORY: Memory = Memory::new();
 
 /// What the disk is to do.
 #[derive(Default)]
@@ -188,7 +190,7 @@ fn queue() -> Change {
 }
 
 fn enqueue(position: Position) -> Operation {
-    let message = Arc::new(Message::new("".into(), "k", &[], &[9; 100], Facts::default()));
+    let message = Arc::new(Message::new(&MEMORY, "".into(), "k", &[], &[9; 100], Facts::default()));
     Operation::Enqueue { message, places: [Place { queue: 1, position }].into_iter().collect() }
 }
 

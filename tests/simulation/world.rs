@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, DeclareMode, Events, ExchangeDeclaration, Login,
-    NewClient, QueueDeclaration, Terms,
+    NewClient, QueueDeclaration, Surroundings, Terms,
 };
 use leveret::config::Config;
 use leveret::outbox::{Limits, Outbox};
@@ -385,7 +385,7 @@ fn open(directory: &Path, now_ms: u64) -> Arc<Broker> {
         errands: Box::new(|| {}),
         lost: Box::new(|why| panic!("the store is lost: {why}")),
     };
-    Broker::open(config, events, now_ms).unwrap()
+    Broker::open(config, events, Surroundings::of_the_machine(), now_ms).unwrap()
 }
 
 /// The client that declares, purges and counts.

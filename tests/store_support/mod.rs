@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use leveret::message::{Facts, Message};
+use leveret::message::{Facts, Memory, Message};
 use leveret::store::{
     Change, Events, Lost, Operation, Options, Place, Position, QueueId, QueueRecord, Recovered,
     Reread, Store, Survivor, VhostRecord,
 };
+
+static MEMORY: Memory = Memory::new();
 
 /// Options for a test's directory.
 pub fn options(directory: &Path) -> Options {
@@ -60,7 +62,14 @@ pub fn message(text: &str) -> Arc<Message> {
         dead_letter: text.len().is_multiple_of(3),
     };
     let key = format!("key.{text}");
-    Arc::new(Message::new("exchange".into(), &key, text.as_bytes(), text.as_bytes(), facts))
+    Arc::new(Message::new(
+        &MEMORY,
+        "exchange".into(),
+        &key,
+        text.as_bytes(),
+        text.as_bytes(),
+        facts,
+    ))
 }
 
 /// One message in the places given.

@@ -8,15 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::password;
 use crate::broker::registry::Registry;
+use crate::entropy::Entropy;
 use crate::store::UserRecord;
 
 /// A hash that belongs to no password, verified for users that do not exist, so that the time an answer takes
 /// does not tell which users do.
 const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$bm9ib2R5bm9ib2R5bm8$\
                       sl1UAsvEcKfYQmXrnaDgxdSaoKzxdK/EDuIYrE1FHxE";
-
-/// Held while a password is verified: verifications take memory, so they take turns.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// Who logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +58,7 @@ impl Verification {
     /// # Errors
     /// The reason, for the log.
     pub fn run(self) -> Result<Identity, String> {
-        let _turn = TURN.lock();
+        let _turn = self.cache.turn.lock();
         let Some(user) = self.user else {
             password::verify(&self.password, NOBODY);
             return Err(format!("there is no user '{}'", self.name));
@@ -88,15 +86,17 @@ type Digest32 = [u8; 32];
 pub(super) struct LoginCache {
     key: Digest32,
     entries_max: usize,
+    /// Held while a password is verified: verifications take memory, so they take turns.
+    turn: Mutex<()>,
     verified: Registry<String, Digest32>,
 }
 
 impl LoginCache {
-    pub(super) fn new(entries_max: usize) -> Self {
+    pub(super) fn new(entries_max: usize, entropy: &dyn Entropy) -> Self {
         let mut key = Digest32::default();
         // Without random numbers there is no key that could be trusted: remember nothing.
-        let entries_max = if getrandom::fill(&mut key).is_ok() { entries_max } else { 0 };
-        Self { key, entries_max, verified: Registry::default() }
+        let entries_max = if entropy.fill(&mut key).is_ok() { entries_max } else { 0 };
+        Self { key, entries_max, turn: Mutex::default(), verified: Registry::default() }
     }
 
     /// Whether this is the password that was verified last for this user. A changed password has another stored
@@ -132,18 +132,19 @@ impl LoginCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entropy::SystemEntropy;
 
     fn user(password: &str) -> Arc<UserRecord> {
         Arc::new(UserRecord {
             name: "u".to_owned(),
-            password_hash: password::hash(password.as_bytes()).unwrap(),
+            password_hash: password::hash(password.as_bytes(), &SystemEntropy).unwrap(),
             tags: Vec::new(),
         })
     }
 
     #[test]
     fn a_verified_password_is_recognised_and_another_is_not() {
-        let cache = Arc::new(LoginCache::new(2));
+        let cache = Arc::new(LoginCache::new(2, &SystemEntropy));
         let user = user("secret");
         assert!(!cache.knows(&user, b"secret"));
         let verification =
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_changed_password_is_verified_anew() {
-        let cache = Arc::new(LoginCache::new(2));
+        let cache = Arc::new(LoginCache::new(2, &SystemEntropy));
         let before = user("secret");
         cache.remember(&before, b"secret");
         assert!(!cache.knows(&user("changed"), b"secret"));
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_unknown_user_is_refused_after_the_same_work() {
-        let cache = Arc::new(LoginCache::new(2));
+        let cache = Arc::new(LoginCache::new(2, &SystemEntropy));
         let verification = Verification::new("nobody", None, b"x", cache);
         assert_eq!(verification.run(), Err("there is no user 'nobody'".to_owned()));
         assert!(argon2::password_hash::PasswordHash::new(NOBODY).is_ok());

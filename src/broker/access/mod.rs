@@ -15,6 +15,7 @@ use login::LoginCache;
 
 use super::registry::Registry;
 use crate::config;
+use crate::entropy::Entropy;
 use crate::store::{PermissionRecord, UserRecord};
 
 /// Users, permissions and remembered logins.
@@ -26,11 +27,11 @@ pub struct Access {
 }
 
 impl Access {
-    pub(super) fn new(config: &config::Access) -> Self {
+    pub(super) fn new(config: &config::Access, entropy: &dyn Entropy) -> Self {
         Self {
             users: Registry::default(),
             permissions: Registry::default(),
-            cache: Arc::new(LoginCache::new(config.login_cache_entries_max)),
+            cache: Arc::new(LoginCache::new(config.login_cache_entries_max, entropy)),
             loopback_users: config.loopback_users.clone(),
         }
     }
@@ -120,9 +121,10 @@ impl Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entropy::SystemEntropy;
 
     fn is_refused(user: &str, password: &[u8], peer: &str) -> bool {
-        let access = Access::new(&config::Access::default());
+        let access = Access::new(&config::Access::default(), &SystemEntropy);
         matches!(access.login(user, password, peer.parse().unwrap()), Login::Refused(_))
     }
 

@@ -1,6 +1,5 @@
 //! Password hashes: argon2 for our own, and the salted SHA-256 that definitions from RabbitMQ bring along.
 
-use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{
     Error, Output, ParamsString, PasswordHash, Result as HashResult, Salt, SaltString,
 };
@@ -8,6 +7,8 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
+
+use crate::entropy::Entropy;
 
 /// Memory and passes of one hash: the variant of the usual recommendation with the least memory, so that
 /// a burst of logins stays small.
@@ -35,10 +36,12 @@ pub struct HashError(String);
 /// Hashes a password with a new salt.
 ///
 /// # Errors
-/// [`HashError`] when the system gives no random numbers or the password is longer than argon2 takes.
-pub fn hash(password: &[u8]) -> Result<String, HashError> {
-    let salt = SaltString::generate(&mut OsRng);
-    hash_with(password, salt.as_salt()).map_err(|error| HashError(error.to_string()))
+/// [`HashError`] when there are no random numbers or the password is longer than argon2 takes.
+pub fn hash(password: &[u8], entropy: &dyn Entropy) -> Result<String, HashError> {
+    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
+    entropy.fill(&mut salt).map_err(|error| HashError(error.to_string()))?;
+    let hashed = SaltString::encode_b64(&salt).and_then(|salt| hash_with(password, salt.as_salt()));
+    hashed.map_err(|error| HashError(error.to_string()))
 }
 
 fn hash_with(password: &[u8], salt: Salt<'_>) -> HashResult<String> {
@@ -162,10 +165,11 @@ mod tests {
     use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     use super::*;
+    use crate::entropy::SystemEntropy;
 
     #[test]
     fn a_password_is_verified_against_its_hash() {
-        let stored = hash(b"secret").unwrap();
+        let stored = hash(b"secret", &SystemEntropy).unwrap();
         assert!(stored.starts_with("$argon2id$"));
         assert!(verify(b"secret", &stored));
         assert!(!verify(b"Secret", &stored));
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_library_makes_the_same_of_a_hash() {
-        let stored = hash(b"secret").unwrap();
+        let stored = hash(b"secret", &SystemEntropy).unwrap();
         let parsed = PasswordHash::new(&stored).unwrap();
         assert!(Argon2::default().verify_password(b"secret", &parsed).is_ok());
         let other = "$argon2i$v=16$m=64,t=2,p=2$c29tZXNhbHQ";

@@ -10,6 +10,7 @@ use crate::broker::exchange::ExchangeSettings;
 use crate::broker::exchanges::{self, RESERVED_PREFIX};
 use crate::broker::json;
 use crate::broker::resource::Resource;
+use crate::entropy::Entropy;
 use crate::routing::Kind;
 use crate::store::{PermissionRecord, UserRecord, VhostRecord};
 use crate::wire::Table;
@@ -31,7 +32,7 @@ pub(super) struct Checked {
 ///
 /// # Errors
 /// One line that names the entry and what is wrong with it.
-pub(super) fn check(file: File) -> Result<Checked, String> {
+pub(super) fn check(file: File, entropy: &dyn Entropy) -> Result<Checked, String> {
     for section in REFUSED_SECTIONS {
         if file.other.get(*section).and_then(Json::as_array).is_some_and(|list| !list.is_empty()) {
             return Err(format!("it has {section}, which this version does not support"));
@@ -49,7 +50,11 @@ pub(super) fn check(file: File) -> Result<Checked, String> {
     let vhosts = file.vhosts.into_iter().map(|vhost| VhostRecord { name: vhost.name });
     Ok(Checked {
         vhosts: vhosts.collect(),
-        users: file.users.into_iter().map(check_user).collect::<Result<_, _>>()?,
+        users: file
+            .users
+            .into_iter()
+            .map(|user| check_user(user, entropy))
+            .collect::<Result<_, _>>()?,
         permissions: file.permissions,
         exchanges: file
             .exchanges
@@ -72,12 +77,11 @@ fn is_predeclared(name: &str) -> bool {
     name.is_empty() || name.starts_with(RESERVED_PREFIX)
 }
 
-fn check_user(user: User) -> Result<UserRecord, String> {
+fn check_user(user: User, entropy: &dyn Entropy) -> Result<UserRecord, String> {
     let User { name, password, password_hash, hashing_algorithm, tags } = user;
     let password_hash = match (password, password_hash) {
-        (Some(password), _) => {
-            access::hash(password.as_bytes()).map_err(|error| format!("user '{name}': {error}"))?
-        }
+        (Some(password), _) => access::hash(password.as_bytes(), entropy)
+            .map_err(|error| format!("user '{name}': {error}"))?,
         (None, Some(hash)) => access::import_hash(&hash, hashing_algorithm.as_deref())
             .map_err(|why| format!("user '{name}': {why}"))?,
         (None, None) => return Err(format!("user '{name}' has no password and no password_hash")),
@@ -128,10 +132,11 @@ pub(super) fn title(binding: &Binding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entropy::SystemEntropy;
 
     fn check_refused(json: &str, expected: &str) {
         let file: File = serde_json::from_str(json).unwrap();
-        let why = check(file).err().unwrap();
+        let why = check(file, &SystemEntropy).err().unwrap();
         assert!(why.contains(expected), "{why}");
     }
 
@@ -169,7 +174,7 @@ mod tests {
           "queues": [{"name": "q", "vhost": "/", "durable": true, "arguments": {"x-max-length": 5}}],
           "bindings": [{"source": "x", "vhost": "/", "destination": "q", "destination_type": "queue",
                         "routing_key": "a.*", "arguments": {}}]}"#;
-        let checked = check(serde_json::from_str(json).unwrap()).unwrap();
+        let checked = check(serde_json::from_str(json).unwrap(), &SystemEntropy).unwrap();
         assert_eq!(checked.users[0].password_hash, format!("rabbit-sha256:{}", "A".repeat(48)));
         assert_eq!(checked.users[1].tags, ["monitoring", "management"]);
         assert_eq!(checked.queues[0].1.options.length_max, Some(5));

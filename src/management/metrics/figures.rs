@@ -3,7 +3,6 @@
 use super::super::{Api, overview, process};
 use super::{Family, Labels, PLAIN, labels};
 use crate::broker::{BrokerTotals, Shortage};
-use crate::message;
 use crate::queue::Totals;
 use crate::store::Figures;
 
@@ -204,6 +203,10 @@ fn own(api: &Api, store: &Figures) -> Vec<Family> {
         counter("journal_records", "Records written to the journal", store.written),
         counter("journal_elided", "Messages settled before they were written", store.elided),
         counter("checkpoints", "Times the index was brought up to date", store.checkpoints),
-        gauge("message_held_bytes", "Memory that messages hold", message::held_bytes() as u64),
+        gauge(
+            "message_held_bytes",
+            "Memory that messages hold",
+            api.broker.memory().held_bytes() as u64,
+        ),
     ]
 }

@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::Facts;
+use crate::message::{Facts, Memory};
 use crate::outbox::Buffer;
 use crate::wire::{Method, basic};
+
+static MEMORY: Memory = Memory::new();
 
 const FRAMES_BYTES_MAX: [u32; 2] = [4096, 131_072];
 const TAGS: [&str; 2] = ["", "a consumer"];
@@ -82,7 +84,7 @@ proptest! {
             }
             let body = vec![step.delivery_tag as u8; step.body_bytes];
             let exchange = exchanges[step.exchange].clone();
-            let message = Message::new(exchange, &step.key, step.properties, &body, Facts::default());
+            let message = Message::new(&MEMORY, exchange, &step.key, step.properties, &body, Facts::default());
             let message = Arc::new(message);
             let heading = Heading {
                 consumer: step.consumer as u64,

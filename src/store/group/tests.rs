@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::message::{Facts, Message};
+use crate::message::{Facts, Memory, Message};
+
+static MEMORY: Memory = Memory::new();
 
 fn enqueue(places: &[(u64, u64)]) -> Operation {
-    let message = Arc::new(Message::new("".into(), "k", &[], &[], Facts::default()));
+    let message = Arc::new(Message::new(&MEMORY, "".into(), "k", &[], &[], Facts::default()));
     let places = places.iter().map(|&(queue, position)| Place { queue, position }).collect();
     Operation::Enqueue { message, places }
 }

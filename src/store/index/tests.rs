@@ -4,12 +4,14 @@ use smallvec::smallvec;
 use tempfile::tempdir;
 
 use super::*;
-use crate::message::{Facts, Message};
+use crate::message::{Facts, Memory, Message};
 use crate::store::chunk::Entry;
 use crate::store::log::{Location, Stand};
 use crate::store::operation::{Change, Place, QueueRecord, Run};
 use crate::store::record::{Parts, Record};
 use crate::store::state::Reading;
+
+static MEMORY: Memory = Memory::new();
 
 const CACHE_BYTES: u64 = 1 << 20;
 
@@ -49,7 +51,7 @@ fn apply(state: &mut State, record: &Record<'_>, offset: u32, reading: Reading) 
 fn first_half(state: &mut State, reading: Reading) {
     let changes = [queue("a", 1, Vec::new()), queue("b", 2, vec![7; 10_000])];
     apply(state, &Record::Topology(changes[..].into()), 0, reading);
-    let message = Message::new("".into(), "", &[], &[], Facts::default());
+    let message = Message::new(&MEMORY, "".into(), "", &[], &[], Facts::default());
     for position in 0..500_u32 {
         let place = Place { queue: u64::from(position % 2 + 1), position: u64::from(position) };
         let message = Parts::from(&message);
@@ -69,7 +71,7 @@ fn second_half(state: &mut State, reading: Reading) {
         queue("a", 1, vec![1]),
     ];
     apply(state, &Record::Topology(changes[..].into()), 1002, reading);
-    let message = Message::new("".into(), "", &[], &[], Facts::default());
+    let message = Message::new(&MEMORY, "".into(), "", &[], &[], Facts::default());
     for offset in 0..300_u32 {
         let place = Place { queue: 3, position: u64::from(offset) };
         let record = Record::Enqueue { places: smallvec![place], message: Parts::from(&message) };

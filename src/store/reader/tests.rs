@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
+use crate::message::Memory;
 use crate::store::chunk::{ChunkKey, Content};
 use crate::store::inbox::Next;
 use crate::store::index::IndexError;
@@ -59,6 +60,7 @@ fn reader(journal: PathBuf) -> (Reader, Arc<Index>, mpsc::Receiver<()>) {
         requests: Arc::default(),
         ledger: Arc::new(Mutex::new(ledger)),
         inbox: Arc::new(Inbox::new(1000)),
+        memory: Memory::leaked(),
         open: None,
         exchange: Arc::from(""),
         retry: Duration::from_millis(1),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use leveret::broker::Broker;
+use leveret::broker::{Broker, Surroundings};
 use leveret::config::Config;
 use leveret::store::{Events, Options, Recovered, Store, StoreError};
 
@@ -109,7 +109,7 @@ pub fn open_broker(directory: &Path) {
         lost: Box::new(|why| panic!("the store is lost: {why}")),
     };
     let now_ms = 1_700_000_000_000;
-    match Broker::open(config, events, now_ms) {
+    match Broker::open(config, events, Surroundings::of_the_machine(), now_ms) {
         Ok(broker) => {
             broker.tick(now_ms);
             broker.close();

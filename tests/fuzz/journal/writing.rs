@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use leveret::message::{Facts, Message};
+use leveret::message::{Facts, Memory, Message};
 use leveret::store::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, Operation, PermissionRecord, Place,
     QueueRecord, UserRecord, VhostRecord,
@@ -12,6 +12,8 @@ use leveret::store::{
 use super::opening::open;
 use crate::targets::language::{self, pick};
 use crate::targets::random::Random;
+
+static MEMORY: Memory = Memory::new();
 
 const NAMES: &[&str] = &["q1", "q2", "e", "/", "guest", ""];
 
@@ -35,7 +37,7 @@ fn operation(random: &mut Random) -> Operation {
         _ => {
             let facts = Facts { persistent: true, ..Facts::default() };
             let body = vec![7; random.within(0..600) as usize];
-            let message = Message::new("e".into(), "key", &[0, 0], &body, facts);
+            let message = Message::new(&MEMORY, "e".into(), "key", &[0, 0], &body, facts);
             let places = [Place { queue, position }].into_iter().collect();
             Operation::Enqueue { message: Arc::new(message), places }
         }

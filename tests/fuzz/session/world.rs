@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, DeclareMode, DeleteExchange, DeleteQueue, Events,
-    Login, NewClient, QueueDeclaration, Terms,
+    Login, NewClient, QueueDeclaration, Surroundings, Terms,
 };
 use leveret::config::Config;
-use leveret::message::held_bytes;
 use leveret::outbox::{Limits, Outbox};
 use leveret::wire::{Frame, Method, PROTOCOL_HEADER, Table, next_frame, queue};
 use tempfile::TempDir;
@@ -58,7 +57,7 @@ pub struct World {
     /// Bindings of exchanges to exchanges: source, destination, routing key, arguments.
     bindings: Vec<(String, String, String, Table)>,
     inputs: u64,
-    /// Bytes that messages held before the input, which another test's broker may have left.
+    /// Bytes that messages held before the input, which an earlier one may have left.
     held_before: usize,
     _directory: TempDir,
 }
@@ -74,7 +73,9 @@ impl World {
             errands: Box::new(|| {}),
             lost: Box::new(|why| panic!("the store is lost: {why}")),
         };
-        let broker = Broker::open(config(&directory), events, now_ms).expect("the broker opens");
+        let broker =
+            Broker::open(config(&directory), events, Surroundings::of_the_machine(), now_ms)
+                .expect("the broker opens");
         let janitor = janitor(&broker);
         Self {
             broker,
@@ -96,7 +97,7 @@ impl World {
     /// Starts an input.
     pub fn begin(&mut self, opening: usize, closed: Closed) {
         self.closed = closed;
-        self.held_before = held_bytes();
+        self.held_before = self.broker.memory().held_bytes();
         self.openings = [opening, SECOND];
         self.current = 0;
         self.side();
@@ -253,6 +254,7 @@ impl World {
         let on_disk = self.janitor.barrier();
         on_disk.wait_blocking().expect("the store is well");
         let began = Instant::now();
+        let held_bytes = || self.broker.memory().held_bytes();
         while held_bytes() > self.held_before {
             let waited = began.elapsed() < Duration::from_millis(EMPTY_MS_MAX);
             let left = held_bytes().saturating_sub(self.held_before);

@@ -1,0 +1,62 @@
+//! What a broker is given beside its configuration: where random numbers come from, what its messages count in, and who
+//! is called where connections meet. Two brokers with surroundings of their own share nothing.
+
+use std::io;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Broker;
+use super::meeting::Meet;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::fault::Fault;
+use crate::message::Memory;
+use crate::wire::ReplyCode;
+
+/// Random bytes in a name that the broker makes up: nobody guesses them. They make 22 characters.
+const NAME_BYTES: usize = 16;
+
+/// What a broker is given.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where random numbers come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// What the broker's messages count in, and nobody else's.
+    pub memory: &'static Memory,
+    /// Who is called where connections meet.
+    pub meet: Meet,
+}
+
+impl Surroundings {
+    /// The machine that the process runs on. A count for messages is made each time and kept for good.
+    pub fn of_the_machine() -> Self {
+        Self { entropy: Arc::new(SystemEntropy), memory: Memory::leaked(), meet: Meet::default() }
+    }
+}
+
+impl Broker {
+    /// What messages for this broker are to count in.
+    pub fn memory(&self) -> &'static Memory {
+        self.surroundings.memory
+    }
+
+    /// Where random numbers come from.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.surroundings.entropy
+    }
+
+    /// A name that nobody else has and nobody can guess, behind a prefix.
+    ///
+    /// # Errors
+    /// Connection 541 when there are no random numbers.
+    pub fn random_name(&self, prefix: &str) -> Result<String, Fault> {
+        let mut random = [0; NAME_BYTES];
+        self.entropy().fill(&mut random).map_err(|error| no_numbers(&error))?;
+        Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random)))
+    }
+}
+
+fn no_numbers(error: &io::Error) -> Fault {
+    Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
+}
