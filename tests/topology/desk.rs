@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, ClientOutbox, DeclareMode, DeleteExchange,
-    DeleteQueue, Events, ExchangeDeclaration, Login, NewClient, QueueDeclaration, Terms,
+    DeleteQueue, Events, ExchangeDeclaration, Login, NewClient, QueueDeclaration, Surroundings,
+    Terms,
 };
 use leveret::config::Config;
 use leveret::outbox::{Limits, Outbox};
@@ -32,7 +33,8 @@ impl Desk {
         let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
         let (room, alarm, deadline, errands) = (quiet(), quiet(), quiet(), quiet());
         let events = Events { room, alarm, deadline, errands, lost };
-        let broker = Broker::open(config, events, now_ms()).unwrap();
+        let broker =
+            Broker::open(config, events, Surroundings::of_the_machine(), now_ms()).unwrap();
         let client = client(&broker);
         Self { broker, client, arguments: Table::new(), _directory: directory }
     }
