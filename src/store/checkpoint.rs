@@ -11,9 +11,9 @@ use super::chunk::Entry;
 use super::committer::{Committer, unusable};
 use super::figures::Counters;
 use super::index::{Index, IndexError, MarkStand, Occasion};
-use super::log::{Location, LogError, LogPosition, Promise, SegmentId};
-use super::operation::Place;
-use super::record::{Parts, Record};
+use super::log::{Location, LogError, LogPosition, Progress, SegmentId};
+use super::operation::{Operation, Place};
+use super::record::Record;
 use crate::message::Message;
 
 /// Survivors are copied only when the journal is larger than this many full segments.
@@ -36,12 +36,16 @@ struct Survivor {
 }
 
 impl Committer {
-    /// Brings the index up to date and deletes what is dead.
-    pub(super) fn checkpoint(&mut self) -> Result<(), LogError> {
-        self.copy_survivors()?;
+    /// Brings the index up to date and deletes what is dead. Stops where the disk has no room, to be begun again.
+    pub(super) fn checkpoint(&mut self) -> Result<Progress, LogError> {
+        if self.copy_survivors()? == Progress::NoRoom {
+            return Ok(Progress::NoRoom);
+        }
         let dead = self.dead_segments();
-        self.keep_floors(&dead)?;
-        self.make_durable()?;
+        if self.keep_floors(&dead)? == Progress::NoRoom || self.make_durable()? == Progress::NoRoom
+        {
+            return Ok(Progress::NoRoom);
+        }
         let position = self.log.end();
         if self.marked != Some(position) || self.state.topology.is_unsaved() {
             self.mark(position, Occasion::Running)?;
@@ -49,7 +53,7 @@ impl Committer {
         self.reclaim(&dead);
         Counters::add(&self.counters.checkpoints, 1);
         self.count();
-        Ok(())
+        Ok(Progress::Done)
     }
 
     /// Takes back that the last stop was in good order: from now on messages are delivered, of which the journal
@@ -59,10 +63,12 @@ impl Committer {
     }
 
     /// Leaves the store so that the next start has nothing to replay.
-    pub(super) fn close(&mut self) -> Result<(), LogError> {
+    pub(super) fn close(&mut self) -> Result<Progress, LogError> {
         let dead = self.dead_segments();
-        self.keep_floors(&dead)?;
-        self.make_durable()?;
+        if self.keep_floors(&dead)? == Progress::NoRoom || self.make_durable()? == Progress::NoRoom
+        {
+            return Ok(Progress::NoRoom);
+        }
         let position = self.log.end();
         let mark = self.index.as_ref().and_then(Index::mark);
         if mark.is_none_or(|mark| !mark.closed || mark.position != position) {
@@ -71,7 +77,7 @@ impl Committer {
         }
         self.reclaim(&dead);
         self.count();
-        Ok(())
+        Ok(Progress::Done)
     }
 
     /// Whether a message is left of which nobody knows if it was delivered.
@@ -96,7 +102,7 @@ impl Committer {
             self.rebuild_index(position, occasion).map_err(|error| {
                 LogError(format!(
                     "the index in {} could not be written: {error}",
-                    Index::path(&self.directory).display()
+                    self.place.path().display()
                 ))
             })?;
         }
@@ -128,10 +134,8 @@ impl Committer {
     ) -> Result<(), IndexError> {
         self.state.detach()?;
         self.index = None;
-        if Index::path(&self.directory).exists() {
-            Index::move_aside(&self.directory)?;
-        }
-        let index = Index::open(&self.directory, self.options.index_cache_bytes)?;
+        self.place.move_aside()?;
+        let index = Index::open(&*self.place)?;
         self.state.ledger.lock().attach(index.chunks());
         self.index = Some(index);
         self.update_index(position, occasion)
@@ -147,17 +151,17 @@ impl Committer {
 
     /// When a segment goes while an older one stays, settlements of the older one's messages may go
     /// with it. Without the index nothing else would tell that they are gone.
-    fn keep_floors(&mut self, dead: &[SegmentId]) -> Result<(), LogError> {
+    fn keep_floors(&mut self, dead: &[SegmentId]) -> Result<Progress, LogError> {
         let oldest_alive =
             self.log.segments().into_iter().map(|(id, _)| id).find(|id| !dead.contains(id));
         if dead.last() <= oldest_alive.as_ref() {
-            return Ok(());
+            return Ok(Progress::Done);
         }
         let floors = self.floors()?;
         if floors.is_empty() {
-            return Ok(());
+            return Ok(Progress::Done);
         }
-        self.append(&[Record::Floors(floors)], Promise::Written)
+        self.append_floors(floors)
     }
 
     /// Deletes segments that the index no longer needs. What cannot be deleted is tried again next time.
@@ -173,7 +177,7 @@ impl Committer {
     }
 
     /// Appends the survivors of mostly dead segments again, for the places that are left.
-    fn copy_survivors(&mut self) -> Result<(), LogError> {
+    fn copy_survivors(&mut self) -> Result<Progress, LogError> {
         let sources = self.sources();
         let mut from = (!sources.is_empty()).then_some((0, 0));
         while let Some(start) = from {
@@ -192,13 +196,15 @@ impl Committer {
                     count += 1;
                 }
                 let (run, after) = rest_of_them.split_at(count);
-                self.copy(run)?;
+                if self.copy(run)? == Progress::NoRoom {
+                    return Ok(Progress::NoRoom);
+                }
                 rest_of_them = after;
             }
             self.state.ledger.lock().pack();
             from = rest;
         }
-        Ok(())
+        Ok(Progress::Done)
     }
 
     /// The mostly dead segments, if the journal is large enough to bother.
@@ -221,7 +227,7 @@ impl Committer {
         sources
     }
 
-    fn copy(&mut self, survivors: &[Survivor]) -> Result<(), LogError> {
+    fn copy(&mut self, survivors: &[Survivor]) -> Result<Progress, LogError> {
         let locations: Vec<Location> = survivors.iter().map(|survivor| survivor.location).collect();
         let mut messages: Vec<Option<Message>> = Vec::with_capacity(survivors.len());
         let memory = self.options.memory;
@@ -233,8 +239,8 @@ impl Committer {
                 _ => None,
             });
         });
-        let mut records: Vec<Record<'_>> = Vec::with_capacity(survivors.len());
-        for (survivor, message) in survivors.iter().zip(&messages) {
+        let mut operations: Vec<Operation> = Vec::with_capacity(survivors.len());
+        for (survivor, message) in survivors.iter().zip(messages) {
             let Some(message) = message else {
                 let segment = survivor.location.segment;
                 if self.unreadable.insert(segment) {
@@ -243,13 +249,13 @@ impl Committer {
                 continue;
             };
             let places = survivor.places.iter().map(|(place, _)| *place).collect();
-            records.push(Record::Enqueue { places, message: Parts::from(message) });
+            operations.push(Operation::Enqueue { places, message: Arc::new(message) });
             for (place, returns) in survivor.places.iter().filter(|(_, returns)| *returns > 0) {
                 let Place { queue, position } = *place;
-                records.push(Record::Returned { queue, position, count: *returns });
+                operations.push(Operation::Returned { queue, position, count: *returns });
             }
         }
-        self.append(&records, Promise::Written)
+        self.append(operations)
     }
 }
 

@@ -1,27 +1,34 @@
-//! The committer: the one thread that writes. It takes what has gathered in the inbox, appends it to
+//! The committer: the one that writes. It takes what has gathered in the inbox, appends it to
 //! the log, syncs once, and calls back those who wait. While it is busy the next group gathers; there
 //! is no timer.
+//!
+//! It is a value that is stepped: it has no thread, no clock, and does not wait. A step does one thing (takes a group,
+//! writes a run of it, syncs it, answers those who wait), so that others can come between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use std::vec;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::base::BasePlace;
+use super::disk::Disk;
 use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next, Written};
 use super::index::{Index, IndexError};
-use super::log::{Log, LogError, LogPosition, Promise, SegmentId, Stand};
-use super::operation::{Position, QueueId};
+use super::log::{Log, LogError, LogPosition, Progress, SegmentId, Stand};
+use super::operation::{Operation, Place, Position, QueueId};
 use super::options::{Events, Options};
 use super::reader::Requests;
 use super::record::Record;
-use super::space::{Space, has_room_for_checkpoint};
+use super::space::{CHECKPOINT_FREE_BYTES_MIN, Space};
 use super::state::{Reading, State};
+use super::steps::Step;
 
 /// A group is written in runs of about so many bytes, so that a large group's memory is given back as
 /// it goes.
@@ -43,6 +50,8 @@ pub(super) struct Committer {
     /// Answered with nothing once the store is lost.
     pub(super) requests: Arc<Requests>,
     pub(super) space: Arc<Space>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) place: Box<dyn BasePlace>,
     pub(super) log: Box<dyn Log>,
     pub(super) state: State,
     /// Missing only while it is replaced.
@@ -51,8 +60,18 @@ pub(super) struct Committer {
     pub(super) marked: Option<LogPosition>,
     /// Bytes of journal that the index does not cover.
     pub(super) bytes_unmarked: u64,
+    /// The time since the store was opened, as of the last step.
+    pub(super) now: Duration,
     /// When the next checkpoint is due by time.
-    pub(super) due: Option<Instant>,
+    pub(super) due: Option<Duration>,
+    /// No checkpoint is tried before this.
+    pub(super) put_off: Option<Duration>,
+    /// The group under way.
+    pub(super) group: Option<Group>,
+    /// What was appended and found no room yet. Its effects come when it is written, for nobody could read it before.
+    pub(super) unwritten: Vec<(Vec<Operation>, Vec<Stand>)>,
+    /// There will be no more steps.
+    pub(super) has_ended: bool,
     /// Something was written and not yet synced.
     pub(super) unsynced: bool,
     /// Those who wait for the group under way.
@@ -64,117 +83,226 @@ pub(super) struct Committer {
     pub(super) unreadable: FxHashSet<SegmentId>,
 }
 
+/// A group under way: what is not yet done of it.
+pub(super) struct Group {
+    /// Not yet written.
+    batches: vec::IntoIter<Batch>,
+    /// To be called when all of it is written.
+    written: Vec<Written>,
+    /// Somebody relies on it.
+    needs_sync: bool,
+    /// All of it is written, and synced if it needs that.
+    is_durable: bool,
+}
+
 impl Committer {
-    /// Works until the inbox is closed and empty, or the store is lost.
+    /// Takes steps until there are no more, and waits between them.
     pub(super) fn run(mut self) {
-        let reason = match catch_unwind(AssertUnwindSafe(|| self.work())) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the committer thread panicked".to_owned(),
-        };
-        self.lose(&reason);
-    }
-
-    fn work(&mut self) -> Result<(), LogError> {
+        let opened = Instant::now();
         loop {
-            if let Some(reason) = self.log.lost() {
-                return Err(LogError(reason.to_owned()));
-            }
-            match self.inbox.take(self.due) {
-                Next::Commit(group) => self.commit(group)?,
-                Next::Due => {}
-                Next::Stop => return self.close(),
-                Next::GiveUp(reason) => return Err(LogError(reason)),
-            }
-            let is_due = self.due.is_some_and(|due| due <= Instant::now());
-            let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
-            if is_due || is_long || self.state.ledger.lock().is_heavy() {
-                self.checkpoint_if_there_is_room()?;
+            match self.step(opened.elapsed()) {
+                Step::Worked => {}
+                Step::Idle => {
+                    let due = self.next_checkpoint();
+                    self.inbox.wait(due.and_then(|due| opened.checked_add(due)));
+                }
+                Step::Waiting => self.space.wait(),
+                Step::Ended => return,
             }
         }
     }
 
-    /// On a nearly full disk the index is brought up to date later; until then a start replays more.
-    fn checkpoint_if_there_is_room(&mut self) -> Result<(), LogError> {
-        if has_room_for_checkpoint(&self.directory) {
-            return self.checkpoint();
+    /// Does one thing, if there is one to be done, as of a time since the store was opened.
+    pub(super) fn step(&mut self, now: Duration) -> Step {
+        if self.has_ended {
+            return Step::Ended;
         }
-        self.due = Instant::now().checked_add(PUT_OFF);
+        self.now = now;
+        let reason = match catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(Ok(step)) => {
+                self.has_ended = step == Step::Ended;
+                return step;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the committer panicked".to_owned(),
+        };
+        self.has_ended = true;
+        self.lose(&reason);
+        Step::Ended
+    }
+
+    fn work(&mut self) -> Result<Step, LogError> {
+        if let Some(reason) = self.log.lost().map(str::to_owned).or_else(|| self.inbox.reason()) {
+            return Err(LogError(reason));
+        }
+        if self.catch_up()? == Progress::NoRoom {
+            return self.wait_for_room();
+        }
+        if self.group.is_some() {
+            return self.go_on();
+        }
+        if self.next_checkpoint().is_some_and(|due| due <= self.now) {
+            self.checkpoint_if_there_is_room()?;
+            return Ok(Step::Worked);
+        }
+        match self.inbox.take() {
+            Next::Commit(batches) => {
+                self.begin_group(batches);
+                Ok(Step::Worked)
+            }
+            Next::Nothing => Ok(Step::Idle),
+            Next::Stop => match self.close()? {
+                Progress::Done => Ok(Step::Ended),
+                Progress::NoRoom => self.wait_for_room(),
+            },
+            Next::GiveUp(reason) => Err(LogError(reason)),
+        }
+    }
+
+    /// Nothing is left undone for want of room, unless the store is being closed.
+    fn wait_for_room(&mut self) -> Result<Step, LogError> {
+        self.space.found_none();
+        match self.space.is_closing() {
+            true => Err(LogError("the disk was full when the store was closed".to_owned())),
+            false => Ok(Step::Waiting),
+        }
+    }
+
+    /// When the next checkpoint is to be taken.
+    fn next_checkpoint(&self) -> Option<Duration> {
+        let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
+        let is_due = is_long || self.state.ledger.lock().is_heavy();
+        let due = if is_due { Some(Duration::ZERO) } else { self.due };
+        due.max(due.and(self.put_off))
+    }
+
+    /// On a nearly full disk the index is brought up to date later; until then a start replays more. Where the room cannot
+    /// be learned it is tried.
+    fn checkpoint_if_there_is_room(&mut self) -> Result<(), LogError> {
+        let free = self.disk.free_bytes(&self.directory);
+        let has_room = free.is_none_or(|free| free >= CHECKPOINT_FREE_BYTES_MIN);
+        if has_room && self.checkpoint()? == Progress::Done {
+            self.put_off = None;
+        } else {
+            self.put_off = self.now.checked_add(PUT_OFF);
+        }
         Ok(())
     }
 
-    /// Writes a group, makes it durable if anything in it asks for that, and calls back.
-    fn commit(&mut self, mut group: Vec<Batch>) -> Result<(), LogError> {
+    fn begin_group(&mut self, mut batches: Vec<Batch>) {
         // An empty batch is a question: is all before it durable?
-        let asked = group.iter().any(|batch| batch.operations.is_empty() && batch.done.is_some());
-        let elided = elide(&mut group);
-        let promised = group.iter().any(|batch| {
+        let asked = batches.iter().any(|batch| batch.operations.is_empty() && batch.done.is_some());
+        let elided = elide(&mut batches);
+        let promised = batches.iter().any(|batch| {
             (batch.done.is_some() && !batch.operations.is_empty())
                 || batch.operations.iter().any(must_be_durable)
         });
-        let mut rest = group.into_iter();
-        let mut written = Vec::new();
-        loop {
-            let (run, bytes) = next_run(&mut rest, &mut self.waiting, &mut written);
-            if run.is_empty() && bytes == 0 {
-                break;
-            }
-            let records: Vec<Record<'_>> = run.iter().map(Record::from).collect();
-            self.append(&records, Promise::Written)?;
-            drop(records);
-            drop(run);
+        Counters::add(&self.counters.elided, elided);
+        self.group = Some(Group {
+            batches: batches.into_iter(),
+            written: Vec::new(),
+            needs_sync: promised || asked,
+            is_durable: false,
+        });
+    }
+
+    /// Does the next thing for the group: writes a run of it, makes it durable if anything in it asks for that, or calls
+    /// back.
+    fn go_on(&mut self) -> Result<Step, LogError> {
+        let Some(group) = &mut self.group else { return Ok(Step::Worked) };
+        if let Some((run, bytes)) = group.next_run(&mut self.waiting) {
+            self.append(run)?;
             if self.inbox.release(bytes) {
                 (self.events.room)();
             }
+            return Ok(Step::Worked);
         }
-        for written in written {
+        for written in std::mem::take(&mut group.written) {
             written();
         }
-        if promised || asked {
-            self.make_durable()?;
+        if !group.is_durable {
+            group.is_durable = true;
+            if group.needs_sync && self.unsynced {
+                self.make_durable()?;
+                return Ok(Step::Worked);
+            }
         }
+        self.group = None;
         Counters::add(&self.counters.groups, 1);
-        Counters::add(&self.counters.elided, elided);
         self.count();
         for done in self.waiting.drain(..) {
             done(Ok(()));
         }
         self.waiting.shrink_to(WAITING_KEPT);
-        Ok(())
+        Ok(Step::Worked)
     }
 
-    /// Appends records and applies them.
-    pub(super) fn append(
+    /// Appends operations and applies them, now or when there is room for them.
+    pub(super) fn append(&mut self, operations: Vec<Operation>) -> Result<Progress, LogError> {
+        let records: Vec<Record<'_>> = operations.iter().map(Record::from).collect();
+        let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
+        let progress = self.append_records(&records, &mut stands)?;
+        drop(records);
+        match progress {
+            Progress::Done => self.apply(&operations, &stands)?,
+            Progress::NoRoom => self.unwritten.push((operations, stands)),
+        }
+        Ok(progress)
+    }
+
+    /// Appends the positions below which nothing is alive. That changes nothing for those who are alive.
+    pub(super) fn append_floors(&mut self, floors: Vec<Place>) -> Result<Progress, LogError> {
+        self.append_records(&[Record::Floors(floors)], &mut Vec::new())
+    }
+
+    fn append_records(
         &mut self,
         records: &[Record<'_>],
-        promise: Promise,
-    ) -> Result<(), LogError> {
+        stands: &mut Vec<Stand>,
+    ) -> Result<Progress, LogError> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(Progress::Done);
         }
-        let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
-        self.log.append(records, promise, &mut stands)?;
-        for (record, stand) in records.iter().zip(&stands) {
-            self.state.apply(record, *stand, Reading::Live).map_err(unusable)?;
-            self.bytes_unmarked += stand.bytes;
-        }
+        self.unsynced = true;
+        let progress = self.log.append(records, stands)?;
+        self.bytes_unmarked += stands.iter().map(|stand| stand.bytes).sum::<u64>();
         Counters::add(&self.counters.written, records.len() as u64);
-        self.unsynced = promise == Promise::Written;
         if self.due.is_none() {
-            self.due =
-                Instant::now().checked_add(Duration::from_millis(self.options.checkpoint_ms));
+            self.due = self.now.checked_add(Duration::from_millis(self.options.checkpoint_ms));
+        }
+        Ok(progress)
+    }
+
+    fn apply(&mut self, operations: &[Operation], stands: &[Stand]) -> Result<(), LogError> {
+        for (operation, stand) in operations.iter().zip(stands) {
+            let record = Record::from(operation);
+            self.state.apply(&record, *stand, Reading::Live).map_err(unusable)?;
         }
         Ok(())
     }
 
-    /// Returns when everything appended is on the disk.
-    pub(super) fn make_durable(&mut self) -> Result<(), LogError> {
+    /// Writes what found no room before.
+    fn catch_up(&mut self) -> Result<Progress, LogError> {
+        if self.log.write_out()? == Progress::NoRoom {
+            return Ok(Progress::NoRoom);
+        }
+        self.space.found_room();
+        for (operations, stands) in std::mem::take(&mut self.unwritten) {
+            self.apply(&operations, &stands)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Returns when everything appended is on the disk, or found no room there.
+    pub(super) fn make_durable(&mut self) -> Result<Progress, LogError> {
         if self.unsynced {
-            self.log.append(&[], Promise::Durable, &mut Vec::new())?;
+            if self.log.sync()? == Progress::NoRoom {
+                return Ok(Progress::NoRoom);
+            }
             self.unsynced = false;
             Counters::add(&self.counters.syncs, 1);
         }
-        Ok(())
+        Ok(Progress::Done)
     }
 
     pub(super) fn count(&self) {
@@ -190,7 +318,8 @@ impl Committer {
         let (batches, had_been_full) = self.inbox.lose();
         (self.events.lost)(reason);
         self.requests.close();
-        let pending = batches.into_iter().filter_map(|batch| batch.done);
+        let group = self.group.take().map(|group| group.batches);
+        let pending = group.into_iter().flatten().chain(batches).filter_map(|batch| batch.done);
         for done in self.waiting.drain(..).chain(pending) {
             done(Err(Lost));
         }
@@ -205,22 +334,20 @@ pub(super) fn unusable(error: IndexError) -> LogError {
     LogError(format!("the index cannot be used: {error}"))
 }
 
-/// Takes the next batches off a group, up to a run's size: their operations, and what they count for in
-/// the inbox.
-fn next_run(
-    rest: &mut impl Iterator<Item = Batch>,
-    waiting: &mut Vec<Done>,
-    written: &mut Vec<Written>,
-) -> (Vec<super::operation::Operation>, usize) {
-    let mut run = Vec::new();
-    let mut bytes = 0;
-    while bytes < RUN_BYTES
-        && let Some(batch) = rest.next()
-    {
-        run.extend(batch.operations);
-        waiting.extend(batch.done);
-        written.extend(batch.written);
-        bytes += batch.bytes;
+impl Group {
+    /// Takes the next batches off, up to a run's size: their operations, and what they count for in the inbox. Nothing
+    /// when there are no more.
+    fn next_run(&mut self, waiting: &mut Vec<Done>) -> Option<(Vec<Operation>, usize)> {
+        let mut run = Vec::new();
+        let mut bytes = 0;
+        while bytes < RUN_BYTES
+            && let Some(batch) = self.batches.next()
+        {
+            run.extend(batch.operations);
+            waiting.extend(batch.done);
+            self.written.extend(batch.written);
+            bytes += batch.bytes;
+        }
+        (bytes > 0).then_some((run, bytes))
     }
-    (run, bytes)
 }

@@ -1,13 +1,12 @@
 //! The snapshot of the topology as a JSON file, `definitions.json`, replaced as a whole. With the
 //! journal it rebuilds the index when sled cannot.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::directory::replace_file;
+use super::disk::{Disk, replace_file};
 use super::log::{LogPosition, SegmentId};
 use super::operation::{Change, QueueId};
 use super::topology::Topology;
@@ -33,7 +32,12 @@ struct Loaded {
 }
 
 /// Replaces the snapshot.
-pub(super) fn save(directory: &Path, up_to: LogPosition, topology: &Topology) -> io::Result<()> {
+pub(super) fn save(
+    disk: &dyn Disk,
+    directory: &Path,
+    up_to: LogPosition,
+    topology: &Topology,
+) -> io::Result<()> {
     let saved = Saved {
         segment: up_to.segment,
         offset: up_to.offset,
@@ -42,12 +46,15 @@ pub(super) fn save(directory: &Path, up_to: LogPosition, topology: &Topology) ->
     };
     let mut text = serde_json::to_vec_pretty(&saved)?;
     text.push(b'\n');
-    replace_file(directory, FILE, &text)
+    replace_file(disk, directory, FILE, &text)
 }
 
 /// Reads the snapshot, if there is one. An error says what is wrong with it.
-pub(super) fn load(directory: &Path) -> Result<Option<(LogPosition, Topology)>, String> {
-    let text = match fs::read(directory.join(FILE)) {
+pub(super) fn load(
+    disk: &dyn Disk,
+    directory: &Path,
+) -> Result<Option<(LogPosition, Topology)>, String> {
+    let text = match disk.read(&directory.join(FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("{FILE} cannot be read: {error}")),

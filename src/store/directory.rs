@@ -1,60 +1,45 @@
-//! The data directory itself: who may use it (the lock), how it is written (the format version), and
-//! files that are replaced as a whole.
+//! The data directory itself: who may use it (the lock), and how it is written (the format version).
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::any::Any;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-
+use super::disk::{Disk, replace_file};
 use super::failure::StoreError;
 
 /// The format that this version writes, and the newest that it reads.
 pub(super) const FORMAT: u32 = 1;
 
 /// A data directory that is ours until this is dropped.
-#[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
     /// Nothing was stored here before.
     pub(super) is_new: bool,
     /// What was repaired.
     pub(super) notes: Vec<String>,
-    /// Holding it open holds the lock.
-    _lock: File,
+    _lock: Box<dyn Any + Send>,
 }
 
 impl Directory {
     /// Creates the directory where it is missing, locks it, and checks its format.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, StoreError> {
         let not_writable = |source| StoreError::NotWritable { dir: path.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(not_writable)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join("lock"))
-            .map_err(not_writable)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(StoreError::InUse { dir: path.to_owned() });
-            }
-            Err(error) => return Err(not_writable(error.into())),
-        }
+        disk.create_directory(path).map_err(not_writable)?;
+        let lock = disk.lock(&path.join("lock")).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => StoreError::InUse { dir: path.to_owned() },
+            _ => not_writable(error),
+        })?;
         let journal = path.join("journal");
-        let had_journal = journal.exists();
+        let had_journal = is_there(disk, &journal)?;
         let mut notes = Vec::new();
-        let is_new = match read_format(path)? {
+        let is_new = match read_format(disk, path)? {
             Some(FORMAT) => false,
             Some(found) => {
                 let dir = path.to_owned();
                 return Err(StoreError::NewerFormat { dir, found, known: FORMAT });
             }
             None => {
-                replace_file(path, "format", format!("{FORMAT}\n").as_bytes())
+                replace_file(disk, path, "format", format!("{FORMAT}\n").as_bytes())
                     .map_err(not_writable)?;
                 if had_journal {
                     notes.push("the file `format` was missing: written anew".to_owned());
@@ -63,8 +48,8 @@ impl Directory {
             }
         };
         if !had_journal {
-            DirBuilder::new().mode(0o700).create(&journal).map_err(not_writable)?;
-            sync_directory(path).map_err(not_writable)?;
+            disk.create_directory(&journal).map_err(not_writable)?;
+            disk.sync_directory(path).map_err(not_writable)?;
             if !is_new {
                 notes.push("the directory `journal` was missing: its records are lost".to_owned());
             }
@@ -78,12 +63,19 @@ impl Directory {
     }
 }
 
-fn read_format(directory: &Path) -> Result<Option<u32>, StoreError> {
+fn is_there(disk: &dyn Disk, directory: &Path) -> Result<bool, StoreError> {
+    match disk.list(directory) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io(directory, "read")(error)),
+    }
+}
+
+fn read_format(disk: &dyn Disk, directory: &Path) -> Result<Option<u32>, StoreError> {
     let path = directory.join("format");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let text = match disk.read(&path) {
+        Ok(text) => String::from_utf8(text).unwrap_or_default(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
         Err(error) => return Err(StoreError::io(&path, "read")(error)),
     };
     match text.trim().parse() {
@@ -94,20 +86,4 @@ fn read_format(directory: &Path) -> Result<Option<u32>, StoreError> {
         }),
         Ok(format) => Ok(Some(format)),
     }
-}
-
-/// Replaces a file so that after a crash either the old content is there or the new.
-pub(super) fn replace_file(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let unfinished = directory.join(format!("{name}.new"));
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, directory.join(name))?;
-    sync_directory(directory)
-}
-
-/// Makes the directory's own entries durable: files created, renamed, or removed in it.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

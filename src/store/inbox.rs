@@ -29,8 +29,8 @@ pub(super) struct Batch {
 pub(super) enum Next {
     /// Commit these. Never empty.
     Commit(Vec<Batch>),
-    /// The time has come and nothing waits.
-    Due,
+    /// Nothing waits.
+    Nothing,
     /// Nothing waits and nothing more will come.
     Stop,
     /// The store cannot go on, for this reason.
@@ -105,33 +105,40 @@ impl Inbox {
         }
     }
 
-    /// Waits until something is there to commit, until `due`, or until the inbox is closed and empty.
-    pub(super) fn take(&self, due: Option<Instant>) -> Next {
+    /// Takes all that is there to commit.
+    pub(super) fn take(&self) -> Next {
         let mut waiting = self.waiting.lock();
-        loop {
-            if let Some(reason) = waiting.reason.take() {
-                return Next::GiveUp(reason);
-            }
-            if !waiting.batches.is_empty() {
-                return Next::Commit(std::mem::take(&mut waiting.batches));
-            }
-            if waiting.closed {
-                return Next::Stop;
-            }
+        if let Some(reason) = waiting.reason.take() {
+            Next::GiveUp(reason)
+        } else if !waiting.batches.is_empty() {
+            Next::Commit(std::mem::take(&mut waiting.batches))
+        } else if waiting.closed {
+            Next::Stop
+        } else {
+            Next::Nothing
+        }
+    }
+
+    /// Waits until [`Inbox::take`] has something to give, or until a time.
+    pub(super) fn wait(&self, until: Option<Instant>) {
+        let mut waiting = self.waiting.lock();
+        while waiting.batches.is_empty() && waiting.reason.is_none() && !waiting.closed {
             waiting.asleep = true;
-            match due {
-                Some(due) => {
-                    if self.arrived.wait_until(&mut waiting, due).timed_out() {
+            match until {
+                Some(until) => {
+                    if self.arrived.wait_until(&mut waiting, until).timed_out() {
                         waiting.asleep = false;
-                        let is_idle = waiting.batches.is_empty() && waiting.reason.is_none();
-                        if is_idle && !waiting.closed {
-                            return Next::Due;
-                        }
+                        return;
                     }
                 }
                 None => self.arrived.wait(&mut waiting),
             }
         }
+    }
+
+    /// Why the store is to be given up, if it is.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.waiting.lock().reason.take()
     }
 
     /// Operations of so many bytes have left. Returns whether there is room again after the inbox was full.

@@ -1,4 +1,4 @@
-//! The index: sled holds the topology and where the live messages stand, as of a mark in the journal,
+//! The index: sled, or another base, holds the topology and where the live messages stand, as of a mark in the journal,
 //! so that starting need not read the whole journal. All of it can be rebuilt.
 //!
 //! One tree. A key begins with its family: `M` is the mark, `t` with serial and part the topology, `l`
@@ -11,17 +11,14 @@
 //! applying the journal from the old mark on top of newer records leads to the same state. While an
 //! update is under way the mark says so, because the counts in it then need not agree.
 
-use std::fs::{self, File};
-use std::io;
 use std::ops::{ControlFlow, RangeInclusive};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+pub(super) use super::base::IndexError;
+use super::base::{Base, BasePlace};
 use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry, decode_chunk};
 use super::ledger::Chunks;
 use super::log::{LogPosition, SegmentId};
@@ -40,8 +37,8 @@ const PART_BYTES: usize = 3 * 1024;
 /// So many chunks are taken from the ledger at once.
 const CHUNKS_AT_ONCE: usize = 256;
 
-/// How long sled's own threads may take to let go of an index that this process has just closed.
-const LOCK_MS_MAX: u64 = 5_000;
+/// No key is longer.
+const KEY_BYTES_MAX: usize = 24;
 
 /// What the index stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,97 +82,33 @@ pub(super) enum Occasion {
     Closing,
 }
 
-/// The index cannot be used; the text says why.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct IndexError(String);
-
-impl IndexError {
-    /// There is none.
-    pub(super) fn missing() -> Self {
-        Self("there is no index".to_owned())
-    }
-
-    /// Index and journal do not belong together.
-    pub(super) fn misfit() -> Self {
-        Self("it does not fit the journal".to_owned())
-    }
-}
-
-impl From<sled::Error> for IndexError {
-    fn from(error: sled::Error) -> Self {
-        // sled's messages span lines.
-        Self(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-}
-
-impl From<io::Error> for IndexError {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<postcard::Error> for IndexError {
-    fn from(error: postcard::Error) -> Self {
-        Self(format!("a record cannot be understood: {error}"))
-    }
-}
-
 /// An open index.
 pub(super) struct Index {
-    db: sled::Db,
-    /// Our own handle of sled's file, because sled's flush leaves data in the system's cache.
-    file: File,
+    base: Arc<dyn Base>,
     mark: Option<Mark>,
 }
 
 impl Index {
-    /// The index's directory below the data directory.
-    pub(super) fn path(data_directory: &Path) -> PathBuf {
-        data_directory.join("index")
-    }
-
     /// Opens the index, or creates an empty one.
-    pub(super) fn open(data_directory: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
-        let path = Self::path(data_directory);
-        remove_unfinished_snapshots(&path)?;
-        let db = guarded(|| open_sled(&path, cache_bytes))?;
-        let file = File::open(path.join("db"))?;
-        Ok(Self { db, file, mark: None })
-    }
-
-    /// Moves an index out of the way that cannot be used. Returns its new name.
-    pub(super) fn move_aside(data_directory: &Path) -> io::Result<PathBuf> {
-        let mut number = 1_u32;
-        loop {
-            let aside = data_directory.join(format!("index.broken-{number}"));
-            if !aside.exists() {
-                fs::rename(Self::path(data_directory), &aside)?;
-                return Ok(aside);
-            }
-            number += 1;
-        }
+    pub(super) fn open(place: &dyn BasePlace) -> Result<Self, IndexError> {
+        Ok(Self { base: place.open()?, mark: None })
     }
 
     /// Where the ledger fetches what it does not hold.
     pub(super) fn chunks(&self) -> Arc<dyn Chunks> {
-        Arc::new(SledChunks(self.db.clone()))
+        Arc::new(BaseChunks(self.base.clone()))
     }
 
     /// Reads everything, and keeps of the messages only how many there are and where. Nothing when the index has
     /// no mark yet.
     pub(super) fn load(&mut self) -> Result<Option<Loaded>, IndexError> {
-        guarded(|| self.load_all())
-    }
-
-    fn load_all(&mut self) -> Result<Option<Loaded>, IndexError> {
-        let Some(mark) = self.db.get(MARK)? else {
-            return if self.db.is_empty() {
+        let Some(mark) = self.base.get(MARK)? else {
+            return if self.is_empty()? {
                 Ok(None)
-            } else if self.db.contains_key(OLD_MARK)? {
-                Err(IndexError("an earlier version wrote it".to_owned()))
+            } else if self.base.get(OLD_MARK)?.is_some() {
+                Err(IndexError::new("an earlier version wrote it"))
             } else {
-                Err(IndexError("it has content and no mark".to_owned()))
+                Err(IndexError::new("it has content and no mark"))
             };
         };
         let mark: Mark = postcard::from_bytes(&mark)?;
@@ -185,7 +118,7 @@ impl Index {
         state.topology.note_queue_id(mark.queue_id_max);
         let counts = (state.ledger.lock().len(), state.topology.len() as u64);
         if !mark.updating && counts != (mark.entries, mark.definitions) {
-            return Err(IndexError(format!(
+            return Err(IndexError::new(format!(
                 "it holds {} messages and {} definitions where its mark says {} and {}",
                 counts.0, counts.1, mark.entries, mark.definitions
             )));
@@ -194,13 +127,37 @@ impl Index {
         Ok(Some(Loaded { mark, state, last }))
     }
 
+    fn is_empty(&self) -> Result<bool, IndexError> {
+        let mut is_empty = true;
+        self.base.scan(&[]..=&[u8::MAX; KEY_BYTES_MAX], &mut |_, _| {
+            is_empty = false;
+            ControlFlow::Break(())
+        })?;
+        Ok(is_empty)
+    }
+
+    /// Visits all records of a family in order. The first error ends it.
+    fn each(
+        &self,
+        family: u8,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        let mut last = [u8::MAX; KEY_BYTES_MAX];
+        last[0] = family;
+        let mut result = Ok(());
+        self.base.scan(&[family]..=&last, &mut |key, value| {
+            result = visit(key, value);
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        result
+    }
+
     fn load_definitions(&self, state: &mut State) -> Result<(), IndexError> {
         let mut serial = None;
         let mut text = Vec::new();
-        for item in self.db.scan_prefix([TOPOLOGY]) {
-            let (key, part) = item?;
-            let Some((this, number)) = parse_definition_key(&key) else {
-                return Err(IndexError("a definition's key is malformed".to_owned()));
+        self.each(TOPOLOGY, |key, part| {
+            let Some((this, number)) = parse_definition_key(key) else {
+                return Err(IndexError::new("a definition's key is malformed"));
             };
             if number == 0
                 && let Some(serial) = serial.replace(this)
@@ -209,10 +166,11 @@ impl Index {
                 text.clear();
             }
             if serial != Some(this) {
-                return Err(IndexError("a part of a definition is missing".to_owned()));
+                return Err(IndexError::new("a part of a definition is missing"));
             }
-            text.extend_from_slice(&part);
-        }
+            text.extend_from_slice(part);
+            Ok(())
+        })?;
         if let Some(serial) = serial {
             state.topology.load(serial, postcard::from_bytes(&text)?);
         }
@@ -224,12 +182,11 @@ impl Index {
         let mut ledger = state.ledger.lock();
         ledger.attach(self.chunks());
         let mut last: FxHashMap<SegmentId, (Place, Entry)> = FxHashMap::default();
-        for item in self.db.scan_prefix([CHUNKS]) {
-            let (key, value) = item?;
-            let (Some(queue), Some(number)) = (number_at(&key, 1), number_at(&key, 9)) else {
-                return Err(IndexError("a chunk's key is malformed".to_owned()));
+        self.each(CHUNKS, |key, value| {
+            let (Some(queue), Some(number)) = (number_at(key, 1), number_at(key, 9)) else {
+                return Err(IndexError::new("a chunk's key is malformed"));
             };
-            let entries = decode_chunk(&value).ok_or_else(malformed)?;
+            let entries = decode_chunk(value).ok_or_else(malformed)?;
             ledger.load((queue, number), &entries);
             for entry in entries {
                 let place =
@@ -239,7 +196,8 @@ impl Index {
                     *last = (place, entry);
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(last.into_values().collect())
     }
 
@@ -252,7 +210,7 @@ impl Index {
     ) -> Result<(), IndexError> {
         if let Some(mark) = &mut self.mark {
             mark.updating = true;
-            self.db.insert(MARK, postcard::to_stdvec(mark)?)?;
+            self.base.insert(MARK, &postcard::to_stdvec(mark)?)?;
         }
         for (serial, record) in state.topology.dirty() {
             self.update_definition(serial, record)?;
@@ -261,7 +219,7 @@ impl Index {
             self.drop_chunks(queue)?;
         }
         self.update_chunks(state)?;
-        self.sync()?;
+        self.base.flush()?;
         let mark = Mark {
             position: stand.position,
             fingerprint: stand.fingerprint,
@@ -271,8 +229,8 @@ impl Index {
             closed: occasion == Occasion::Closing,
             updating: false,
         };
-        self.db.insert(MARK, postcard::to_stdvec(&mark)?)?;
-        self.sync()?;
+        self.base.insert(MARK, &postcard::to_stdvec(&mark)?)?;
+        self.base.flush()?;
         self.mark = Some(mark);
         Ok(())
     }
@@ -283,8 +241,17 @@ impl Index {
     }
 
     fn drop_chunks(&self, queue: QueueId) -> Result<(), IndexError> {
-        for key in self.db.scan_prefix(&chunk_key(queue, 0)[..9]).keys() {
-            self.db.remove(key?)?;
+        self.drop_keys(&chunk_key(queue, 0)..=&chunk_key(queue, u64::MAX))
+    }
+
+    fn drop_keys(&self, keys: RangeInclusive<&[u8]>) -> Result<(), IndexError> {
+        let mut dropped = Vec::new();
+        self.base.scan(keys, &mut |key, _| {
+            dropped.push(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        for key in dropped {
+            self.base.remove(&key)?;
         }
         Ok(())
     }
@@ -299,8 +266,8 @@ impl Index {
             for ((queue, number), content) in changes {
                 let key = chunk_key(queue, number);
                 match content {
-                    Some(bytes) => self.db.insert(key, bytes)?,
-                    None => self.db.remove(key)?,
+                    Some(bytes) => self.base.insert(&key, &bytes)?,
+                    None => self.base.remove(&key)?,
                 };
             }
         }
@@ -312,33 +279,22 @@ impl Index {
         record: Option<&super::operation::Change>,
     ) -> Result<(), IndexError> {
         let Some(record) = record else {
-            for key in self.db.scan_prefix(&definition_key(serial, 0)[..9]).keys() {
-                self.db.remove(key?)?;
-            }
-            return Ok(());
+            return self.drop_keys(&definition_key(serial, 0)..=&definition_key(serial, u32::MAX));
         };
         for (part, number) in postcard::to_stdvec(record)?.chunks(PART_BYTES).zip(0_u32..) {
-            self.db.insert(definition_key(serial, number), part)?;
+            self.base.insert(&definition_key(serial, number), part)?;
         }
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<(), IndexError> {
-        self.db.flush()?;
-        self.file.sync_data()?;
         Ok(())
     }
 }
 
-/// Chunks as sled has them.
-struct SledChunks(sled::Db);
+/// Chunks as the base has them.
+struct BaseChunks(Arc<dyn Base>);
 
-impl Chunks for SledChunks {
+impl Chunks for BaseChunks {
     fn chunk(&self, key: ChunkKey) -> Result<Option<Content>, IndexError> {
-        guarded(|| {
-            let Some(value) = self.0.get(chunk_key(key.0, key.1))? else { return Ok(None) };
-            Content::from_index(&value).map(Some).ok_or_else(malformed)
-        })
+        let Some(value) = self.0.get(&chunk_key(key.0, key.1))? else { return Ok(None) };
+        Content::from_index(&value).map(Some).ok_or_else(malformed)
     }
 
     fn scan(
@@ -347,61 +303,24 @@ impl Chunks for SledChunks {
         numbers: RangeInclusive<u64>,
         visit: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
     ) -> Result<(), IndexError> {
-        guarded(|| {
-            let keys = chunk_key(queue, *numbers.start())..=chunk_key(queue, *numbers.end());
-            for item in self.0.range(keys) {
-                let (key, value) = item?;
-                let number = number_at(&key, 9).ok_or_else(malformed)?;
-                let content = Content::from_index(&value).ok_or_else(malformed)?;
-                if visit(number, content).is_break() {
-                    break;
-                }
+        let (first, last) = (chunk_key(queue, *numbers.start()), chunk_key(queue, *numbers.end()));
+        let mut is_malformed = false;
+        self.0.scan(&first..=&last, &mut |key, value| match (
+            number_at(key, 9),
+            Content::from_index(value),
+        ) {
+            (Some(number), Some(content)) => visit(number, content),
+            _ => {
+                is_malformed = true;
+                ControlFlow::Break(())
             }
-            Ok(())
-        })
+        })?;
+        if is_malformed { Err(malformed()) } else { Ok(()) }
     }
 }
 
 fn malformed() -> IndexError {
-    IndexError("a chunk cannot be understood".to_owned())
-}
-
-/// sled meets some kinds of damage with a panic.
-fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(IndexError("sled gave up on it".to_owned())))
-}
-
-fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, IndexError> {
-    let give_up = Instant::now() + Duration::from_millis(LOCK_MS_MAX);
-    loop {
-        match sled::Config::new().path(path).cache_capacity(cache_bytes).open() {
-            Err(sled::Error::Io(error))
-                if error.to_string().contains("lock") && Instant::now() < give_up =>
-            {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            result => return Ok(result?),
-        }
-    }
-}
-
-/// A crash while sled opens leaves a file behind that makes every later open fail.
-fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with("snap.") && name.ends_with(".generating") {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
+    IndexError::new("a chunk cannot be understood")
 }
 
 fn definition_key(serial: u64, part: u32) -> [u8; 13] {

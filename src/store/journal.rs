@@ -11,16 +11,16 @@
 //! - A segment whose head is unreadable is read with the marker of its first frame.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::definitions;
-use super::directory::sync_directory;
-use super::disk::{Disk, SegmentFile};
+use super::disk::{Disk, SegmentFile, is_full, read_full};
 use super::log::{
-    Location, Log, LogError, LogPosition, Promise, Replayed, SegmentId, Stand, Unreadable,
+    Location, Log, LogError, LogPosition, Progress, Replayed, SegmentId, Stand, Unreadable,
 };
+use super::options::Entropy;
 use super::record::{Marker, Record, encode};
 use super::segment::{
     Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, read_head, scan, segment_of, segment_path,
@@ -39,12 +39,16 @@ const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
 /// The journal of one data directory.
 pub(super) struct Journal {
     directory: PathBuf,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
+    /// Where the markers of new segments come from.
+    entropy: Entropy,
     segment_bytes_max: u64,
     segments: BTreeMap<SegmentId, Segment>,
     writing: Option<Writing>,
     /// Encoded records that are not yet written.
     buffer: Vec<u8>,
+    /// There was no room for the next segment.
+    is_overgrown: bool,
     lost: Option<String>,
     /// What opening found worth telling.
     notes: Vec<String>,
@@ -68,15 +72,18 @@ impl Journal {
     pub(super) fn open(
         data_directory: &Path,
         segment_bytes_max: u64,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
+        entropy: Entropy,
     ) -> Result<Self, LogError> {
         let directory = data_directory.join("journal");
         let mut journal = Self {
             disk,
+            entropy,
             segment_bytes_max: segment_bytes_max.min(SEGMENT_BYTES_LIMIT),
             segments: BTreeMap::new(),
             writing: None,
             buffer: Vec::new(),
+            is_overgrown: false,
             lost: None,
             notes: Vec::new(),
             directory,
@@ -94,7 +101,7 @@ impl Journal {
     /// The topology as of a checkpoint, or nothing when there was none. An error says what is wrong
     /// with it.
     pub(super) fn snapshot(&self) -> Result<Option<(LogPosition, Topology)>, String> {
-        definitions::load(self.data_directory())
+        definitions::load(&*self.disk, self.data_directory())
     }
 
     fn data_directory(&self) -> &Path {
@@ -110,16 +117,16 @@ impl Journal {
 
     fn find_segments(&mut self) -> io::Result<()> {
         let mut found = BTreeMap::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            if let Some(id) = entry.file_name().to_str().and_then(segment_of) {
-                found.insert(id, entry.metadata()?.len());
+        for name in self.disk.list(&self.directory)? {
+            if let Some(id) = segment_of(&name) {
+                let file = self.disk.open(&segment_path(&self.directory, id))?;
+                found.insert(id, file.bytes()?);
             }
         }
         let last = found.keys().next_back().copied();
         for (id, bytes) in found {
             let path = segment_path(&self.directory, id);
-            match read_head(&path, id)? {
+            match read_head(&*self.disk, &path, id)? {
                 Head::Whole(marker) => {
                     self.segments.insert(id, Segment { marker, bytes });
                 }
@@ -129,11 +136,11 @@ impl Journal {
                 }
                 Head::Unfinished if Some(id) == last => {
                     self.notes.push(format!("removed journal segment {id}, which was never begun"));
-                    fs::remove_file(&path)?;
+                    self.disk.remove(&path)?;
                 }
                 Head::Unfinished => {
                     self.notes.push(format!("journal segment {id} is empty: its records are lost"));
-                    fs::rename(&path, path.with_extension("log.empty"))?;
+                    self.disk.rename(&path, &path.with_extension("log.empty"))?;
                 }
             }
         }
@@ -150,10 +157,11 @@ impl Journal {
     ) -> io::Result<()> {
         let Some(segment) = self.segments.get(&id).copied() else { return Ok(()) };
         let path = segment_path(&self.directory, id);
-        let mut bytes = Vec::new();
-        let mut file = File::open(&path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_to_end(&mut bytes)?;
+        let file = self.disk.open(&path)?;
+        let length = file.bytes()?.saturating_sub(offset);
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let filled = read_full(&*file, &mut bytes, offset)?;
+        bytes.truncate(filled);
         let gaps = scan(&bytes, offset as usize, segment.marker, &mut |offset, size, record| {
             replayed.bytes += size as u64;
             let location = Location { segment: id, offset: offset as u32 };
@@ -183,9 +191,7 @@ impl Journal {
     }
 
     fn cut(&mut self, id: SegmentId, bytes: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(segment_path(&self.directory, id))?;
-        file.set_len(bytes)?;
-        file.sync_all()?;
+        self.disk.cut(&segment_path(&self.directory, id), bytes)?;
         if let Some(segment) = self.segments.get_mut(&id) {
             segment.bytes = bytes;
         }
@@ -204,69 +210,111 @@ impl Journal {
                 self.writing = Some(Writing { id, marker: segment.marker, file });
                 Ok(())
             }
-            Some((&id, _)) => self.begin_segment(id.max(from.segment) + 1),
-            None if from == self.start() => self.begin_segment(1),
-            None => self.begin_segment(from.segment + 1),
+            Some((&id, _)) => self.begin_first(id.max(from.segment) + 1),
+            None if from == self.start() => self.begin_first(1),
+            None => self.begin_first(from.segment + 1),
         }
     }
 
-    fn begin_segment(&mut self, id: SegmentId) -> io::Result<()> {
-        let mut marker = Marker::default();
-        getrandom::fill(&mut marker).map_err(|error| io::Error::other(error.to_string()))?;
-        // Closing the segment before gives back what was reserved for it.
-        self.writing = None;
-        let mut file = self.disk.create(&segment_path(&self.directory, id))?;
-        file.write(&encode_head(id, marker))?;
-        file.sync()?;
-        sync_directory(&self.directory)?;
-        self.segments.insert(id, Segment { marker, bytes: SEGMENT_HEAD_BYTES as u64 });
-        self.writing = Some(Writing { id, marker, file });
-        Ok(())
+    fn begin_first(&mut self, id: SegmentId) -> io::Result<()> {
+        match self.begin_segment(id)? {
+            Progress::Done => Ok(()),
+            Progress::NoRoom => Err(io::ErrorKind::StorageFull.into()),
+        }
     }
 
+    fn begin_segment(&mut self, id: SegmentId) -> io::Result<Progress> {
+        let mut marker = Marker::default();
+        (self.entropy)(&mut marker)?;
+        let path = segment_path(&self.directory, id);
+        let mut file = match self.disk.create(&path) {
+            Err(error) if is_full(&error) => return Ok(Progress::NoRoom),
+            created => created?,
+        };
+        match file.write(&encode_head(id, marker)) {
+            Err(error) if is_full(&error) => {
+                drop(file);
+                self.disk.remove(&path)?;
+                return Ok(Progress::NoRoom);
+            }
+            written => written?,
+        }
+        file.sync()?;
+        self.disk.sync_directory(&self.directory)?;
+        self.segments.insert(id, Segment { marker, bytes: SEGMENT_HEAD_BYTES as u64 });
+        // Closing the segment before gives back what was reserved for it.
+        self.writing = Some(Writing { id, marker, file });
+        Ok(Progress::Done)
+    }
+
+    /// Where there is no room for a new segment, the batch still goes into the one before.
     fn append_all(
         &mut self,
         batch: &[Record<'_>],
-        promise: Promise,
         stands: &mut Vec<Stand>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Progress> {
+        let mut progress = Progress::Done;
         for record in batch {
-            if self.end().offset >= self.segment_bytes_max {
-                self.write_out()?;
-                self.sync()?;
-                self.begin_segment(self.end().segment + 1)?;
+            if self.end().offset >= self.segment_bytes_max && progress == Progress::Done {
+                progress = self.go_to_next_segment()?;
             }
             let end = self.end();
             let Some(writing) = &self.writing else { return Err(not_ready()) };
             encode(record, writing.marker, &mut self.buffer).map_err(io::Error::other)?;
             let location = Location { segment: end.segment, offset: end.offset as u32 };
             stands.push(Stand { location, bytes: self.end().offset - end.offset });
-            if self.buffer.len() >= WRITE_BYTES {
-                self.write_out()?;
+            if self.buffer.len() >= WRITE_BYTES && progress == Progress::Done {
+                progress = self.write_buffer()?;
             }
         }
-        self.write_out()?;
-        if promise == Promise::Durable {
-            self.sync()?;
-        }
-        Ok(())
+        if progress == Progress::Done { self.write_buffer() } else { Ok(progress) }
     }
 
-    fn write_out(&mut self) -> io::Result<()> {
+    fn go_to_next_segment(&mut self) -> io::Result<Progress> {
+        self.is_overgrown = true;
+        if self.write_buffer()? == Progress::NoRoom {
+            return Ok(Progress::NoRoom);
+        }
+        self.sync_written()?;
+        let progress = self.begin_segment(self.end().segment + 1)?;
+        self.is_overgrown = progress == Progress::NoRoom;
+        Ok(progress)
+    }
+
+    /// A write that finds the disk full may have written a part, which is not written again.
+    fn write_buffer(&mut self) -> io::Result<Progress> {
         let Some(writing) = &mut self.writing else { return Err(not_ready()) };
-        if !self.buffer.is_empty() {
-            writing.file.write(&self.buffer)?;
-            if let Some(segment) = self.segments.get_mut(&writing.id) {
-                segment.bytes += self.buffer.len() as u64;
-            }
-            self.buffer.clear();
-            self.buffer.shrink_to(BUFFER_BYTES_MAX);
+        if self.buffer.is_empty() {
+            return Ok(Progress::Done);
         }
-        Ok(())
+        let start = writing.file.end();
+        let result = writing.file.write(&self.buffer);
+        let written = writing.file.end() - start;
+        if let Some(segment) = self.segments.get_mut(&writing.id) {
+            segment.bytes += written;
+        }
+        match result {
+            Ok(()) => self.buffer.clear(),
+            Err(error) if is_full(&error) => {
+                self.buffer.drain(..written as usize);
+                return Ok(Progress::NoRoom);
+            }
+            Err(error) => return Err(error),
+        }
+        self.buffer.shrink_to(BUFFER_BYTES_MAX);
+        Ok(Progress::Done)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync_written(&mut self) -> io::Result<()> {
         self.writing.as_mut().map_or_else(|| Err(not_ready()), |writing| writing.file.sync())
+    }
+
+    /// Does something unless the log is lost; an error loses it.
+    fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> io::Result<T>) -> Result<T, LogError> {
+        if let Some(reason) = &self.lost {
+            return Err(LogError(reason.clone()));
+        }
+        work(self).map_err(|error| self.lose(&error))
     }
 
     fn lose(&mut self, error: &io::Error) -> LogError {
@@ -284,13 +332,23 @@ impl Log for Journal {
     fn append(
         &mut self,
         batch: &[Record<'_>],
-        promise: Promise,
         stands: &mut Vec<Stand>,
-    ) -> Result<(), LogError> {
-        if let Some(reason) = &self.lost {
-            return Err(LogError(reason.clone()));
-        }
-        self.append_all(batch, promise, stands).map_err(|error| self.lose(&error))
+    ) -> Result<Progress, LogError> {
+        self.attempt(|journal| journal.append_all(batch, stands))
+    }
+
+    fn write_out(&mut self) -> Result<Progress, LogError> {
+        self.attempt(|journal| match journal.is_overgrown {
+            true => journal.go_to_next_segment(),
+            false => journal.write_buffer(),
+        })
+    }
+
+    fn sync(&mut self) -> Result<Progress, LogError> {
+        self.attempt(|journal| match journal.write_buffer()? {
+            Progress::Done => journal.sync_written().map(|()| Progress::Done),
+            Progress::NoRoom => Ok(Progress::NoRoom),
+        })
     }
 
     fn replay(
@@ -329,7 +387,9 @@ impl Log for Journal {
                 open = self
                     .segments
                     .get(&location.segment)
-                    .and_then(|segment| SegmentReader::open(&path, segment.marker).ok())
+                    .and_then(|segment| {
+                        SegmentReader::open(&*self.disk, &path, segment.marker).ok()
+                    })
                     .map(|reader| (location.segment, reader));
             }
             let Some((_, reader)) = &mut open else {
@@ -341,20 +401,24 @@ impl Log for Journal {
     }
 
     fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError> {
-        definitions::save(self.data_directory(), up_to, snapshot).map_err(|error| self.lose(&error))
+        definitions::save(&*self.disk, self.data_directory(), up_to, snapshot)
+            .map_err(|error| self.lose(&error))
     }
 
     fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError> {
         let writing = self.end().segment;
         let mut removed = false;
         for id in segments.iter().filter(|id| **id != writing) {
-            fs::remove_file(segment_path(&self.directory, *id))
+            self.disk
+                .remove(&segment_path(&self.directory, *id))
                 .map_err(|error| self.error("reclaimed", &error))?;
             self.segments.remove(id);
             removed = true;
         }
         if removed {
-            sync_directory(&self.directory).map_err(|error| self.error("reclaimed", &error))?;
+            self.disk
+                .sync_directory(&self.directory)
+                .map_err(|error| self.error("reclaimed", &error))?;
         }
         Ok(())
     }

@@ -32,13 +32,13 @@ pub(super) struct Stand {
     pub(super) bytes: u64,
 }
 
-/// What `append` is to wait for.
+/// Whether the disk had room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Promise {
-    /// The records survive the end of this process, and become durable with the next batch that is.
-    Written,
-    /// The records, and all before them, survive the loss of power.
-    Durable,
+pub(super) enum Progress {
+    /// It is done.
+    Done,
+    /// The disk is full: what is missing is to be tried again.
+    NoRoom,
 }
 
 /// Why a record could not be read.
@@ -69,13 +69,20 @@ pub(super) struct LogError(pub(super) String);
 /// Records are applied idempotently by (queue, position), so a log may hand a record out again after a
 /// failure.
 pub(super) trait Log: Send {
-    /// Appends a batch in order and says where each record stands. After an error the log is lost for good.
+    /// Appends a batch in order and says where each record stands. What finds no room is kept, to be written before
+    /// anything else; until it is, nobody can read these records. After an error the log is lost for good.
     fn append(
         &mut self,
         batch: &[Record<'_>],
-        promise: Promise,
         stands: &mut Vec<Stand>,
-    ) -> Result<(), LogError>;
+    ) -> Result<Progress, LogError>;
+
+    /// Writes what found no room so far.
+    fn write_out(&mut self) -> Result<Progress, LogError>;
+
+    /// Returns when the records, and all before them, survive the loss of power. What was only appended survives the end
+    /// of this process.
+    fn sync(&mut self) -> Result<Progress, LogError>;
 
     /// Hands out every readable record from `from` to the end, and makes the log ready for `append`.
     fn replay(

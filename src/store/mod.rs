@@ -1,4 +1,4 @@
-//! The store: everything durable. Operations go into an inbox; one committer thread writes them to the
+//! The store: everything durable. Operations go into an inbox; one committer writes them to the
 //! journal, syncs once per group, and calls back. sled holds an index that can be rebuilt from the
 //! journal; only this module knows it.
 //!
@@ -24,6 +24,7 @@
 //! `Recovered::notes`, or logged where it is met later. A failing write or sync poisons the store: whoever waits is told `Lost`, and
 //! nothing more is written. A full disk is waited for.
 
+mod base;
 mod checkpoint;
 mod chunk;
 mod committer;
@@ -44,18 +45,22 @@ mod reader;
 mod record;
 mod recovery;
 mod segment;
+mod sled_base;
 mod space;
 mod state;
+mod steps;
 mod topology;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub use self::base::{Base, BasePlace, IndexError, Visit};
+pub use self::disk::{Disk, LocalDisk, ReadFile, SegmentFile, free_bytes};
 pub use self::failure::{Lost, StoreError};
 pub use self::figures::Figures;
 pub use self::inbox::{Done, Written};
@@ -64,21 +69,20 @@ pub use self::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, Operation, PermissionRecord, Place,
     Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
-pub use self::options::{Events, Options};
+pub use self::options::{Entropy, Events, Options, Surroundings};
 pub use self::reader::{ReadDone, Reread, Survivor};
 pub use self::recovery::Recovered;
-pub use self::space::free_bytes;
+pub use self::steps::{Step, Steps};
 
 use self::committer::Committer;
 use self::directory::Directory;
-use self::disk::{Disk, LocalDisk};
 use self::figures::Counters;
 use self::inbox::Inbox;
 use self::journal::Journal;
 use self::ledger::Ledger;
 use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
-use self::space::{PatientDisk, Space};
+use self::space::Space;
 
 /// An open store. Dropping it closes it.
 pub struct Store {
@@ -102,33 +106,18 @@ impl Store {
     /// Opens the store in its directory, and gives back what it holds. Reads no
     /// messages: `survey` tells of them and `read` reads them.
     pub fn open(options: Options, events: Events) -> Result<(Self, Recovered), StoreError> {
-        let disk = LocalDisk::new(options.segment_bytes_max);
-        Self::open_on(options, events, Box::new(disk))
+        let surroundings = Surroundings::local(&options);
+        Self::open_in(options, events, surroundings)
     }
 
-    fn open_on(
+    /// The same, with surroundings of its own.
+    pub fn open_in(
         options: Options,
         events: Events,
-        disk: Box<dyn Disk>,
+        surroundings: Surroundings,
     ) -> Result<(Self, Recovered), StoreError> {
-        let memory = options.memory;
-        let (committer, directory, recovered) = prepare(options, events, disk)?;
-        let inbox = committer.inbox.clone();
-        let counters = committer.counters.clone();
-        let space = committer.space.clone();
-        let requests = committer.requests.clone();
-        let ledger = committer.state.ledger.clone();
-        let reader = Reader {
-            journal: directory.path().join("journal"),
-            requests: requests.clone(),
-            ledger: ledger.clone(),
-            inbox: inbox.clone(),
-            memory,
-            open: None,
-            exchange: Arc::from(""),
-            retry: reader::RETRY,
-        };
-        let path = directory.path().to_owned();
+        let (store, recovered, steps) = Self::open_stepped(options, events, surroundings)?;
+        let Steps { committer, reader, _directory: directory } = steps;
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new()
                 .name(name.to_owned())
@@ -137,9 +126,35 @@ impl Store {
         };
         let committer = spawn("committer", Box::new(|| committer.run()))?;
         let reader = spawn("reader", Box::new(|| reader.run()))?;
-        let running = Mutex::new(Some(Running { committer, reader, directory }));
-        let directory = path;
-        Ok((Self { directory, inbox, counters, space, requests, ledger, running }, recovered))
+        *store.running.lock() = Some(Running { committer, reader, directory });
+        Ok((store, recovered))
+    }
+
+    /// Opens a store that has no threads: nothing happens but what is done by the steps that come with it.
+    pub fn open_stepped(
+        options: Options,
+        events: Events,
+        surroundings: Surroundings,
+    ) -> Result<(Self, Recovered, Steps), StoreError> {
+        let (committer, directory, recovered) = prepare(options, events, surroundings)?;
+        let store = Self {
+            directory: directory.path().to_owned(),
+            inbox: committer.inbox.clone(),
+            counters: committer.counters.clone(),
+            space: committer.space.clone(),
+            requests: committer.requests.clone(),
+            ledger: committer.state.ledger.clone(),
+            running: Mutex::default(),
+        };
+        let reader = Reader::new(
+            directory.path().join("journal"),
+            committer.disk.clone(),
+            committer.requests.clone(),
+            committer.state.ledger.clone(),
+            committer.inbox.clone(),
+            committer.options.memory,
+        );
+        Ok((store, recovered, Steps { committer, reader, _directory: directory }))
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
@@ -209,55 +224,65 @@ impl Store {
     }
 
     /// Commits what waits, brings the index up to date, and lets go of the directory. Later calls do
-    /// nothing. Must not be called from `done` or an event.
+    /// nothing. Must not be called from `done` or an event. Without threads this begins it, and all is done when the
+    /// steps have ended.
     pub fn close(&self) {
         let mut running = self.running.lock();
-        if let Some(Running { committer, reader, directory }) = running.take() {
-            self.requests.close();
-            let _ended = reader.join();
+        self.requests.close();
+        let Some(Running { committer, reader, directory }) = running.take() else {
             self.inbox.close();
             self.space.close();
-            // The committer catches its own panics, so there is nothing to learn from the result.
-            let _ended = committer.join();
-            // It holds the index open.
-            *self.ledger.lock() = Ledger::default();
-            drop(directory);
-        }
+            return;
+        };
+        let _ended = reader.join();
+        self.inbox.close();
+        self.space.close();
+        // The committer catches its own panics, so there is nothing to learn from the result.
+        let _ended = committer.join();
+        // It holds the index open.
+        *self.ledger.lock() = Ledger::default();
+        drop(directory);
     }
 }
 
-/// Takes the directory, gets back what it holds, and makes a committer that is ready to run.
+/// Takes the directory, gets back what it holds, and makes a committer that is ready to be stepped.
 fn prepare(
     options: Options,
     events: Events,
-    disk: Box<dyn Disk>,
+    surroundings: Surroundings,
 ) -> Result<(Committer, Directory, Recovered), StoreError> {
-    let directory = Directory::open(&options.directory)?;
+    let Surroundings { disk, index: place, entropy } = surroundings;
+    let directory = Directory::open(&*disk, &options.directory)?;
     let journal_error = |error: self::log::LogError| StoreError::Io {
         path: directory.path().join("journal"),
         doing: "recovered",
         source: std::io::Error::other(error),
     };
-    let space = Arc::new(Space::default());
-    let disk = Box::new(PatientDisk::new(disk, Arc::clone(&space)));
     let mut journal =
-        Journal::open(directory.path(), options.segment_bytes_max, disk).map_err(journal_error)?;
+        Journal::open(directory.path(), options.segment_bytes_max, disk.clone(), entropy)
+            .map_err(journal_error)?;
     let Recovery { index, state, recovered, marked, bytes_unmarked } =
-        recover(&directory, &mut journal, &options)?;
+        recover(&directory, &mut journal, &*place)?;
     // Each queue's last message, if nobody knows what had been delivered.
     let mut doubtful = FxHashMap::default();
     if !recovered.clean {
         let ledger = state.ledger.lock();
         doubtful.extend(ledger.ceilings().map(|place| (place.queue, place.position)));
     }
-    let due = Duration::from_millis(options.checkpoint_ms);
     let mut committer = Committer {
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
         counters: Arc::default(),
         requests: Arc::default(),
-        space,
-        due: (bytes_unmarked > 0).then(|| Instant::now().checked_add(due)).flatten(),
+        space: Arc::default(),
+        disk,
+        place,
+        now: Duration::ZERO,
+        due: (bytes_unmarked > 0).then(|| Duration::from_millis(options.checkpoint_ms)),
+        put_off: None,
+        group: None,
+        unwritten: Vec::new(),
+        has_ended: false,
         options,
         events,
         log: Box::new(journal),

@@ -1,6 +1,12 @@
-//! What the store is told when it is opened: where, how much, and whom to call.
+//! What the store is told when it is opened: where, how much, whom to call, and what it stands on.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::base::BasePlace;
+use super::disk::{Disk, LocalDisk};
+use super::sled_base::SledPlace;
 
 use crate::message::Memory;
 
@@ -37,7 +43,40 @@ impl Default for Options {
     }
 }
 
-/// What the store tells its owner. All are called on the committer thread and must be quick.
+/// Fills a buffer with bytes that nobody can guess.
+pub type Entropy = Box<dyn FnMut(&mut [u8]) -> io::Result<()> + Send>;
+
+/// All that a store has from outside.
+pub struct Surroundings {
+    /// Its files, but for the index.
+    pub disk: Arc<dyn Disk>,
+    /// Its index.
+    pub index: Box<dyn BasePlace>,
+    /// Tells segments of one number from each other.
+    pub entropy: Entropy,
+}
+
+impl Surroundings {
+    /// The file system, with the index in sled, and the system's random numbers.
+    pub fn local(options: &Options) -> Self {
+        let fill = |bytes: &mut [u8]| {
+            getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
+        };
+        Self {
+            disk: Arc::new(LocalDisk::new(options.segment_bytes_max)),
+            index: Box::new(SledPlace::new(&options.directory, options.index_cache_bytes)),
+            entropy: Box::new(fill),
+        }
+    }
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Surroundings")
+    }
+}
+
+/// What the store tells its owner. All are called by the committer and must be quick.
 pub struct Events {
     /// The inbox has fallen below half of its limit after having been full.
     pub room: Box<dyn Fn() + Send + Sync>,

@@ -1,28 +1,31 @@
-//! Reading messages back: one thread that takes requests in order, asks the ledger where the messages
-//! stand, and reads them from the segments through files of its own.
+//! Reading messages back: the reader takes requests in order, asks the ledger where the messages
+//! stand, and reads them from the segments through files of its own. Like the committer it is a value that is stepped.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::chunk::Entry;
+use super::disk::Disk;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
 use super::log::{Location, SegmentId, Unreadable};
 use super::operation::{Operation, Place, Position, QueueId};
 use super::record::Record;
 use super::segment::{SegmentReader, open_segment};
+use super::steps::Step;
 use crate::message::{Memory, Message};
 
 /// A message whose segment goes while it is read is looked for again, at most so many times. Each time a
 /// whole checkpoint has passed.
 const ATTEMPTS_MAX: usize = 8;
 
-/// What cannot be opened or looked up now is tried again after this long: there may be no file to spare, or the index
-/// may be about to be built anew.
+/// What cannot be opened, read or looked up now is tried again after this long: there may be no file to spare, or the
+/// index may be about to be built anew.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 
 /// An index that could not be read so often in a row, over several seconds, will not recover by itself.
@@ -55,7 +58,7 @@ pub struct Reread {
     pub message: Result<(Arc<Message>, u32), Unreadable>,
 }
 
-/// Takes what was read. Called on the reader's thread; must be quick.
+/// Takes what was read. Called by the reader; must be quick.
 pub type ReadDone = Box<dyn FnOnce(Vec<Reread>) + Send>;
 
 struct Request {
@@ -103,79 +106,163 @@ impl Requests {
         }
     }
 
-    /// Waits a while, whatever arrives meanwhile, or until nothing more is taken in. Whether there is still somebody to
-    /// answer.
-    fn pause(&self, retry: Duration) -> bool {
+    /// Waits a while, whatever arrives meanwhile, or until nothing more is taken in.
+    fn pause(&self, retry: Duration) {
         let mut waiting = self.waiting.lock();
         self.arrived.wait_while_for(&mut waiting, |waiting| !waiting.closed, retry);
-        !waiting.closed
     }
 
-    /// Waits for the next request; nothing when no more will come.
-    fn take(&self) -> Option<Request> {
+    /// Waits until there is a request, or no more will come.
+    fn wait(&self) {
         let mut waiting = self.waiting.lock();
-        loop {
-            if let Some(request) = waiting.requests.pop_front() {
-                return Some(request);
-            }
-            if waiting.closed {
-                return None;
-            }
-            self.arrived.wait(&mut waiting);
-        }
+        self.arrived
+            .wait_while(&mut waiting, |waiting| waiting.requests.is_empty() && !waiting.closed);
+    }
+
+    /// The next request, if there is one.
+    fn take(&self) -> Option<Request> {
+        self.waiting.lock().requests.pop_front()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.waiting.lock().closed
     }
 }
 
 /// A message, or why it cannot be read, and how often it has come back.
 type Found = (Result<Message, Unreadable>, u32);
 
-/// Positions and what stands there.
-type Located = Vec<(Position, Entry)>;
+/// What cannot be had now may be had later.
+struct NotNow;
 
-/// The store was closed before it was known what becomes of a message.
-struct Closed;
+/// A request that is being answered.
+struct Answer {
+    queue: QueueId,
+    /// Not yet looked up.
+    positions: Vec<Position>,
+    /// Looked up, and not yet read.
+    located: vec::IntoIter<(Position, Entry)>,
+    rereads: Vec<Reread>,
+    /// Cannot be read and never will.
+    lost: Vec<Position>,
+    done: ReadDone,
+}
 
 /// The reader and all it owns.
 pub(super) struct Reader {
     pub(super) journal: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) requests: Arc<Requests>,
     pub(super) ledger: Arc<Mutex<Ledger>>,
     pub(super) inbox: Arc<Inbox>,
     /// What the messages count in.
     pub(super) memory: &'static Memory,
     /// The segment read last, kept open for what follows.
-    pub(super) open: Option<(SegmentId, SegmentReader)>,
+    open: Option<(SegmentId, SegmentReader)>,
     /// The exchange of the message read last: the next one mostly has the same, and shares its name.
-    pub(super) exchange: Arc<str>,
+    exchange: Arc<str>,
+    /// What is under way.
+    answer: Option<Answer>,
+    /// How often in a row something failed that may not fail the next time.
+    failures: u32,
     /// After how long it tries again what has failed.
     pub(super) retry: Duration,
 }
 
 impl Reader {
-    /// Works until there are no more requests to come.
-    pub(super) fn run(mut self) {
-        while let Some(Request { queue, positions, done }) = self.requests.take() {
-            done(self.answer(queue, &positions));
+    /// A reader of the segments in a directory.
+    pub(super) fn new(
+        journal: PathBuf,
+        disk: Arc<dyn Disk>,
+        requests: Arc<Requests>,
+        ledger: Arc<Mutex<Ledger>>,
+        inbox: Arc<Inbox>,
+        memory: &'static Memory,
+    ) -> Self {
+        let (open, exchange, answer) = (None, Arc::from(""), None);
+        let (failures, retry) = (0, RETRY);
+        Self {
+            journal,
+            disk,
+            requests,
+            ledger,
+            inbox,
+            memory,
+            open,
+            exchange,
+            answer,
+            failures,
+            retry,
         }
     }
 
-    /// Reads a queue's messages; those that are settled meanwhile are left out. Nothing when the store is closed before
-    /// all could be looked for.
-    fn answer(&mut self, queue: QueueId, positions: &[Position]) -> Vec<Reread> {
-        let mut rereads = Vec::with_capacity(positions.len());
-        let mut lost = Vec::new();
-        let Ok(located) = self.locate(queue, positions) else { return Vec::new() };
-        for (position, entry) in located {
-            let Ok(found) = self.find(Place { queue, position }, entry) else { return Vec::new() };
+    /// Takes steps until there are no more, and waits between them.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.step() {
+                Step::Worked => {}
+                Step::Idle => self.requests.wait(),
+                Step::Waiting => self.requests.pause(self.retry),
+                Step::Ended => return,
+            }
+        }
+    }
+
+    /// Answers the next request, or goes on with one that could not be answered before. When the store is closed, what is
+    /// under way is answered with nothing.
+    pub(super) fn step(&mut self) -> Step {
+        let Some(mut answer) = self.answer.take().or_else(|| self.next_answer()) else {
+            return if self.requests.is_closed() { Step::Ended } else { Step::Idle };
+        };
+        match self.fill(&mut answer) {
+            Ok(()) => {
+                self.failures = 0;
+                self.give(answer);
+                Step::Worked
+            }
+            Err(NotNow) if self.requests.is_closed() => {
+                (answer.done)(Vec::new());
+                Step::Worked
+            }
+            Err(NotNow) => {
+                self.answer = Some(answer);
+                Step::Waiting
+            }
+        }
+    }
+
+    fn next_answer(&self) -> Option<Answer> {
+        let Request { queue, positions, done } = self.requests.take()?;
+        let rereads = Vec::with_capacity(positions.len());
+        let (located, lost) = (Vec::new().into_iter(), Vec::new());
+        Some(Answer { queue, positions, located, rereads, lost, done })
+    }
+
+    /// Reads a queue's messages; those that are settled meanwhile are left out.
+    fn fill(&mut self, answer: &mut Answer) -> Result<(), NotNow> {
+        let queue = answer.queue;
+        if !answer.positions.is_empty() {
+            answer.located = self.locate(queue, &answer.positions)?.into_iter();
+            answer.positions = Vec::new();
+        }
+        while let Some((position, entry)) = answer.located.as_slice().first().copied() {
+            let found = self.find(Place { queue, position }, entry)?;
+            self.failures = 0;
+            answer.located.next();
             let Some((message, returns)) = found else { continue };
             if message.is_err() {
-                lost.push(position);
+                answer.lost.push(position);
             }
             let message = message.map(|message| (Arc::new(message), returns));
-            rereads.push(Reread { position, message });
+            answer.rereads.push(Reread { position, message });
         }
+        Ok(())
+    }
+
+    fn give(&mut self, answer: Answer) {
         // A file that nobody reads would keep its segment's space after the segment is deleted.
         self.open = None;
+        let Answer { queue, rereads, lost, done, .. } = answer;
         if !lost.is_empty() {
             log::error!(
                 "{} messages of queue {queue} cannot be read and are lost: their part of the journal is damaged or missing",
@@ -184,44 +271,32 @@ impl Reader {
             // From the journal on nobody will look for them again.
             self.inbox.put(vec![Operation::Settle { queue, positions: lost }], None);
         }
-        rereads
+        done(rereads);
     }
 
     /// Where messages stand. An index that cannot be read says nothing about them, so that is tried again: a checkpoint
     /// may build it anew. When that takes too long the store is given up; the next start builds it out of the journal.
-    fn locate(&self, queue: QueueId, positions: &[Position]) -> Result<Located, Closed> {
-        self.until_done(
-            || self.ledger.lock().locate(queue, positions),
-            |failures, error| match failures {
+    fn locate(
+        &mut self,
+        queue: QueueId,
+        positions: &[Position],
+    ) -> Result<Vec<(Position, Entry)>, NotNow> {
+        let located = self.ledger.lock().locate(queue, positions);
+        located.map_err(|error| {
+            self.failures += 1;
+            match self.failures {
                 1 => log::error!(
                     "the index cannot be read ({error}): messages of queue {queue} wait until it can"
                 ),
                 LOOKUPS_MAX => self.inbox.give_up(format!("the index cannot be read: {error}")),
                 _ => {}
-            },
-        )
-    }
-
-    /// Does what may fail for now, again and again. Tells of each failure, with its number.
-    fn until_done<T, E>(
-        &self,
-        attempt: impl Fn() -> Result<T, E>,
-        tell: impl Fn(u32, E),
-    ) -> Result<T, Closed> {
-        for failures in 1.. {
-            match attempt() {
-                Ok(done) => return Ok(done),
-                Err(error) => tell(failures, error),
             }
-            if !self.requests.pause(self.retry) {
-                break;
-            }
-        }
-        Err(Closed)
+            NotNow
+        })
     }
 
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
-    fn find(&mut self, place: Place, mut entry: Entry) -> Result<Option<Found>, Closed> {
+    fn find(&mut self, place: Place, mut entry: Entry) -> Result<Option<Found>, NotNow> {
         for _ in 0..ATTEMPTS_MAX {
             self.open(entry.location.segment)?;
             match self.read(place, entry.location) {
@@ -242,20 +317,19 @@ impl Reader {
 
     /// Opens a segment, unless it is open or not there. Failing to open one that is there says nothing about what it
     /// holds, so that is tried again until it succeeds.
-    fn open(&mut self, segment: SegmentId) -> Result<(), Closed> {
+    fn open(&mut self, segment: SegmentId) -> Result<(), NotNow> {
         if self.open.as_ref().is_some_and(|(id, _)| *id == segment) {
             return Ok(());
         }
-        let opened = self.until_done(
-            || open_segment(&self.journal, segment),
-            |failures, error| {
-                if failures == 1 {
-                    log::error!(
-                        "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
-                    );
-                }
-            },
-        )?;
+        let opened = open_segment(&*self.disk, &self.journal, segment).map_err(|error| {
+            self.failures += 1;
+            if self.failures == 1 {
+                log::error!(
+                    "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
+                );
+            }
+            NotNow
+        })?;
         self.open = opened.map(|reader| (segment, reader));
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::base::BasePlace;
 use super::chunk::Entry;
 use super::directory::Directory;
 use super::failure::StoreError;
@@ -14,7 +15,6 @@ use super::operation::{
     BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, QueueId, QueueRecord, Run,
     UserRecord, VhostRecord,
 };
-use super::options::Options;
 use super::record::Record;
 use super::state::{Reading, State};
 
@@ -87,11 +87,10 @@ impl From<IndexError> for Failure {
 pub(super) fn recover(
     directory: &Directory,
     journal: &mut Journal,
-    options: &Options,
+    place: &dyn BasePlace,
 ) -> Result<Recovery, StoreError> {
     let mut notes = directory.notes.clone();
-    let cache_bytes = options.index_cache_bytes;
-    let (mut index, loaded) = open_index(directory, cache_bytes, &mut notes)?;
+    let (mut index, loaded) = open_index(place, &mut notes)?;
     let mut from_index = None;
     if let Some(Loaded { mark, state, last }) = loaded {
         match catch_up(journal, mark, state, &last, &mut notes) {
@@ -99,7 +98,7 @@ pub(super) fn recover(
             Err(Failure::Log(error)) => return Err(log_error(directory, error)),
             Err(Failure::Index(why)) => {
                 drop(index);
-                index = replace_index(directory, cache_bytes, &why.to_string(), &mut notes)?;
+                index = replace_index(place, &why.to_string(), &mut notes)?;
             }
         }
     }
@@ -150,16 +149,15 @@ impl Recovered {
 }
 
 fn open_index(
-    directory: &Directory,
-    cache_bytes: u64,
+    place: &dyn BasePlace,
     notes: &mut Vec<String>,
 ) -> Result<(Index, Option<Loaded>), StoreError> {
-    let opened = Index::open(directory.path(), cache_bytes)
-        .and_then(|mut index| index.load().map(|loaded| (index, loaded)));
+    let opened =
+        Index::open(place).and_then(|mut index| index.load().map(|loaded| (index, loaded)));
     match opened {
         Ok(opened) => Ok(opened),
         Err(error) => {
-            let index = replace_index(directory, cache_bytes, &error.to_string(), notes)?;
+            let index = replace_index(place, &error.to_string(), notes)?;
             Ok((index, None))
         }
     }
@@ -167,17 +165,15 @@ fn open_index(
 
 /// Moves the index aside and opens an empty one.
 fn replace_index(
-    directory: &Directory,
-    cache_bytes: u64,
+    place: &dyn BasePlace,
     why: &str,
     notes: &mut Vec<String>,
 ) -> Result<Index, StoreError> {
-    let path = Index::path(directory.path());
-    let aside =
-        Index::move_aside(directory.path()).map_err(StoreError::io(&path, "moved aside"))?;
-    notes.push(format!("the index could not be used ({why}) and was moved to {}", aside.display()));
-    Index::open(directory.path(), cache_bytes).map_err(|error| StoreError::Io {
-        path,
+    let aside = place.move_aside().map_err(StoreError::io(place.path(), "moved aside"))?;
+    let aside = aside.map_or_else(|| "nowhere".to_owned(), |path| path.display().to_string());
+    notes.push(format!("the index could not be used ({why}) and was moved to {aside}"));
+    Index::open(place).map_err(|error| StoreError::Io {
+        path: place.path().to_owned(),
         doing: "created",
         source: std::io::Error::other(error),
     })

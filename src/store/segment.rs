@@ -1,10 +1,9 @@
 //! One segment file of the journal: its name, its head, and how its records are found again, past damage too.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk::{Disk, ReadFile, read_full};
 use super::log::{SegmentId, Unreadable};
 use super::record::{FRAME_HEAD_BYTES, Frame, Marker, Record, payload_bytes};
 
@@ -58,15 +57,16 @@ pub(super) enum Head {
 }
 
 /// Reads the first bytes of a segment's file.
-pub(super) fn read_head(path: &Path, id: SegmentId) -> io::Result<Head> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(SEGMENT_HEAD_BYTES as u64 + 4).read_to_end(&mut bytes)?;
+pub(super) fn read_head(disk: &dyn Disk, path: &Path, id: SegmentId) -> io::Result<Head> {
+    let mut bytes = vec![0; SEGMENT_HEAD_BYTES + size_of::<Marker>()];
+    let filled = read_full(&*disk.open(path)?, &mut bytes, 0)?;
+    bytes.truncate(filled);
     if let Some(marker) = decode_head(id, &bytes) {
         return Ok(Head::Whole(marker));
     }
     match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
         None => Ok(Head::Unfinished),
-        Some(_) if is_zeros(&bytes) && is_zeros(&fs::read(path)?) => Ok(Head::Unfinished),
+        Some(_) if is_zeros(&bytes) && is_zeros(&disk.read(path)?) => Ok(Head::Unfinished),
         Some(marker) => Ok(Head::Damaged(*marker)),
     }
 }
@@ -135,11 +135,15 @@ fn next_readable(bytes: &[u8], from: usize, marker: Marker) -> Option<usize> {
 const WINDOW_BYTES: usize = 256 * 1024;
 
 /// Opens a segment to read single records. Nothing when it is not there or has no record.
-pub(super) fn open_segment(directory: &Path, id: SegmentId) -> io::Result<Option<SegmentReader>> {
+pub(super) fn open_segment(
+    disk: &dyn Disk,
+    directory: &Path,
+    id: SegmentId,
+) -> io::Result<Option<SegmentReader>> {
     let path = segment_path(directory, id);
-    match read_head(&path, id) {
+    match read_head(disk, &path, id) {
         Ok(Head::Whole(marker) | Head::Damaged(marker)) => {
-            SegmentReader::open(&path, marker).map(Some)
+            SegmentReader::open(disk, &path, marker).map(Some)
         }
         Ok(Head::Unfinished) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -148,9 +152,8 @@ pub(super) fn open_segment(directory: &Path, id: SegmentId) -> io::Result<Option
 }
 
 /// Reads single records of one segment, best in order.
-#[derive(Debug)]
 pub(super) struct SegmentReader {
-    file: File,
+    file: Box<dyn ReadFile>,
     /// The file's length when it was opened.
     bytes: u64,
     marker: Marker,
@@ -160,9 +163,9 @@ pub(super) struct SegmentReader {
 
 impl SegmentReader {
     /// Opens a segment's file.
-    pub(super) fn open(path: &Path, marker: Marker) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let bytes = file.metadata()?.len();
+    pub(super) fn open(disk: &dyn Disk, path: &Path, marker: Marker) -> io::Result<Self> {
+        let file = disk.open(path)?;
+        let bytes = file.bytes()?;
         Ok(Self { file, bytes, marker, window: Vec::new(), window_start: 0 })
     }
 
@@ -195,18 +198,13 @@ impl SegmentReader {
         if offset < self.window_start || offset + count as u64 > window_end {
             self.window.resize(count.max(WINDOW_BYTES), 0);
             self.window_start = offset;
-            let mut filled = 0;
-            while filled < self.window.len() {
-                match self.file.read_at(&mut self.window[filled..], offset + filled as u64) {
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        self.window.clear();
-                        return Err(error);
-                    }
+            let filled = match read_full(&*self.file, &mut self.window, offset) {
+                Ok(filled) => filled,
+                Err(error) => {
+                    self.window.clear();
+                    return Err(error);
                 }
-            }
+            };
             self.window.truncate(filled);
         }
         let start = (offset - self.window_start) as usize;

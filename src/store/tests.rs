@@ -1,5 +1,6 @@
 //! Tests of the store on a disk that fails or waits on command.
 
+use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
@@ -8,7 +9,6 @@ use std::sync::mpsc::{self, Receiver};
 use parking_lot::Condvar;
 use tempfile::tempdir;
 
-use super::disk::SegmentFile;
 use super::*;
 use crate::message::{Facts, Memory, Message};
 
@@ -59,7 +59,7 @@ impl Control {
 /// The least that is reserved for a segment.
 const SEGMENT_BYTES: u64 = 1 << 16;
 
-struct FaultyDisk(Arc<Control>);
+struct FaultyDisk(Arc<Control>, LocalDisk);
 
 struct FaultyFile {
     file: Box<dyn SegmentFile>,
@@ -71,13 +71,53 @@ impl Disk for FaultyDisk {
         if self.0.orders.lock().fail_create {
             return Err(io::Error::other("no space"));
         }
-        let file = LocalDisk::new(SEGMENT_BYTES).create(path)?;
+        let file = self.1.create(path)?;
         Ok(Box::new(FaultyFile { file, control: self.0.clone() }))
     }
 
     fn resume(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let file = LocalDisk::new(SEGMENT_BYTES).resume(path)?;
+        let file = self.1.resume(path)?;
         Ok(Box::new(FaultyFile { file, control: self.0.clone() }))
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.1.create_directory(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Any + Send>> {
+        self.1.lock(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        self.1.list(directory)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        self.1.open(path)
+    }
+
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.1.write(path, content)
+    }
+
+    fn cut(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.1.cut(path, bytes)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.1.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.1.remove(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.1.sync_directory(path)
+    }
+
+    fn free_bytes(&self, directory: &Path) -> Option<u64> {
+        self.1.free_bytes(directory)
     }
 }
 
@@ -143,8 +183,9 @@ impl Bench {
             segment_bytes_max: 4000,
             ..Options::default()
         };
-        let disk = Box::new(FaultyDisk(control.clone()));
-        let (store, _) = Store::open_on(options, listeners, disk).unwrap();
+        let disk = Arc::new(FaultyDisk(control.clone(), LocalDisk::new(SEGMENT_BYTES)));
+        let surroundings = Surroundings { disk, ..Surroundings::local(&options) };
+        let (store, _) = Store::open_in(options, listeners, surroundings).unwrap();
         let (say, said) = mpsc::channel();
         let bench = Self { directory, control, store, events, said, say };
         bench.append(0, vec![Operation::Topology(vec![queue()])]);
@@ -372,11 +413,9 @@ fn an_index_that_fails_while_running_is_built_anew() {
     store.append(vec![Operation::Topology(vec![queue()]), enqueue(4)], None);
     store.close();
     let prepared =
-        prepare(options.clone(), Events::default(), Box::new(LocalDisk::new(SEGMENT_BYTES)))
-            .unwrap();
+        prepare(options.clone(), Events::default(), Surroundings::local(&options)).unwrap();
     let (mut committer, lock, _) = prepared;
-    let more = enqueue(5);
-    committer.append(&[record::Record::from(&more)], self::log::Promise::Written).unwrap();
+    committer.append(vec![enqueue(5)]).unwrap();
     // Without its index the committer meets an error at the checkpoint.
     committer.index = None;
     committer.checkpoint().unwrap();

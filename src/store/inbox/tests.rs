@@ -14,7 +14,7 @@ fn batches_come_out_in_the_order_of_putting() {
     for position in 0..10 {
         inbox.put(returned(position), None);
     }
-    let Next::Commit(group) = inbox.take(None) else { panic!("nothing there") };
+    let Next::Commit(group) = inbox.take() else { panic!("nothing there") };
     let positions: Vec<u64> = group
         .iter()
         .map(|batch| match batch.operations[..] {
@@ -53,18 +53,24 @@ fn a_closed_inbox_gives_out_what_it_holds_and_takes_nothing_in() {
     let (sender, receiver) = mpsc::channel();
     inbox.put(returned(2), Some(Box::new(move |result| sender.send(result).unwrap())));
     assert_eq!(receiver.recv(), Ok(Err(Lost)));
-    assert!(matches!(inbox.take(None), Next::Commit(group) if group.len() == 1));
-    assert!(matches!(inbox.take(None), Next::Stop));
+    assert!(matches!(inbox.take(), Next::Commit(group) if group.len() == 1));
+    assert!(matches!(inbox.take(), Next::Stop));
 }
 
 #[test]
 fn a_sleeping_committer_is_woken() {
     let inbox = Inbox::new(1 << 20);
     std::thread::scope(|scope| {
-        let taker = scope.spawn(|| matches!(inbox.take(None), Next::Commit(_)));
+        let taker = scope.spawn(|| {
+            inbox.wait(None);
+            matches!(inbox.take(), Next::Commit(_))
+        });
         inbox.put(returned(1), None);
         assert!(taker.join().unwrap());
-        let taker = scope.spawn(|| matches!(inbox.take(None), Next::Stop));
+        let taker = scope.spawn(|| {
+            inbox.wait(None);
+            matches!(inbox.take(), Next::Stop)
+        });
         inbox.close();
         assert!(taker.join().unwrap());
     });
@@ -73,5 +79,6 @@ fn a_sleeping_committer_is_woken() {
 #[test]
 fn the_time_comes_when_nothing_waits() {
     let inbox = Inbox::new(1 << 20);
-    assert!(matches!(inbox.take(Some(Instant::now())), Next::Due));
+    inbox.wait(Some(Instant::now()));
+    assert!(matches!(inbox.take(), Next::Nothing));
 }

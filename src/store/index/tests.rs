@@ -9,6 +9,7 @@ use crate::store::chunk::Entry;
 use crate::store::log::{Location, Stand};
 use crate::store::operation::{Change, Place, QueueRecord, Run};
 use crate::store::record::{Parts, Record};
+use crate::store::sled_base::SledPlace;
 use crate::store::state::Reading;
 
 static MEMORY: Memory = Memory::new();
@@ -82,7 +83,7 @@ fn second_half(state: &mut State, reading: Reading) {
 /// Does the first `steps` writes of an update. Returns whether there were as many.
 fn begin_update(index: &mut Index, state: &State, steps: usize) -> bool {
     let mark = Mark { updating: true, ..index.mark.unwrap() };
-    index.db.insert(MARK, postcard::to_stdvec(&mark).unwrap()).unwrap();
+    index.base.insert(MARK, &postcard::to_stdvec(&mark).unwrap()).unwrap();
     let mut left = steps;
     for (serial, record) in state.topology.dirty() {
         if left == 0 {
@@ -105,8 +106,8 @@ fn begin_update(index: &mut Index, state: &State, steps: usize) -> bool {
         left -= 1;
         let key = chunk_key(queue, number);
         match content {
-            Some(bytes) => index.db.insert(key, bytes).unwrap(),
-            None => index.db.remove(key).unwrap(),
+            Some(bytes) => index.base.insert(&key, &bytes).unwrap(),
+            None => index.base.remove(&key).unwrap(),
         };
     }
     left == 0
@@ -117,11 +118,11 @@ fn what_was_given_is_read_back() {
     let directory = tempdir().unwrap();
     let mut state = State::default();
     first_half(&mut state, Reading::Live);
-    let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
+    let mut index = Index::open(&SledPlace::new(directory.path(), CACHE_BYTES)).unwrap();
     assert!(index.load().unwrap().is_none());
     index.update(&state, stand(700), Occasion::Running).unwrap();
     drop(index);
-    let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
+    let mut index = Index::open(&SledPlace::new(directory.path(), CACHE_BYTES)).unwrap();
     let Loaded { mark, state: loaded, .. } = index.load().unwrap().unwrap();
     assert_eq!(mark.fingerprint, Some([1, 2, 3, 4]));
     assert_eq!(mark.position, position(700));
@@ -138,7 +139,7 @@ fn wherever_an_update_is_interrupted_replay_leads_to_the_same() {
         let directory = tempdir().unwrap();
         let mut state = State::default();
         first_half(&mut state, Reading::Live);
-        let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
+        let mut index = Index::open(&SledPlace::new(directory.path(), CACHE_BYTES)).unwrap();
         index.update(&state, stand(700), Occasion::Running).unwrap();
         state.mark_indexed();
         second_half(&mut state, Reading::Live);
@@ -162,9 +163,9 @@ fn counts_that_do_not_agree_are_an_error() {
     let directory = tempdir().unwrap();
     let mut state = State::default();
     first_half(&mut state, Reading::Live);
-    let mut index = Index::open(directory.path(), CACHE_BYTES).unwrap();
+    let mut index = Index::open(&SledPlace::new(directory.path(), CACHE_BYTES)).unwrap();
     index.update(&state, stand(700), Occasion::Running).unwrap();
-    index.db.remove(chunk_key(1, 0)).unwrap();
+    index.base.remove(&chunk_key(1, 0)).unwrap();
     let error = index.load().map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("its mark says"), "{error}");
 }

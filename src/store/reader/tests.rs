@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::*;
 use crate::message::Memory;
 use crate::store::chunk::{ChunkKey, Content};
+use crate::store::disk::LocalDisk;
 use crate::store::inbox::Next;
 use crate::store::index::IndexError;
 use crate::store::ledger::Chunks;
@@ -55,16 +56,15 @@ fn reader(journal: PathBuf) -> (Reader, Arc<Index>, mpsc::Receiver<()>) {
     ledger.load((QUEUE, 0), &[ENTRY]);
     let index = Arc::new(Index { content: Mutex::default(), tried: Mutex::new(tried) });
     ledger.attach(index.clone());
-    let reader = Reader {
+    let mut reader = Reader::new(
         journal,
-        requests: Arc::default(),
-        ledger: Arc::new(Mutex::new(ledger)),
-        inbox: Arc::new(Inbox::new(1000)),
-        memory: Memory::leaked(),
-        open: None,
-        exchange: Arc::from(""),
-        retry: Duration::from_millis(1),
-    };
+        Arc::new(LocalDisk::new(1000)),
+        Arc::default(),
+        Arc::new(Mutex::new(ledger)),
+        Arc::new(Inbox::new(1000)),
+        Memory::leaked(),
+    );
+    reader.retry = Duration::from_millis(1);
     (reader, index, tries)
 }
 
@@ -111,7 +111,8 @@ fn an_index_that_stays_unreadable_ends_the_store() {
     let (requests, inbox) = (reader.requests.clone(), reader.inbox.clone());
     requests.put(QUEUE, vec![0], Box::new(drop));
     let reading = thread::spawn(move || reader.run());
-    let Next::GiveUp(reason) = inbox.take(None) else { panic!("there is nothing to commit") };
+    inbox.wait(None);
+    let Next::GiveUp(reason) = inbox.take() else { panic!("there is nothing to commit") };
     assert_eq!(reason, "the index cannot be read: there is no index");
     requests.close();
     reading.join().unwrap();
@@ -130,7 +131,7 @@ fn what_arrives_does_not_shorten_a_pause() {
         }
     });
     let begun = Instant::now();
-    assert!(requests.pause(PAUSE));
+    requests.pause(PAUSE);
     assert!(begun.elapsed() >= PAUSE);
     requests.close();
     asking.join().unwrap();
