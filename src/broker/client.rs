@@ -109,6 +109,8 @@ pub struct Client {
     terms: Terms,
     client_properties: Table,
     publishes: AtomicBool,
+    /// Its messages pushed more out of full queues than was buried at once.
+    pub(super) mourns: AtomicBool,
     /// What the client was told last: whether it is blocked.
     told_blocked: Mutex<bool>,
     close: Closer,
@@ -154,6 +156,7 @@ impl Broker {
             terms: new.terms,
             client_properties: new.client_properties,
             publishes: AtomicBool::new(false),
+            mourns: AtomicBool::new(false),
             told_blocked: Mutex::new(false),
             close: new.close,
         })
@@ -246,9 +249,21 @@ impl Client {
         }
     }
 
-    /// Whether the connection is not read any further until an alarm ends.
+    /// Whether the connection is not read any further until an alarm ends, or until fewer of those wait for their
+    /// burial that messages like its own pushed out of full queues.
     pub fn must_pause(&self) -> bool {
-        self.publishes.load(Ordering::Acquire) && self.broker.alarms.is_on()
+        (self.publishes.load(Ordering::Acquire) && self.broker.alarms.is_on()) || self.must_mourn()
+    }
+
+    fn must_mourn(&self) -> bool {
+        if !self.mourns.load(Ordering::Relaxed) {
+            return false;
+        }
+        let waits = self.broker.is_mourning();
+        if !waits {
+            self.mourns.store(false, Ordering::Relaxed);
+        }
+        waits
     }
 
     /// Sends `connection.blocked` or `unblocked` when the client does not know the state of the alarms.

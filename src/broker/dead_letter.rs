@@ -1,73 +1,120 @@
 //! Dead letters: messages that were rejected, expired, dropped or returned too often go to the exchange that
 //! their queue names, with their history in the `x-death` header, as RabbitMQ writes it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::Broker;
-use super::effects::Deaths;
 use super::exchange::ExchangeRef;
+use super::grave::Account;
 use super::properties;
 use super::publish::Deliveries;
 use super::queue_handle::{QueueHandle, QueueRef};
 use super::routes::Routes;
 use crate::message::{Facts, Message};
-use crate::queue::{Dead, Entry, Overflow, Reason};
+use crate::queue::{Dead, Entry, Overflow, Position, Reason};
 use crate::store::{Operation, Place};
 use crate::wire::{Properties, Table, Value};
 
 const DEATHS: &str = "x-death";
+
+/// Of the routing keys that a message had, so many bytes are written down with a death: the first ones, its own before
+/// those of CC.
+const KEYS_BYTES_MAX: usize = 1024;
+
 const FIRST_DEATH: [&str; 3] =
     ["x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"];
 const LAST_DEATH: [&str; 3] =
     ["x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"];
 
-impl Broker {
-    /// Buries what died in a queue: publishes it to the dead-letter exchange, if there is one, and
-    /// takes it out of the journal in the same breath. What that pushes out of other queues is added to `deaths`.
-    pub(super) fn bury(&self, queue: &QueueRef, dead: Vec<Dead>, now_ms: u64, deaths: &mut Deaths) {
-        let mut operations = Vec::new();
-        let mut deliveries = Deliveries::default();
-        let mut settled = Vec::new();
-        let exchange = queue.dead_letter_exchange();
-        for Dead { entry, reason } in dead {
-            if entry.durable {
-                settled.push(entry.position);
-            }
-            if let Some(exchange) = &exchange {
-                let letter = letter(queue, &entry.message, reason, now_ms);
-                self.post(exchange, letter, &mut operations, &mut deliveries);
-            }
+/// What dead messages of one queue lead to.
+pub(super) struct Letters<'a> {
+    queue: &'a QueueRef,
+    exchange: Option<ExchangeRef>,
+    account: &'a Account,
+    limits: Limits,
+    routes: Routes,
+    settled: Vec<Position>,
+    operations: Vec<Operation>,
+    deliveries: Deliveries,
+    dropped: u64,
+}
+
+/// What a dead letter has to keep within.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Deaths that a message may have behind it.
+    pub deaths_max: usize,
+    /// Bytes of its properties.
+    pub properties_bytes_max: usize,
+    /// Whether the journal takes anything at present.
+    pub may_write: bool,
+}
+
+/// What has been gathered: for the journal, for the queues, and how many dead letters were dropped.
+pub(super) struct Written {
+    pub operations: Vec<Operation>,
+    pub deliveries: Deliveries,
+    pub dropped: u64,
+}
+
+impl<'a> Letters<'a> {
+    pub(super) fn new(queue: &'a QueueRef, account: &'a Account, limits: Limits) -> Self {
+        Self {
+            queue,
+            exchange: queue.dead_letter_exchange(),
+            account,
+            limits,
+            routes: Routes::default(),
+            settled: Vec::new(),
+            operations: Vec::new(),
+            deliveries: Deliveries::default(),
+            dropped: 0,
         }
-        if !settled.is_empty() && queue.is_stored() {
-            operations.push(Operation::Settle { queue: queue.id, positions: settled });
-        }
-        self.enqueue(operations, &mut deliveries, now_ms, deaths);
     }
 
-    /// Dead-letters a message that a full queue did not take (`reject-publish-dlx`).
-    pub(super) fn dead_letter_refused(&self, queue: &QueueRef, message: Arc<Message>, now_ms: u64) {
-        let dead = Dead { entry: Entry::new(0, message, false), reason: Reason::MaxLength };
-        let mut deaths = vec![(Arc::clone(queue), vec![dead])];
-        while let Some((queue, dead)) = deaths.pop() {
-            self.bury(&queue, dead, now_ms, &mut deaths);
+    /// Makes a dead letter, if there is an exchange to publish it to, and takes the message out of the journal in the
+    /// same breath.
+    ///
+    /// # Errors
+    /// When something would have to be written and cannot be now: the message comes back, and nothing was done.
+    pub(super) fn write(&mut self, dead: Dead, now_ms: u64) -> Result<(), Dead> {
+        if dead.entry.durable && !self.limits.may_write {
+            return Err(dead);
         }
+        if let Some(exchange) = self.exchange.clone() {
+            match letter(self.queue, &dead.entry.message, dead.reason, self.limits, now_ms) {
+                Some(letter) => {
+                    if !self.post(&exchange, letter) {
+                        return Err(dead);
+                    }
+                }
+                None => self.dropped += 1,
+            }
+        }
+        if dead.entry.durable && self.queue.is_stored() {
+            self.settled.push(dead.entry.position);
+        }
+        Ok(())
     }
 
-    fn post(
-        &self,
-        exchange: &ExchangeRef,
-        letter: Letter,
-        operations: &mut Vec<Operation>,
-        deliveries: &mut Deliveries,
-    ) {
-        let mut routes = Routes::default();
+    /// Publishes a dead letter. False when it would have to be written and cannot be now.
+    fn post(&mut self, exchange: &ExchangeRef, letter: Letter) -> bool {
         let mut places: SmallVec<[Place; 1]> = SmallVec::new();
         let message = Arc::new(letter.message);
-        for queue in routes.find(exchange, &message, &letter.extra_keys) {
-            if letter.history.is_cycle(&queue.name) {
+        let queues = self.routes.find(exchange, &message, &letter.extra_keys);
+        if !self.limits.may_write && queues.iter().any(|queue| queue.keeps(&message)) {
+            return false;
+        }
+        let barred = letter.history.barred();
+        for queue in queues {
+            if barred.contains(&*queue.name) {
                 log::debug!("a dead letter is dropped: it died in queue '{}' before", queue.name);
+                continue;
+            }
+            if !self.account.draw() {
+                self.dropped += 1;
                 continue;
             }
             if queue.options.overflow != Overflow::DropHead && queue.reserve(&message).is_err() {
@@ -78,11 +125,21 @@ impl Broker {
             if durable {
                 places.push(Place { queue: queue.id, position });
             }
-            deliveries.push(queue, Entry::new(position, Arc::clone(&message), durable));
+            self.deliveries.push(queue, Entry::new(position, Arc::clone(&message), durable));
         }
         if !places.is_empty() {
-            operations.push(Operation::Enqueue { message, places });
+            self.operations.push(Operation::Enqueue { message, places });
         }
+        true
+    }
+
+    /// Everything that has been gathered.
+    pub(super) fn end(self) -> Written {
+        let Self { queue, settled, mut operations, deliveries, dropped, .. } = self;
+        if !settled.is_empty() {
+            operations.push(Operation::Settle { queue: queue.id, positions: settled });
+        }
+        Written { operations, deliveries, dropped }
     }
 }
 
@@ -100,7 +157,15 @@ struct Letter {
     history: History,
 }
 
-fn letter(queue: &QueueHandle, message: &Message, reason: Reason, now_ms: u64) -> Letter {
+/// The letter of a message that died in a queue. None when it has died too often, in too many queues, for it to be
+/// written down once more.
+fn letter(
+    queue: &QueueHandle,
+    message: &Message,
+    reason: Reason,
+    limits: Limits,
+    now_ms: u64,
+) -> Option<Letter> {
     let target = queue.dead_letter.as_ref();
     let new_key = target.and_then(|target| target.routing_key.as_deref());
     let mut history = History::default();
@@ -119,15 +184,18 @@ fn letter(queue: &QueueHandle, message: &Message, reason: Reason, now_ms: u64) -
             extra_keys = keys[1..].to_vec();
         }
     });
+    if history.0.len() > limits.deaths_max || encoded.len() > limits.properties_bytes_max {
+        return None;
+    }
     let facts =
         Facts { expiration_ms: None, accepted_ms: now_ms, dead_letter: true, ..*message.facts() };
     let exchange = target.map_or_else(|| Arc::from(""), |target| Arc::clone(&target.exchange));
     let key = new_key.unwrap_or(message.routing_key());
-    Letter {
+    Some(Letter {
         message: Message::new(message.memory(), exchange, key, &encoded, message.body(), facts),
         extra_keys,
         history,
-    }
+    })
 }
 
 /// The routing key of a message and those in its CC header.
@@ -175,7 +243,12 @@ impl Death<'_> {
     }
 
     fn table(&self) -> Table {
-        let keys = self.keys.iter().map(|key| text(key)).collect();
+        let mut bytes = 0;
+        let fits = |key: &&String| {
+            bytes += key.len();
+            bytes <= KEYS_BYTES_MAX
+        };
+        let keys = self.keys.iter().take_while(fits).map(|key| text(key)).collect();
         let expiration = self.expiration.as_deref();
         let expiration = expiration.map(|expiration| ("original-expiration", text(expiration)));
         let entries = [
@@ -228,12 +301,11 @@ impl History {
         death.name_in(headers, LAST_DEATH);
     }
 
-    /// Whether a message has died in this queue before and no consumer has had a hand in it since.
-    fn is_cycle(&self, queue: &str) -> bool {
-        let Some(at) = self.0.iter().position(|death| has_text(death, "queue", queue)) else {
-            return false;
-        };
-        self.0[..=at].iter().all(|death| !has_text(death, "reason", "rejected"))
+    /// The queues that a message has died in before and no consumer has had a hand in it since: it does not go there
+    /// again, so that cycles end.
+    fn barred(&self) -> BTreeSet<&str> {
+        let since = self.0.iter().take_while(|death| !has_text(death, "reason", "rejected"));
+        since.filter_map(|death| death.get("queue").and_then(Value::as_str)).collect()
     }
 }
 
@@ -257,7 +329,7 @@ mod tests {
 
     fn check(deaths: &[(&str, &str)], queue: &str, expected: bool) {
         let history = History(deaths.iter().map(|(queue, why)| death(queue, why)).collect());
-        assert_eq!(history.is_cycle(queue), expected, "{deaths:?} into {queue}");
+        assert_eq!(history.barred().contains(queue), expected, "{deaths:?} into {queue}");
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub struct BrokerTotals {
     pub queues_created: u64,
     /// Queues that were deleted.
     pub queues_deleted: u64,
+    /// Dead letters that were dropped because one message led to too many, or had died too often.
+    pub dead_letters_dropped: u64,
     /// Connections that are open.
     pub connections: u64,
     /// Channels that are open.
@@ -114,6 +116,7 @@ impl Broker {
             queues_declared: self.departed.queues_declared.load(Ordering::Relaxed),
             queues_created: self.departed.queues_created.load(Ordering::Relaxed),
             queues_deleted: self.departed.queues_deleted.load(Ordering::Relaxed),
+            dead_letters_dropped: self.dead_letters_dropped(),
             ..BrokerTotals::default()
         };
         for client in self.clients.values() {

@@ -2,50 +2,54 @@
 
 use std::sync::Arc;
 
+use super::burial::{Budget, Deaths};
+use super::grave::Account;
 use super::queue_handle::QueueRef;
 use super::subscriber::Subscriber;
 use super::{Broker, paging};
-use crate::queue::{Dead, Effects, Queue};
+use crate::queue::{Effects, Queue};
 use crate::store::Operation;
 
-/// Messages that died, by the queue that they died in.
-pub(super) type Deaths = Vec<(QueueRef, Vec<Dead>)>;
-
 impl Broker {
-    /// Works on a queue's state machine and then does what came out of it.
+    /// Works on a queue's state machine and then does what came out of it. Of what that leads to in other queues, where
+    /// dead letters push out more, the beginning is done and the rest is left for later.
     pub(super) fn with_queue<T>(
         &self,
         queue: &QueueRef,
         now_ms: u64,
         work: impl FnOnce(&mut Queue<Subscriber>, &mut Effects<Subscriber>) -> T,
     ) -> T {
+        let (answer, deaths) = self.work_on(queue, None, now_ms, work);
+        self.attend(deaths, &mut Budget::of_a_turn(), now_ms);
+        answer
+    }
+
+    /// Works on a queue's state machine and does what came out of it, save that what died is laid down for its burial.
+    /// The caller has to attend to it.
+    pub(super) fn work_on<T>(
+        &self,
+        queue: &QueueRef,
+        account: Option<&Arc<Account>>,
+        now_ms: u64,
+        work: impl FnOnce(&mut Queue<Subscriber>, &mut Effects<Subscriber>) -> T,
+    ) -> (T, Deaths) {
         let mut effects = Effects::default();
-        let (answer, deadline_ms) = queue.with(&mut effects, work);
+        let mut deaths = Deaths::None;
+        let (answer, deadline_ms) = queue.with(&mut effects, |state, fx| {
+            let answer = work(state, fx);
+            if !fx.dead.is_empty() {
+                deaths = self.lay_down(queue, &mut fx.dead, account);
+            }
+            answer
+        });
         if let Some(deadline_ms) = deadline_ms {
             self.timers.watch(queue, deadline_ms);
         }
         self.apply(queue, effects, now_ms);
-        answer
+        (answer, deaths)
     }
 
-    /// Does what a queue asked for, and what follows from that in other queues: a dead letter may push
-    /// another message out of a full queue. Cycles end because a message does not enter a queue again that it
-    /// died in without a consumer's doing.
-    pub(super) fn apply(&self, queue: &QueueRef, effects: Effects<Subscriber>, now_ms: u64) {
-        let mut deaths = Deaths::new();
-        self.apply_one(queue, effects, now_ms, &mut deaths);
-        while let Some((queue, dead)) = deaths.pop() {
-            self.bury(&queue, dead, now_ms, &mut deaths);
-        }
-    }
-
-    pub(super) fn apply_one(
-        &self,
-        queue: &QueueRef,
-        mut effects: Effects<Subscriber>,
-        now_ms: u64,
-        deaths: &mut Deaths,
-    ) {
+    fn apply(&self, queue: &QueueRef, mut effects: Effects<Subscriber>, now_ms: u64) {
         for consumer in effects.wake.drain(..) {
             consumer.0.outbox.wake();
         }
@@ -65,9 +69,6 @@ impl Broker {
         }
         if !effects.leaving.is_empty() || !effects.wanted.is_empty() {
             self.page(queue, &mut effects, now_ms);
-        }
-        if !effects.dead.is_empty() {
-            deaths.push((Arc::clone(queue), effects.dead));
         }
     }
 }

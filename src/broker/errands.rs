@@ -28,7 +28,6 @@ pub(super) enum Progress {
     /// There is more.
     More,
     /// Nothing was done: it goes on when the store has room.
-    #[expect(dead_code, reason = "burials wait for the store")]
     Waits,
     /// It is over.
     Over,

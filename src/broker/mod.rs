@@ -10,6 +10,7 @@ mod accounts;
 mod alarms;
 mod arguments;
 mod bindings;
+mod burial;
 mod client;
 mod consume;
 mod dead_letter;
@@ -23,6 +24,7 @@ mod errands;
 mod exchange;
 mod exchanges;
 mod explain;
+mod grave;
 mod json;
 mod listing;
 mod meeting;
@@ -85,6 +87,7 @@ pub use surroundings::Surroundings;
 
 use access::Access;
 use alarms::Alarms;
+use burial::Mourning;
 use departed::Departed;
 use errands::Errands;
 use meeting::{MeetingLock, MeetingStore};
@@ -103,7 +106,7 @@ pub type Hook = Box<dyn Fn() + Send + Sync>;
 
 /// What the broker tells the outside.
 pub struct Events {
-    /// The store has room again: readers may go on.
+    /// The store has room again, or fewer dead messages wait to be buried: readers may go on.
     pub room: Hook,
     /// An alarm went on or off.
     pub alarm: Hook,
@@ -152,6 +155,9 @@ pub struct Broker {
     replies: ReplyAddresses,
     timers: Timers,
     errands: Errands,
+    mourning: Mourning,
+    /// Connections that were held back may look again.
+    room_hook: Arc<Hook>,
     alarms: Alarms,
     departed: Departed,
     operators: Operators,
@@ -178,6 +184,9 @@ impl Broker {
     ) -> Result<Arc<Self>, OpenError> {
         let Events { room, alarm, deadline, errands, lost } = events;
         let options = store_options(&config, surroundings.memory);
+        let room_hook = Arc::new(room);
+        let hook = Arc::clone(&room_hook);
+        let room = Box::new(move || hook());
         let reading_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&reading_ended);
         let lost = Box::new(move |why: &str| {
@@ -200,6 +209,8 @@ impl Broker {
             replies: ReplyAddresses::new(meet),
             timers: Timers::new(deadline),
             errands: Errands::new(errands),
+            mourning: Mourning::default(),
+            room_hook,
             departed: Departed::default(),
             operators: Operators::default(),
             accounts: MeetingLock::new(meet, Meeting::Accounts, ()),

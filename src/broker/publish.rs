@@ -1,24 +1,26 @@
 //! Publishing: a whole read's worth of messages is routed, handed to the journal, appended to the queues with one
 //! lock each, and confirmed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::access::Action;
+use super::burial::{Attended, Budget};
 use super::client::Client;
-use super::effects::Deaths;
 use super::exchange::{ExchangeRef, Passed};
 use super::pending::Pending;
 use super::queue_handle::QueueRef;
+use super::reply_to;
 use super::routes::Routes;
 use super::subscriber::ClientOutbox;
-use super::{Broker, reply_to};
 use crate::fault::Fault;
 use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
-use crate::queue::{Effects, Entry, Overflow, QueueFull};
+use crate::queue::{Effects, Entry, Overflow, Queue, QueueFull};
 use crate::store::{Done, Operation, Place};
 use crate::wire::{Method, ReplyCode, basic};
 
@@ -67,13 +69,13 @@ pub(super) struct Plan {
 /// Entries for each queue of a batch, in the order of publishing.
 #[derive(Default)]
 pub(super) struct Deliveries {
-    queues: Vec<(QueueRef, Vec<Entry>)>,
+    queues: VecDeque<(QueueRef, Vec<Entry>)>,
     index: FxHashMap<u64, usize>,
 }
 
 impl Deliveries {
     pub(super) fn push(&mut self, queue: &QueueRef, entry: Entry) {
-        if let Some((last, entries)) = self.queues.last_mut()
+        if let Some((last, entries)) = self.queues.back_mut()
             && last.id == queue.id
         {
             entries.push(entry);
@@ -82,14 +84,15 @@ impl Deliveries {
         let next = self.queues.len();
         let at = *self.index.entry(queue.id).or_insert(next);
         if at == next {
-            self.queues.push((Arc::clone(queue), Vec::new()));
+            self.queues.push_back((Arc::clone(queue), Vec::new()));
         }
         self.queues[at].1.push(entry);
     }
 
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (QueueRef, Vec<Entry>)> {
+    /// Takes out what is for one queue. Nothing may be added until all is taken.
+    pub(super) fn next(&mut self) -> Option<(QueueRef, Vec<Entry>)> {
         self.index.clear();
-        self.queues.drain(..)
+        self.queues.pop_front()
     }
 }
 
@@ -219,11 +222,21 @@ impl Client {
     }
 
     fn deliver(&self, plan: &mut Plan, now_ms: u64) {
-        for (queue, entries) in plan.deliveries.drain() {
-            self.broker.with_queue(&queue, now_ms, |state, fx| state.append(entries, now_ms, fx));
+        let mut budget = Budget::of_a_turn();
+        let mut attended = Attended::Through;
+        while let Some((queue, entries)) = plan.deliveries.next() {
+            let append = |state: &mut Queue<_>, fx: &mut Effects<_>| {
+                state.append(entries, now_ms, fx);
+            };
+            let ((), deaths) = self.broker.work_on(&queue, None, now_ms, append);
+            attended = attended.max(self.broker.attend(deaths, &mut budget, now_ms));
         }
         for (queue, message) in plan.overflowed.drain(..) {
-            self.broker.dead_letter_refused(&queue, message, now_ms);
+            let refused = self.broker.dead_letter_refused(&queue, message, &mut budget, now_ms);
+            attended = attended.max(refused);
+        }
+        if attended == Attended::Later {
+            self.mourns.store(true, Ordering::Relaxed);
         }
         for (key, number) in plan.refused.drain(..) {
             self.outbox.refuse(key, number);
@@ -284,31 +297,6 @@ impl Plan {
                 self.overflowed.push((Arc::clone(queue), Arc::clone(message)));
                 false
             }
-        }
-    }
-}
-
-impl Broker {
-    /// Appends messages that come from the broker itself: dead letters. They are journaled together with what
-    /// `operations` holds already.
-    pub(super) fn enqueue(
-        &self,
-        operations: Vec<Operation>,
-        deliveries: &mut Deliveries,
-        now_ms: u64,
-        deaths: &mut Deaths,
-    ) {
-        if !operations.is_empty() {
-            self.store.append(operations, None);
-        }
-        for (queue, entries) in deliveries.drain() {
-            let mut effects = Effects::default();
-            let (_, deadline_ms) =
-                queue.with(&mut effects, |state, fx| state.append(entries, now_ms, fx));
-            if let Some(deadline_ms) = deadline_ms {
-                self.timers.watch(&queue, deadline_ms);
-            }
-            self.apply_one(&queue, effects, now_ms, deaths);
         }
     }
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
 use super::exchange::Sources;
+use super::grave::Grave;
 use super::meeting::{Meeting, MeetingLock};
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
@@ -56,6 +57,8 @@ pub struct QueueHandle {
     live: AtomicBool,
     /// Who waits for entries that are not in memory. Taken while `state` is locked, never the other way round.
     getters: Mutex<Vec<Done>>,
+    /// What died here and is to be buried.
+    pub(super) grave: Grave,
     state: MeetingLock<Queue<Subscriber>>,
 }
 
@@ -84,6 +87,7 @@ impl QueueHandle {
             next_position: AtomicU64::new(1),
             live: AtomicBool::new(true),
             getters: Mutex::default(),
+            grave: Grave::default(),
             state,
         }
     }

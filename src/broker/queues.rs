@@ -16,7 +16,7 @@ use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use super::{Broker, equivalence};
 use crate::fault::Fault;
-use crate::queue::{Closed, Effects, Window};
+use crate::queue::{Closed, Window};
 use crate::store::{Change, QueueRecord};
 use crate::wire::{Method, ReplyCode, Table, basic};
 
@@ -305,17 +305,16 @@ impl Broker {
             owner.exclusive_queues.lock().retain(|owned| owned.id != queue.id);
         }
         log::debug!("{} deleted", queue.resource());
-        let mut effects = Effects::default();
-        let ((closed, totals), _) = queue.with(&mut effects, |state, fx| {
+        let (closed, totals) = self.with_queue(queue, now_ms, |state, fx| {
             // What goes with the queue does not count as purged.
             let totals = *state.totals();
-            (state.close(fx), totals)
+            let closed = state.close(fx);
+            // The journal forgets the messages with their queue, so what was settled need not be written.
+            fx.settled.clear();
+            fx.settled_runs.clear();
+            (closed, totals)
         });
         self.departed.note_queue(queue.kind, &totals);
-        // The journal forgets the messages with their queue, so what was settled need not be written.
-        effects.settled.clear();
-        effects.settled_runs.clear();
-        self.apply(queue, effects, now_ms);
         let ready = saturate(closed.ready);
         cancel_consumers(closed);
         // They find that the queue is gone.

@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 
 use super::Broker;
 use super::queue_handle::{QueueHandle, QueueRef};
-use crate::queue::Effects;
 
 /// So many alarms are kept without a look at whether anybody wants them.
 const UNSWEPT_MAX: usize = 64;
@@ -135,18 +134,14 @@ impl Broker {
     }
 
     fn expire(&self, queue: &QueueRef, now_ms: u64) {
-        let mut effects = Effects::default();
-        let (is_expired, deadline_ms) = queue.with(&mut effects, |state, fx| {
+        let is_expired = self.with_queue(queue, now_ms, |state, fx| {
             state.expire(now_ms, fx);
             state.is_expired(now_ms)
         });
-        self.apply(queue, effects, now_ms);
         if is_expired {
             log::info!("queue '{}' in vhost '{}' expired", queue.name, queue.vhost.name);
             // Nobody waits for this deletion to be on the disk.
             drop(self.remove_queue(queue, now_ms));
-        } else if let Some(deadline_ms) = deadline_ms {
-            self.timers.watch(queue, deadline_ms);
         }
     }
 }

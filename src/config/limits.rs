@@ -115,6 +115,12 @@ impl Config {
         between("limits.bindings_per_vhost_max", bindings, 1, COUNT_MAX)?;
         let unacked = limits.unacked_per_channel_max as u64;
         between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)?;
+        let letters = limits.dead_letters_per_message_max as u64;
+        between("limits.dead_letters_per_message_max", letters, 1, COUNT_MAX)?;
+        let deaths = limits.deaths_per_message_max as u64;
+        between("limits.deaths_per_message_max", deaths, 1, 100_000)?;
+        let waiting = limits.dead_messages_waiting_max as u64;
+        between("limits.dead_messages_waiting_max", waiting, 1, COUNT_MAX)?;
         if self.admin.user.is_empty() {
             return invalid("admin.user", "is empty, but must name a user");
         }

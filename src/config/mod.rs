@@ -151,6 +151,15 @@ pub struct Limits {
     pub bindings_per_vhost_max: usize,
     /// Unacknowledged deliveries of one channel. Deliveries pause here even where the prefetch is unlimited.
     pub unacked_per_channel_max: usize,
+    /// Dead letters that one message may lead to in all, counted for each queue that they go to. What is over it is
+    /// dropped, and said in the log.
+    pub dead_letters_per_message_max: usize,
+    /// Deaths that a dead letter may tell of, one for each queue and reason. After that it is dropped, and said in the
+    /// log.
+    pub deaths_per_message_max: usize,
+    /// Dead messages that may wait to be dead-lettered. Above it those are not read whose messages push others out
+    /// of full queues.
+    pub dead_messages_waiting_max: usize,
 }
 
 /// Which broker `leveret admin` talks to, and as whom.
@@ -268,6 +277,9 @@ impl Default for Limits {
             exchanges_per_vhost_max: 100_000,
             bindings_per_vhost_max: 1_000_000,
             unacked_per_channel_max: 100_000,
+            dead_letters_per_message_max: 100_000,
+            deaths_per_message_max: 256,
+            dead_messages_waiting_max: 10_000,
         }
     }
 }

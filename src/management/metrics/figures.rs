@@ -92,6 +92,8 @@ fn of_objects(api: &Api, totals: &BrokerTotals) -> Vec<Family> {
         counter("queues_declared", "Queues declared").of(totals.queues_declared),
         counter("queues_created", "Queues created").of(totals.queues_created),
         counter("queues_deleted", "Queues deleted").of(totals.queues_deleted),
+        counter("dead_letters_dropped", "Dead letters dropped at a limit")
+            .of(totals.dead_letters_dropped),
     ]
 }
 

@@ -1,0 +1,118 @@
+//! The dead of one queue from their death to their burial, in the order in which they died. Whoever lays some
+//! down where nobody is at work has to see to their burial; until it is through, others only add to them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::queue::Dead;
+
+/// How many dead letters may still be made of what died together, and of what those push out of other queues in
+/// turn. All of them draw on one account.
+#[derive(Debug)]
+pub(super) struct Account(AtomicU64);
+
+impl Account {
+    pub(super) fn new(letters: u64) -> Self {
+        Self(AtomicU64::new(letters))
+    }
+
+    /// Takes one dead letter off it. False when none is left.
+    pub(super) fn draw(&self) -> bool {
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+            .is_ok()
+    }
+}
+
+/// Whether somebody has to see to what was laid down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attendance {
+    /// Somebody is at work.
+    There,
+    /// It is up to whoever asks.
+    Missing,
+}
+
+/// Those that died on one account.
+pub(super) struct Cortege {
+    pub(super) dead: VecDeque<Dead>,
+    /// None when a client or the clock did it: then each of them opens an account.
+    pub(super) account: Option<Arc<Account>>,
+}
+
+/// Where the dead of a queue lie. Locked while the queue is, or alone.
+#[derive(Default)]
+pub(super) struct Grave(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    /// Neighbours have different accounts.
+    corteges: VecDeque<Cortege>,
+    attended: bool,
+}
+
+impl Grave {
+    /// Lays down what died, and leaves the list empty. To be called under the queue's lock, so that they lie in
+    /// the order in which they died.
+    pub(super) fn lay_down(
+        &self,
+        dead: &mut Vec<Dead>,
+        account: Option<&Arc<Account>>,
+    ) -> Attendance {
+        let mut open = self.0.lock();
+        match open.corteges.back_mut().filter(|last| is_same(last.account.as_ref(), account)) {
+            Some(last) => last.dead.extend(dead.drain(..)),
+            None => open.corteges.push_back(Cortege {
+                dead: std::mem::take(dead).into(),
+                account: account.cloned(),
+            }),
+        }
+        if std::mem::replace(&mut open.attended, true) {
+            Attendance::There
+        } else {
+            Attendance::Missing
+        }
+    }
+
+    /// Takes out those that come next, on one account: so many, or fewer where their messages pass `bytes_max`, and one
+    /// at least. When there are none, whoever asked is no longer in charge. What was taken before has to be buried
+    /// by then.
+    pub(super) fn take(&self, count_max: usize, bytes_max: usize) -> Option<Cortege> {
+        let mut open = self.0.lock();
+        let Some(first) = open.corteges.front_mut() else {
+            *open = Open::default();
+            return None;
+        };
+        let (mut count, mut bytes) = (0, 0);
+        for dead in &first.dead {
+            if count > 0 && (count >= count_max || bytes >= bytes_max) {
+                break;
+            }
+            count += 1;
+            bytes += dead.entry.message.held();
+        }
+        if count == first.dead.len() {
+            return open.corteges.pop_front();
+        }
+        let dead = first.dead.drain(..count).collect();
+        Some(Cortege { dead, account: first.account.clone() })
+    }
+
+    /// Puts back what was taken and could not be buried now.
+    pub(super) fn put_back(&self, cortege: Cortege) {
+        if !cortege.dead.is_empty() {
+            self.0.lock().corteges.push_front(cortege);
+        }
+    }
+}
+
+fn is_same(one: Option<&Arc<Account>>, other: Option<&Arc<Account>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
