@@ -83,7 +83,7 @@ pub use recovery::Census;
 pub use reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
 pub use settle::Settlement;
 pub use subscriber::{ClientOutbox, Consumer};
-pub use surroundings::Surroundings;
+pub use surroundings::{Stepped, Surroundings};
 
 use access::Access;
 use alarms::Alarms;
@@ -98,6 +98,7 @@ use timers::Timers;
 use vhost::Vhost;
 
 use crate::config::Config;
+use crate::entropy::Entropy;
 use crate::message::Memory;
 use crate::store::{self, Change, Operation, Store, StoreError};
 
@@ -140,7 +141,9 @@ pub enum OpenError {
 /// A running broker.
 pub struct Broker {
     config: Config,
-    surroundings: Surroundings,
+    entropy: Arc<dyn Entropy>,
+    memory: &'static Memory,
+    meet: Meet,
     store: MeetingStore,
     /// What the store's callbacks find the broker by.
     me: OnceLock<Weak<Self>>,
@@ -183,7 +186,8 @@ impl Broker {
         now_ms: u64,
     ) -> Result<Arc<Self>, OpenError> {
         let Events { room, alarm, deadline, errands, lost } = events;
-        let options = store_options(&config, surroundings.memory);
+        let Surroundings { entropy, memory, meet, stepped } = surroundings;
+        let options = store_options(&config, memory);
         let room_hook = Arc::new(room);
         let hook = Arc::clone(&room_hook);
         let room = Box::new(move || hook());
@@ -193,33 +197,38 @@ impl Broker {
             ended.store(true, Ordering::Release);
             lost(why);
         });
-        let (store, recovered) = Store::open(options, store::Events { room, lost })?;
-        let meet = &surroundings.meet;
+        let listeners = store::Events { room, lost };
+        let (store, recovered) = match stepped {
+            None => Store::open(options, listeners)?,
+            Some(stepped) => stepped.open(options, listeners)?,
+        };
         let mut broker = Self {
-            access: Access::new(&config.access, &*surroundings.entropy),
-            alarms: Alarms::new(&config.alarms, surroundings.memory),
+            access: Access::new(&config.access, &*entropy),
+            alarms: Alarms::new(&config.alarms, memory),
             config,
-            store: MeetingStore::new(store, surroundings.meet.clone()),
+            store: MeetingStore::new(store, meet.clone()),
             me: OnceLock::new(),
             reads: AtomicUsize::new(0),
             reading_ended,
             alarm_hook: alarm,
-            vhosts: Registry::new(meet),
-            clients: Registry::new(meet),
-            replies: ReplyAddresses::new(meet),
+            vhosts: Registry::new(&meet),
+            clients: Registry::new(&meet),
+            replies: ReplyAddresses::new(&meet),
             timers: Timers::new(deadline),
             errands: Errands::new(errands),
             mourning: Mourning::default(),
             room_hook,
             departed: Departed::default(),
             operators: Operators::default(),
-            accounts: MeetingLock::new(meet, Meeting::Accounts, ()),
+            accounts: MeetingLock::new(&meet, Meeting::Accounts, ()),
             census: Census::default(),
-            last_queue_id: MeetingLock::new(meet, Meeting::QueueIds, recovered.queue_id_max),
+            last_queue_id: MeetingLock::new(&meet, Meeting::QueueIds, recovered.queue_id_max),
             last_exchange_id: AtomicU64::new(0),
             last_consumer_id: AtomicU64::new(0),
             last_client_id: AtomicU64::new(0),
-            surroundings,
+            entropy,
+            memory,
+            meet,
         };
         for note in &recovered.notes {
             log::warn!("{note}");

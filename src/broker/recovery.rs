@@ -66,7 +66,7 @@ impl Broker {
         let changes =
             vec![Change::PutVhost(vhost), Change::PutUser(user), Change::PutPermission(permission)];
         let pending = self.commit(changes);
-        self.surroundings.meet.until(Meeting::Durable, || pending.is_settled());
+        self.meet.until(Meeting::Durable, || pending.is_settled());
         pending
             .wait_blocking()
             .map_err(|_| OpenError::Setup("the first user could not be stored".to_owned()))
@@ -78,7 +78,7 @@ impl Broker {
             return vhost;
         }
         let name: Arc<str> = Arc::from(name);
-        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.surroundings.meet));
+        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.meet));
         self.predeclare(&vhost);
         self.vhosts.insert(name, Arc::clone(&vhost));
         vhost

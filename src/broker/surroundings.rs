@@ -12,13 +12,13 @@ use super::meeting::Meet;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::fault::Fault;
 use crate::message::Memory;
+use crate::store::{self, Options, Recovered, Steps, Store, StoreError};
 use crate::wire::ReplyCode;
 
 /// Random bytes in a name that the broker makes up: nobody guesses them. They make 22 characters.
 const NAME_BYTES: usize = 16;
 
 /// What a broker is given.
-#[derive(Clone)]
 pub struct Surroundings {
     /// Where random numbers come from.
     pub entropy: Arc<dyn Entropy>,
@@ -26,24 +26,52 @@ pub struct Surroundings {
     pub memory: &'static Memory,
     /// Who is called where connections meet.
     pub meet: Meet,
+    /// What its store stands on, if that is not the file system, and who takes the store's steps, if those are not
+    /// threads of its own.
+    pub stepped: Option<Stepped>,
+}
+
+/// A store that goes on only when somebody takes its steps.
+pub struct Stepped {
+    /// What it stands on.
+    pub store: store::Surroundings,
+    /// Is given the steps as soon as there are any.
+    pub take: Box<dyn FnOnce(Steps) + Send>,
 }
 
 impl Surroundings {
     /// The machine that the process runs on. A count for messages is made each time and kept for good.
     pub fn of_the_machine() -> Self {
-        Self { entropy: Arc::new(SystemEntropy), memory: Memory::leaked(), meet: Meet::default() }
+        Self {
+            entropy: Arc::new(SystemEntropy),
+            memory: Memory::leaked(),
+            meet: Meet::default(),
+            stepped: None,
+        }
+    }
+}
+
+impl Stepped {
+    pub(super) fn open(
+        self,
+        options: Options,
+        events: store::Events,
+    ) -> Result<(Store, Recovered), StoreError> {
+        let (store, recovered, steps) = Store::open_stepped(options, events, self.store)?;
+        (self.take)(steps);
+        Ok((store, recovered))
     }
 }
 
 impl Broker {
     /// What messages for this broker are to count in.
     pub fn memory(&self) -> &'static Memory {
-        self.surroundings.memory
+        self.memory
     }
 
     /// Where random numbers come from.
     pub fn entropy(&self) -> &dyn Entropy {
-        &*self.surroundings.entropy
+        &*self.entropy
     }
 
     /// A name that nobody else has and nobody can guess, behind a prefix.

@@ -20,12 +20,12 @@ use super::disk::{Disk, SegmentFile, is_full, read_full};
 use super::log::{
     Location, Log, LogError, LogPosition, Progress, Replayed, SegmentId, Stand, Unreadable,
 };
-use super::options::Entropy;
 use super::record::{Marker, Record, encode};
 use super::segment::{
     Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, read_head, scan, segment_of, segment_path,
 };
 use super::topology::Topology;
+use crate::entropy::Entropy;
 
 /// So many encoded bytes are handed to the system at once, at least: a small batch is one write.
 const WRITE_BYTES: usize = 1 << 20;
@@ -41,7 +41,7 @@ pub(super) struct Journal {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
     /// Where the markers of new segments come from.
-    entropy: Entropy,
+    entropy: Arc<dyn Entropy>,
     segment_bytes_max: u64,
     segments: BTreeMap<SegmentId, Segment>,
     writing: Option<Writing>,
@@ -73,7 +73,7 @@ impl Journal {
         data_directory: &Path,
         segment_bytes_max: u64,
         disk: Arc<dyn Disk>,
-        entropy: Entropy,
+        entropy: Arc<dyn Entropy>,
     ) -> Result<Self, LogError> {
         let directory = data_directory.join("journal");
         let mut journal = Self {
@@ -225,7 +225,7 @@ impl Journal {
 
     fn begin_segment(&mut self, id: SegmentId) -> io::Result<Progress> {
         let mut marker = Marker::default();
-        (self.entropy)(&mut marker)?;
+        self.entropy.fill(&mut marker)?;
         let path = segment_path(&self.directory, id);
         let mut file = match self.disk.create(&path) {
             Err(error) if is_full(&error) => return Ok(Progress::NoRoom),

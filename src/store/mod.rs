@@ -69,10 +69,10 @@ pub use self::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, Operation, PermissionRecord, Place,
     Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
-pub use self::options::{Entropy, Events, Options, Surroundings};
+pub use self::options::{Events, Options, Surroundings};
 pub use self::reader::{ReadDone, Reread, Survivor};
 pub use self::recovery::Recovered;
-pub use self::steps::{Step, Steps};
+pub use self::steps::{CommitterSteps, ReaderSteps, Step, Steps};
 
 use self::committer::Committer;
 use self::directory::Directory;
@@ -117,7 +117,9 @@ impl Store {
         surroundings: Surroundings,
     ) -> Result<(Self, Recovered), StoreError> {
         let (store, recovered, steps) = Self::open_stepped(options, events, surroundings)?;
-        let Steps { committer, reader, _directory: directory } = steps;
+        let (committer, reader) = steps.split();
+        let CommitterSteps { committer, directory } = committer;
+        let ReaderSteps { reader } = reader;
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new()
                 .name(name.to_owned())
@@ -154,7 +156,7 @@ impl Store {
             committer.inbox.clone(),
             committer.options.memory,
         );
-        Ok((store, recovered, Steps { committer, reader, _directory: directory }))
+        Ok((store, recovered, Steps::new(committer, reader, directory)))
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the

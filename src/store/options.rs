@@ -1,6 +1,5 @@
 //! What the store is told when it is opened: where, how much, whom to call, and what it stands on.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use super::base::BasePlace;
 use super::disk::{Disk, LocalDisk};
 use super::sled_base::SledPlace;
 
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::message::Memory;
 
 /// Where the store lives and its limits.
@@ -43,9 +43,6 @@ impl Default for Options {
     }
 }
 
-/// Fills a buffer with bytes that nobody can guess.
-pub type Entropy = Box<dyn FnMut(&mut [u8]) -> io::Result<()> + Send>;
-
 /// All that a store has from outside.
 pub struct Surroundings {
     /// Its files, but for the index.
@@ -53,19 +50,16 @@ pub struct Surroundings {
     /// Its index.
     pub index: Box<dyn BasePlace>,
     /// Tells segments of one number from each other.
-    pub entropy: Entropy,
+    pub entropy: Arc<dyn Entropy>,
 }
 
 impl Surroundings {
     /// The file system, with the index in sled, and the system's random numbers.
     pub fn local(options: &Options) -> Self {
-        let fill = |bytes: &mut [u8]| {
-            getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
-        };
         Self {
             disk: Arc::new(LocalDisk::new(options.segment_bytes_max)),
             index: Box::new(SledPlace::new(&options.directory, options.index_cache_bytes)),
-            entropy: Box::new(fill),
+            entropy: Arc::new(SystemEntropy),
         }
     }
 }
