@@ -124,6 +124,15 @@ impl Broker {
     pub fn connect(self: &Arc<Self>, new: NewClient) -> Result<Arc<Client>, Fault> {
         let client = Arc::new(Client { id: self.next_client_id(), ..self.admit(new)? });
         self.clients.insert(client.id, Arc::clone(&client));
+        // Whoever deletes the virtual host or the user closes the connections that are on the list. This one may have
+        // come onto it a moment later.
+        let still =
+            self.vhosts.get(&client.vhost.name).is_some_and(|one| Arc::ptr_eq(&one, &client.vhost))
+                && self.access.permission(&client.user, &client.vhost.name).is_some();
+        if !still {
+            self.clients.remove(&client.id);
+            return Err(refused(&client.vhost.name, &client.user));
+        }
         Ok(client)
     }
 
@@ -138,8 +147,7 @@ impl Broker {
         };
         let user = new.identity.user;
         if self.access.permission(&user, &vhost.name).is_none() {
-            let text = format!("access to vhost '{}' refused for user '{user}'", vhost.name);
-            return Err(Fault::connection(ReplyCode::NotAllowed, text));
+            return Err(refused(&vhost.name, &user));
         }
         Ok(Client {
             id: NO_CLIENT,
@@ -171,6 +179,12 @@ impl Broker {
         let queues = std::mem::take(&mut *client.exclusive_queues.lock());
         self.run_or_leave(Departure::new(queues), now_ms);
     }
+}
+
+/// Connection 530: a user has no permission in a virtual host.
+fn refused(vhost: &str, user: &str) -> Fault {
+    let text = format!("access to vhost '{vhost}' refused for user '{user}'");
+    Fault::connection(ReplyCode::NotAllowed, text)
 }
 
 impl Client {

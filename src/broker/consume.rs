@@ -13,7 +13,7 @@ use super::resource::Resource;
 use super::subscriber::{Consumer, Subscription};
 use crate::fault::Fault;
 use crate::outbox::{Acks, ChannelKey, Delivery};
-use crate::queue::{self, AckMode, Fetched, Got, SubscribeError};
+use crate::queue::{self, AckMode, Condition, Fetched, Got, SubscribeError};
 use crate::wire::{Method, ReplyCode, Table, basic};
 
 pub use crate::queue::Exclusivity;
@@ -53,6 +53,8 @@ pub(super) enum Head {
     Later(Pending),
     /// Nothing.
     Empty,
+    /// The queue was deleted in the meantime.
+    Gone,
 }
 
 impl Broker {
@@ -62,6 +64,7 @@ impl Broker {
             Fetched::Got(got) => Head::Got(got),
             Fetched::Later => Head::Later(paging::wait_for_arrival(queue)),
             Fetched::Empty => Head::Empty,
+            Fetched::Gone => Head::Gone,
         })
     }
 }
@@ -93,6 +96,7 @@ impl Client {
             cancel_notify: self.capabilities.consumer_cancel_notify,
             started: AtomicBool::new(false),
             live: AtomicBool::new(true),
+            end_told: AtomicBool::new(false),
         }));
         let subscription = queue::Subscription {
             id: consumer.0.id,
@@ -102,29 +106,34 @@ impl Client {
             exclusive: consume.exclusive,
             priority,
         };
+        // Counted first: the queue may be deleted, and its consumers with it, as soon as they stand in it.
+        self.outbox.note_consumer(key);
         let subscribed = self
             .broker
             .with_queue(&queue, now_ms, |state, fx| state.subscribe(subscription, now_ms, fx));
-        match subscribed {
-            Ok(()) => {
-                self.outbox.note_consumer(key);
-                Ok(consumer)
-            }
-            Err(SubscribeError::Closed) => Err(name.not_found()),
-            Err(SubscribeError::ExclusiveInUse) => {
+        let Err(refusal) = subscribed else { return Ok(consumer) };
+        self.outbox.forget_consumer(key);
+        Err(match refusal {
+            SubscribeError::Closed => name.not_found(),
+            SubscribeError::ExclusiveInUse => {
                 let text = format!("{name} in exclusive use");
-                Err(Fault::channel(ReplyCode::AccessRefused, text))
+                Fault::channel(ReplyCode::AccessRefused, text)
             }
-        }
+        })
     }
 
     /// Lets deliveries to a consumer begin: its client knows the consumer tag now.
     pub fn start(&self, consumer: &Consumer, now_ms: u64) {
         let subscription = &consumer.0;
-        subscription.started.store(true, Ordering::Release);
-        self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
+        let is_gone = self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
+            subscription.started.store(true, Ordering::Release);
             state.resume(subscription.id, now_ms, fx);
+            state.is_closed()
         });
+        // Whoever deletes the queue tells those that had started before it was shut.
+        if is_gone {
+            subscription.tell_end();
+        }
     }
 
     /// Ends a consumer. Nothing is delivered to it any more; what it holds stays unacknowledged.
@@ -148,9 +157,9 @@ impl Client {
 
     /// Deletes an auto-delete queue whose last consumer has left.
     fn delete_if_abandoned(&self, queue: &QueueRef, now_ms: u64) {
-        if queue.lifetime.auto_delete && queue.read(|state| state.counts().consumers == 0) {
-            // Nobody waits for this deletion to be on the disk.
-            drop(self.broker.remove_queue(queue, now_ms));
+        if queue.lifetime.auto_delete {
+            // Nobody waits for this deletion to be on the disk. Whoever consumes from it meanwhile keeps it.
+            let _ = self.broker.remove_queue(queue, &[Condition::Unused], now_ms);
         }
     }
 
@@ -171,6 +180,7 @@ impl Client {
         let got = match self.broker.take_head(&queue, ack_mode(acks), now_ms) {
             Head::Got(got) => got,
             Head::Later(arrival) => return Ok(Fetch::Later(arrival)),
+            Head::Gone => return Err(self.queue_name(&queue.name).not_found()),
             Head::Empty => {
                 self.outbox.note_empty(key);
                 self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));

@@ -113,6 +113,7 @@ impl<'a> Letters<'a> {
                 log::debug!("a dead letter is dropped: it died in queue '{}' before", queue.name);
                 continue;
             }
+            let Some(slot) = self.deliveries.slot(queue) else { continue };
             if !self.account.draw() {
                 self.dropped += 1;
                 continue;
@@ -125,7 +126,7 @@ impl<'a> Letters<'a> {
             if durable {
                 places.push(Place { queue: queue.id, position });
             }
-            self.deliveries.push(queue, Entry::new(position, Arc::clone(&message), durable));
+            self.deliveries.push(slot, Entry::new(position, Arc::clone(&message), durable));
         }
         if !places.is_empty() {
             self.operations.push(Operation::Enqueue { message, places });

@@ -22,7 +22,7 @@ impl Errand for Departure {
     fn step(&mut self, broker: &Broker, now_ms: u64) -> Progress {
         for queue in self.queues.drain(self.queues.len().saturating_sub(QUEUES_PER_SLICE)..) {
             // Nobody is left to wait for the deletion to be on the disk.
-            drop(broker.remove_queue(&queue, now_ms));
+            let _ = broker.remove_queue(&queue, &[], now_ms);
         }
         if self.queues.is_empty() { Progress::Over } else { Progress::More }
     }

@@ -24,6 +24,7 @@ mod errands;
 mod exchange;
 mod exchanges;
 mod explain;
+mod gate;
 mod grave;
 mod json;
 mod listing;

@@ -142,6 +142,10 @@ impl Client {
                     Err(_) => break,
                 },
                 Head::Empty => break,
+                Head::Gone if fetched.is_empty() => {
+                    return Err(self.queue_name(&queue.name).not_found());
+                }
+                Head::Gone => break,
             };
             positions.push(got.entry.position);
             bytes += got.entry.message.body().len();

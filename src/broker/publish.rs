@@ -12,6 +12,7 @@ use super::access::Action;
 use super::burial::{Attended, Budget};
 use super::client::Client;
 use super::exchange::{ExchangeRef, Passed};
+use super::gate::Passage;
 use super::pending::Pending;
 use super::queue_handle::QueueRef;
 use super::reply_to;
@@ -69,30 +70,41 @@ pub(super) struct Plan {
 /// Entries for each queue of a batch, in the order of publishing.
 #[derive(Default)]
 pub(super) struct Deliveries {
-    queues: VecDeque<(QueueRef, Vec<Entry>)>,
+    queues: VecDeque<(Passage, Vec<Entry>)>,
     index: FxHashMap<u64, usize>,
 }
 
 impl Deliveries {
-    pub(super) fn push(&mut self, queue: &QueueRef, entry: Entry) {
-        if let Some((last, entries)) = self.queues.back_mut()
+    /// Where the entries of a queue gather, for [`Deliveries::push`]. Nothing when the queue is being deleted.
+    pub(super) fn slot(&mut self, queue: &QueueRef) -> Option<usize> {
+        if let Some((last, _)) = self.queues.back()
             && last.id == queue.id
         {
-            entries.push(entry);
-            return;
+            return Some(self.queues.len() - 1);
         }
-        let next = self.queues.len();
-        let at = *self.index.entry(queue.id).or_insert(next);
-        if at == next {
-            self.queues.push_back((Arc::clone(queue), Vec::new()));
+        if let Some(slot) = self.index.get(&queue.id) {
+            return Some(*slot);
         }
-        self.queues[at].1.push(entry);
+        let slot = self.queues.len();
+        self.queues.push_back((Passage::into(queue)?, Vec::new()));
+        self.index.insert(queue.id, slot);
+        Some(slot)
+    }
+
+    pub(super) fn push(&mut self, slot: usize, entry: Entry) {
+        self.queues[slot].1.push(entry);
     }
 
     /// Takes out what is for one queue. Nothing may be added until all is taken.
-    pub(super) fn next(&mut self) -> Option<(QueueRef, Vec<Entry>)> {
+    pub(super) fn next(&mut self) -> Option<(Passage, Vec<Entry>)> {
         self.index.clear();
-        self.queues.pop_front()
+        loop {
+            let next = self.queues.pop_front()?;
+            // A queue that refused everything gets nothing.
+            if !next.1.is_empty() {
+                return Some(next);
+            }
+        }
     }
 }
 
@@ -155,19 +167,12 @@ impl Client {
 
     fn route_one(&self, plan: &mut Plan, mut routes: Routes, publish: Publish) {
         let Publish { key, exchange, message, extra_keys, mandatory, confirm } = publish;
-        let queues = routes.find(&exchange, &message, &extra_keys);
-        if queues.is_empty() {
-            if mandatory {
-                plan.tally(key).returned += 1;
-                self.return_message(key, &message);
-            } else {
-                plan.tally(key).dropped += 1;
-            }
-        }
-        plan.pass(exchange, queues.len());
         let mut places: SmallVec<[Place; 1]> = SmallVec::new();
+        let mut copies = 0;
         let mut refused = false;
-        for queue in queues {
+        for queue in routes.find(&exchange, &message, &extra_keys) {
+            let Some(slot) = plan.deliveries.slot(queue) else { continue };
+            copies += 1;
             if !plan.reserve(queue, &message) {
                 refused = true;
                 continue;
@@ -177,8 +182,17 @@ impl Client {
             if durable {
                 places.push(Place { queue: queue.id, position });
             }
-            plan.deliveries.push(queue, Entry::new(position, Arc::clone(&message), durable));
+            plan.deliveries.push(slot, Entry::new(position, Arc::clone(&message), durable));
         }
+        if copies == 0 {
+            if mandatory {
+                plan.tally(key).returned += 1;
+                self.return_message(key, &message);
+            } else {
+                plan.tally(key).dropped += 1;
+            }
+        }
+        plan.pass(exchange, copies);
         plan.refused_count += usize::from(refused);
         if let Some(number) = confirm {
             if refused {

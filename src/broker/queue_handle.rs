@@ -2,18 +2,19 @@
 //! consumers. Nothing else is locked while this lock is held, save the outbox of a consumer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
 use super::exchange::Sources;
+use super::gate::Gate;
 use super::grave::Grave;
 use super::meeting::{Meeting, MeetingLock};
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use crate::message::Message;
-use crate::queue::{Effects, Entry, Options, Position, Queue, QueueFull, Ticket};
+use crate::queue::{Condition, Effects, Entry, Kept, Options, Position, Queue, QueueFull, Ticket};
 use crate::store::{Done, Lost};
 use crate::wire::Table;
 
@@ -54,7 +55,7 @@ pub struct QueueHandle {
     /// When the timers look at this queue next; `u64::MAX` when they do not.
     pub(super) timer_ms: AtomicU64,
     next_position: AtomicU64,
-    live: AtomicBool,
+    pub(super) gate: Gate,
     /// Who waits for entries that are not in memory. Taken while `state` is locked, never the other way round.
     getters: Mutex<Vec<Done>>,
     /// What died here and is to be buried.
@@ -85,7 +86,7 @@ impl QueueHandle {
             sources: Sources::default(),
             timer_ms: AtomicU64::new(u64::MAX),
             next_position: AtomicU64::new(1),
-            live: AtomicBool::new(true),
+            gate: Gate::default(),
             getters: Mutex::default(),
             grave: Grave::default(),
             state,
@@ -124,7 +125,7 @@ impl QueueHandle {
 
     /// Whether the queue still exists.
     pub fn is_live(&self) -> bool {
-        self.live.load(Ordering::Acquire)
+        !self.gate.is_shut()
     }
 
     /// Whether messages that ask for it survive a restart in this queue.
@@ -190,9 +191,18 @@ impl QueueHandle {
         look(&self.state.lock())
     }
 
-    /// Marks the queue as gone; true for the one caller that did it.
-    pub(super) fn retire(&self) -> bool {
-        self.live.swap(false, Ordering::AcqRel)
+    /// Shuts the queue if these conditions are met: it takes no messages and no consumers any more. What is in it is
+    /// left to [`Queue::close`]. Only one caller succeeds.
+    pub(super) fn shut_if(&self, conditions: &[Condition], now_ms: u64) -> Result<(), Kept> {
+        let mut queue = self.state.lock();
+        queue.may_close(conditions, now_ms)?;
+        if !conditions.contains(&Condition::Empty) {
+            self.gate.shut();
+        } else if !self.gate.shut_if_quiet() {
+            return Err(Kept::NotEmpty);
+        }
+        queue.shut();
+        Ok(())
     }
 }
 

@@ -16,9 +16,9 @@ use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use super::{Broker, equivalence};
 use crate::fault::Fault;
-use crate::queue::{Closed, Window};
+use crate::queue::{Closed, Condition, Kept, Window};
 use crate::store::{Change, QueueRecord};
-use crate::wire::{Method, ReplyCode, Table, basic};
+use crate::wire::{ReplyCode, Table};
 
 /// Milliseconds between two looks at messages that are in the journal alone and expire. That much later than in
 /// memory they may be dead-lettered; nobody gets them meanwhile.
@@ -91,7 +91,7 @@ impl Client {
         let topology = self.vhost.topology.lock();
         if let Some(queue) = self.vhost.queues.get(&*name) {
             self.compare_queue(&queue, lifetime, declaration.arguments)?;
-            return Ok(self.declared(&queue, Pending::NONE, now_ms));
+            return self.declared(&queue, Pending::NONE, now_ms);
         }
         expect_name_fits("queue", &name)?;
         if declaration.name.starts_with(RESERVED_PREFIX) {
@@ -101,8 +101,10 @@ impl Client {
         topology.expect_vhost(&self.vhost.name)?;
         let settings = self.queue_settings(declaration, &resource)?;
         let (queue, pending) = self.create_queue(name, lifetime, settings, now_ms)?;
+        // Under the lock still: nobody can have deleted it.
+        let declared = self.declared(&queue, pending, now_ms);
         drop(topology);
-        Ok(self.declared(&queue, pending, now_ms))
+        declared
     }
 
     fn queue_settings(
@@ -166,20 +168,26 @@ impl Client {
             };
         }
         let queue = self.queue(name)?;
-        Ok(self.declared(&queue, Pending::NONE, now_ms))
+        self.declared(&queue, Pending::NONE, now_ms)
     }
 
-    fn declared(&self, queue: &QueueRef, pending: Pending, now_ms: u64) -> DeclaredQueue {
+    fn declared(
+        &self,
+        queue: &QueueRef,
+        pending: Pending,
+        now_ms: u64,
+    ) -> Result<DeclaredQueue, Fault> {
         let counts = self.broker.with_queue(queue, now_ms, |state, _| {
             state.touch(now_ms);
-            state.counts()
+            (!state.is_closed()).then(|| state.counts())
         });
-        DeclaredQueue {
+        let counts = counts.ok_or_else(|| self.queue_name(&queue.name).not_found())?;
+        Ok(DeclaredQueue {
             name: Arc::clone(&queue.name),
             messages: saturate(counts.ready),
             consumers: saturate(counts.consumers),
             pending,
-        }
+        })
     }
 
     fn compare_queue(
@@ -205,7 +213,10 @@ impl Client {
     pub fn purge_queue(&self, name: &str, now_ms: u64) -> Result<u32, Fault> {
         self.permit(Action::Read, &self.queue_name(name))?;
         let queue = self.queue(name)?;
-        Ok(saturate(self.broker.with_queue(&queue, now_ms, |state, fx| state.purge(fx))))
+        let purged = self
+            .broker
+            .with_queue(&queue, now_ms, |state, fx| (!state.is_closed()).then(|| state.purge(fx)));
+        purged.map(saturate).ok_or_else(|| self.queue_name(name).not_found())
     }
 
     /// Deletes a queue and answers how many messages were ready in it (specification 1.7.2.9). One that does not
@@ -223,15 +234,18 @@ impl Client {
         self.permit(Action::Configure, &resource)?;
         let Some(queue) = self.vhost.queues.get(name) else { return Ok((0, Pending::NONE)) };
         self.check_owner(&queue)?;
-        let counts = queue.read(|state| state.counts());
-        if conditions.if_unused && counts.consumers > 0 {
-            return Err(resource.in_use());
+        let unused = conditions.if_unused.then_some(Condition::Unused);
+        let empty = conditions.if_empty.then_some(Condition::Empty);
+        let conditions: Vec<Condition> = unused.into_iter().chain(empty).collect();
+        match self.broker.remove_queue(&queue, &conditions, now_ms) {
+            Ok(deleted) => Ok(deleted),
+            Err(Kept::InUse) => Err(resource.in_use()),
+            Err(Kept::NotEmpty) => {
+                let text = format!("{resource} not empty");
+                Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+            }
+            Err(Kept::Gone | Kept::NotExpired) => Ok((0, Pending::NONE)),
         }
-        if conditions.if_empty && counts.ready > 0 {
-            let text = format!("{resource} not empty");
-            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
-        }
-        Ok(self.broker.remove_queue(&queue, now_ms))
     }
 }
 
@@ -282,13 +296,20 @@ impl Broker {
         Arc::new(QueueHandle::new(id, name, Arc::clone(vhost), lifetime, settings, now_ms))
     }
 
-    /// Deletes a queue with its bindings and messages and tells its consumers. Answers how many messages were
-    /// ready and when the deletion is on the disk.
-    pub(super) fn remove_queue(&self, queue: &QueueRef, now_ms: u64) -> (u32, Pending) {
-        if !queue.retire() {
-            return (0, Pending::NONE);
-        }
+    /// Deletes a queue with its bindings and messages, if these conditions are met, and tells its consumers. Answers
+    /// how many messages were ready and when the deletion is on the disk.
+    ///
+    /// # Errors
+    /// Why it stays. Nothing has changed then.
+    pub(super) fn remove_queue(
+        &self,
+        queue: &QueueRef,
+        conditions: &[Condition],
+        now_ms: u64,
+    ) -> Result<(u32, Pending), Kept> {
+        // Under this lock, so that whoever declares the queue finds one that stays or none.
         let mut topology = queue.vhost.topology.lock();
+        queue.shut_if(conditions, now_ms)?;
         queue.vhost.queues.remove(&*queue.name);
         let mut changes = Vec::new();
         self.unbind_everywhere(&mut topology, &Target::Queue(Arc::clone(queue)), &mut changes);
@@ -319,7 +340,7 @@ impl Broker {
         cancel_consumers(closed);
         // They find that the queue is gone.
         queue.tell_getters(Ok(()));
-        (ready, pending)
+        Ok((ready, pending))
     }
 }
 
@@ -329,11 +350,9 @@ fn cancel_consumers(closed: Closed<Subscriber>) {
         let subscription = &consumer.0;
         subscription.live.store(false, Ordering::Release);
         subscription.outbox.forget_consumer(subscription.key);
-        if subscription.cancel_notify && subscription.started.load(Ordering::Acquire) {
-            let cancel = basic::Cancel { consumer_tag: &subscription.tag, no_wait: true };
-            let method = Method::BasicCancel(cancel);
-            subscription.outbox.send_on(subscription.key, &method);
-            subscription.outbox.flush();
+        // One that has not started is told as soon as it does.
+        if subscription.started.load(Ordering::Acquire) {
+            subscription.tell_end();
         }
     }
 }

@@ -9,7 +9,7 @@ use super::queue_handle::QueueRef;
 use crate::message::Message;
 use crate::outbox::{Acks, ChannelKey, Delivered, Delivering, Delivery, Outbox};
 use crate::queue::{Entry, Offer, Receiver, Way};
-use crate::wire::Table;
+use crate::wire::{Method, Table, basic};
 
 /// The outbox of a connection to this broker.
 pub type ClientOutbox = Outbox<QueueRef>;
@@ -36,6 +36,19 @@ pub(super) struct Subscription {
     pub cancel_notify: bool,
     pub started: AtomicBool,
     pub live: AtomicBool,
+    /// The client has been told that its queue is gone, or need not be.
+    pub end_told: AtomicBool,
+}
+
+impl Subscription {
+    /// Tells the client that its queue is gone (RabbitMQ's consumer cancel notification), once.
+    pub fn tell_end(&self) {
+        if self.cancel_notify && !self.end_told.swap(true, Ordering::AcqRel) {
+            let cancel = basic::Cancel { consumer_tag: &self.tag, no_wait: true };
+            self.outbox.send_on(self.key, &Method::BasicCancel(cancel));
+            self.outbox.flush();
+        }
+    }
 }
 
 impl Consumer {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::Broker;
 use super::queue_handle::{QueueHandle, QueueRef};
+use crate::queue::Condition;
 
 /// So many alarms are kept without a look at whether anybody wants them.
 const UNSWEPT_MAX: usize = 64;
@@ -138,10 +139,9 @@ impl Broker {
             state.expire(now_ms, fx);
             state.is_expired(now_ms)
         });
-        if is_expired {
+        // Nobody waits for this deletion to be on the disk. Whoever uses the queue meanwhile keeps it.
+        if is_expired && self.remove_queue(queue, &[Condition::Expired], now_ms).is_ok() {
             log::info!("queue '{}' in vhost '{}' expired", queue.name, queue.vhost.name);
-            // Nobody waits for this deletion to be on the disk.
-            drop(self.remove_queue(queue, now_ms));
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Fetched {
     Empty,
     /// It is not in memory yet and has been asked for: to be tried again once something has arrived.
     Later,
+    /// The queue was deleted in the meantime.
+    Gone,
 }
 
 /// What dispatch does with a message whose time to live is zero.
@@ -79,6 +81,9 @@ impl<R: Receiver> Queue<R> {
 
     /// `basic.get`: the entry at the head, if there is one.
     pub fn get(&mut self, acks: AckMode, now_ms: u64, fx: &mut Effects<R>) -> Fetched {
+        if self.is_closed() {
+            return Fetched::Gone;
+        }
         self.used_ms = now_ms;
         let entry = loop {
             let Some(entry) = self.ready.pop_head() else {

@@ -113,7 +113,7 @@ impl<R: Receiver> Queue<R> {
     /// Drops from the head until the ready messages are within the limits. When the head is not in memory, when a
     /// consumer waits for it, or when something that has expired is counted still, this goes on upon arrival.
     pub(super) fn drop_excess(&mut self, fx: &mut Effects<R>) {
-        if self.options.overflow != Overflow::DropHead {
+        if self.options.overflow != Overflow::DropHead || self.is_closed() {
             return;
         }
         while self.is_over(self.ready.len(), self.ready.bytes()) {

@@ -24,6 +24,7 @@
 //!   time, answers there that the message is held already, and the publisher is confirmed without an append.
 
 mod capacity;
+mod closing;
 mod consumers;
 mod counts;
 mod delivery;
@@ -47,6 +48,7 @@ mod unacknowledged;
 #[cfg(test)]
 mod tests;
 
+pub use closing::{Closed, Condition, Kept};
 pub use consumers::{
     AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
 };
@@ -88,17 +90,6 @@ enum Life {
     Closed,
 }
 
-/// What a deleted queue leaves behind.
-#[derive(Debug)]
-pub struct Closed<R> {
-    /// The consumers it had, in the order in which they subscribed; each is owed a `basic.cancel`.
-    pub receivers: Vec<(ConsumerId, R)>,
-    /// Ready messages that were deleted with it: the count in `queue.delete-ok`.
-    pub ready: u64,
-    /// Unacknowledged messages that were deleted with it.
-    pub unacknowledged: u64,
-}
-
 impl<R: Receiver> Queue<R> {
     /// An empty queue, declared at `now_ms`.
     pub fn new(options: Options, now_ms: u64) -> Self {
@@ -133,27 +124,12 @@ impl<R: Receiver> Queue<R> {
         purged
     }
 
-    /// Deletes the queue: everything in it goes, ready and unacknowledged, and every consumer. Durable entries
-    /// go to [`Effects::settled`]. Afterwards it takes no consumers and forgets what is appended, settled likewise.
-    pub fn close(&mut self, fx: &mut Effects<R>) -> Closed<R> {
-        self.life = Life::Closed;
-        let unacknowledged = self.unacknowledged.len();
-        self.unacknowledged.drain(|entry| {
-            if entry.durable {
-                fx.settled.push(entry.position);
-            }
-        });
-        Closed { ready: self.purge(fx), unacknowledged, receivers: self.consumers.drain() }
-    }
-
-    /// Whether [`Queue::close`] was called.
-    pub fn is_closed(&self) -> bool {
-        self.life == Life::Closed
-    }
-
     /// Moves every ready message whose time has passed to [`Effects::dead`], wherever it stands. Those that are not
     /// in memory are asked for and die when they arrive.
     pub fn expire(&mut self, now_ms: u64, fx: &mut Effects<R>) {
+        if self.is_closed() {
+            return;
+        }
         while let Some(entry) = self.ready.pop_due(now_ms) {
             self.bury(entry, Reason::Expired, fx);
         }

@@ -165,7 +165,7 @@ impl Rig {
         loop {
             match self.queue.get(acks, self.now_ms, &mut self.fx) {
                 Fetched::Got(got) => return Some(got.entry.position),
-                Fetched::Empty => return None,
+                Fetched::Empty | Fetched::Gone => return None,
                 Fetched::Later => assert!(self.page(), "nothing is on its way"),
             }
         }

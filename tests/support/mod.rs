@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod example;
 pub mod http;
+pub mod inside;
 pub mod interpreter;
 pub mod peer;
 pub mod process;

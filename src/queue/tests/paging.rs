@@ -371,7 +371,7 @@ impl Late {
                     self.held.push(got.entry.position);
                 }
             }
-            Fetched::Empty => assert!(self.ready.is_empty()),
+            Fetched::Empty | Fetched::Gone => assert!(self.ready.is_empty()),
             Fetched::Later => {
                 self.wanted.append(&mut self.rig.fx.wanted);
                 assert!(!self.wanted.is_empty() && !self.ready.is_empty());

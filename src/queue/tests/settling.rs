@@ -142,6 +142,41 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
 }
 
 #[test]
+fn a_queue_is_deleted_on_conditions_that_are_met() {
+    let mut rig = Rig::new(Options { expires_ms: Some(100), ..Options::default() });
+    let all = [Condition::Unused, Condition::Empty, Condition::Expired];
+    let check = |rig: &Rig, expected: [Option<Kept>; 3]| {
+        let kept = all.map(|condition| rig.queue.may_close(&[condition], rig.now_ms).err());
+        assert_eq!(kept, expected);
+        assert_eq!(
+            rig.queue.may_close(&all, rig.now_ms).err(),
+            expected.into_iter().flatten().next()
+        );
+    };
+    check(&rig, [None, None, Some(Kept::NotExpired)]);
+    rig.publish(1);
+    check(&rig, [None, Some(Kept::NotEmpty), Some(Kept::NotExpired)]);
+    rig.consume(1, 0);
+    rig.pass(200);
+    check(&rig, [Some(Kept::InUse), None, Some(Kept::NotExpired)]);
+    rig.queue.unsubscribe(1, rig.now_ms, &mut rig.fx);
+    rig.pass(100);
+    check(&rig, [None; 3]);
+    rig.queue.shut();
+    check(&rig, [Some(Kept::Gone); 3]);
+}
+
+#[test]
+fn nothing_dies_in_a_queue_that_is_being_deleted() {
+    let mut rig = Rig::new(Options { message_ttl_ms: Some(10), ..Options::default() });
+    rig.publish(2);
+    rig.queue.shut();
+    rig.pass(10);
+    assert_eq!(rig.queue.close(&mut rig.fx).ready, 2);
+    assert_eq!((rig.settled(), rig.dead()), (vec![1, 2], vec![]));
+}
+
+#[test]
 fn effects_are_reused_and_lose_extraordinary_room() {
     let mut rig = Rig::new(Options::default());
     assert!(rig.fx.is_empty());

@@ -1,0 +1,93 @@
+//! The end of a queue. It is shut first, under conditions that are looked at in the same breath, and takes nothing
+//! from then on; closing it takes out what is left.
+
+use super::consumers::ConsumerId;
+use super::effects::Effects;
+use super::receiver::Receiver;
+use super::{Life, Queue};
+
+/// What has to be true of a queue for it to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It has no consumers.
+    Unused,
+    /// It has no ready messages, and none are on their way into it.
+    Empty,
+    /// `x-expires` has run out.
+    Expired,
+}
+
+/// Why a queue is not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Kept {
+    /// It has consumers.
+    #[error("the queue is in use")]
+    InUse,
+    /// It has messages.
+    #[error("the queue is not empty")]
+    NotEmpty,
+    /// It was used in the meantime.
+    #[error("the queue has not expired")]
+    NotExpired,
+    /// Somebody else deletes it, or has done so.
+    #[error("the queue is gone")]
+    Gone,
+}
+
+/// What a deleted queue leaves behind.
+#[derive(Debug)]
+pub struct Closed<R> {
+    /// The consumers it had, in the order in which they subscribed; each is owed a `basic.cancel`.
+    pub receivers: Vec<(ConsumerId, R)>,
+    /// Ready messages that were deleted with it: the count in `queue.delete-ok`.
+    pub ready: u64,
+    /// Unacknowledged messages that were deleted with it.
+    pub unacknowledged: u64,
+}
+
+impl<R: Receiver> Queue<R> {
+    /// Whether the queue may be deleted on these conditions.
+    ///
+    /// # Errors
+    /// The first reason that keeps it.
+    pub fn may_close(&self, conditions: &[Condition], now_ms: u64) -> Result<(), Kept> {
+        if self.is_closed() {
+            return Err(Kept::Gone);
+        }
+        for condition in conditions {
+            let (met, kept) = match condition {
+                Condition::Unused => (self.consumers.len() == 0, Kept::InUse),
+                Condition::Empty => (self.ready.len() == 0, Kept::NotEmpty),
+                Condition::Expired => (self.is_expired(now_ms), Kept::NotExpired),
+            };
+            if !met {
+                return Err(kept);
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on the queue takes no consumers, and forgets what is appended; durable entries of that go to
+    /// [`Effects::settled`]. Nothing in it expires any more.
+    pub fn shut(&mut self) {
+        self.life = Life::Closed;
+    }
+
+    /// Shuts the queue and empties it: everything in it goes, ready and unacknowledged, and every consumer. Durable
+    /// entries go to [`Effects::settled`].
+    pub fn close(&mut self, fx: &mut Effects<R>) -> Closed<R> {
+        self.shut();
+        let unacknowledged = self.unacknowledged.len();
+        self.unacknowledged.drain(|entry| {
+            if entry.durable {
+                fx.settled.push(entry.position);
+            }
+        });
+        Closed { ready: self.purge(fx), unacknowledged, receivers: self.consumers.drain() }
+    }
+
+    /// Whether the queue is shut.
+    pub fn is_closed(&self) -> bool {
+        self.life == Life::Closed
+    }
+}
