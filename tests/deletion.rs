@@ -92,7 +92,7 @@ fn publish(connection: &Connection, _over: &AtomicBool) {
                 confirm: Some(number),
             })
             .collect();
-        connection.client.publish(&mut publishes, now_ms());
+        assert!(connection.client.publish(&mut publishes, now_ms()).failed.is_empty());
     }
     let began = Instant::now();
     let mut confirmed = 0;

@@ -211,7 +211,7 @@ impl Connection {
             mandatory: false,
             confirm: None,
         };
-        self.client.publish(&mut vec![publish], now_ms());
+        assert!(self.client.publish(&mut vec![publish], now_ms()).failed.is_empty());
     }
 
     /// Takes what the queue has and acknowledges half of it; the rest goes back.
@@ -281,7 +281,7 @@ impl Connection {
             mandatory: false,
             confirm: None,
         };
-        self.client.publish(&mut vec![publish], now_ms());
+        assert!(self.client.publish(&mut vec![publish], now_ms()).failed.is_empty());
         let after: Vec<_> = QUEUES.iter().map(depth).collect();
         let changed = QUEUES.iter().zip(before.iter().zip(&after));
         changed.filter(|(_, (before, after))| before != after).map(|(queue, _)| *queue).collect()

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion};
-use leveret::routing::{Bindings, Destination, Destinations, Kind};
+use leveret::routing::{Bindings, Destination, KeyHash, Kind, Search};
 use leveret::wire::Table;
 
 const BINDINGS: &[u64] = &[1, 1000, 100_000];
@@ -30,30 +30,30 @@ pub fn routing(criterion: &mut Criterion) {
                 "direct" => format!("orders.{}", count / 2),
                 _ => format!("orders.{}.completed", count / 2),
             };
-            let mut found = Destinations::new();
+            let mut search = Search::new(u64::MAX);
             group.bench_with_input(BenchmarkId::new(name, count), &key, |bench, key| {
                 bench.iter(|| {
-                    found.clear();
-                    bindings.route(black_box(key), None, &mut found);
-                    assert_eq!(found.len(), 1);
+                    search.found.clear();
+                    bindings.route(black_box(key), None, &mut search);
+                    assert_eq!(search.found.len(), 1);
                 });
             });
         }
     }
     let all = bound(Kind::Fanout, 1000, |_| String::new());
-    let mut found = Destinations::new();
+    let mut search = Search::new(u64::MAX);
     group.bench_function("fanout/1000", |bench| {
         bench.iter(|| {
-            found.clear();
-            all.route(black_box("any"), None, &mut found);
-            assert_eq!(found.len(), 1000);
+            search.found.clear();
+            all.route(black_box("any"), None, &mut search);
+            assert_eq!(search.found.len(), 1000);
         });
     });
     group.finish();
 }
 
 fn bound(kind: Kind, count: u64, key: impl Fn(u64) -> String) -> Bindings<Place> {
-    let mut bindings = Bindings::new(kind);
+    let mut bindings = Bindings::new(kind, KeyHash::new([1, 2]));
     for number in 0..count {
         bindings.bind(&key(number), &Table::new(), Place(number)).unwrap();
     }

@@ -196,6 +196,7 @@ impl Broker {
         Limits {
             deaths_max: self.config.limits.deaths_per_message_max,
             properties_bytes_max: self.config.amqp.frame_bytes_max as usize,
+            routing_steps_max: self.config.limits.routing_steps_max,
             may_write: !self.store.is_full(),
         }
     }
@@ -220,8 +221,8 @@ impl Broker {
             let (name, vhost) = (&queue.name, &queue.vhost.name);
             log::warn!(
                 "queue '{name}' in vhost '{vhost}': {count} dead letters were dropped, because one message led to more \
-                 than limits.dead_letters_per_message_max, or died in more queues than \
-                 limits.deaths_per_message_max; let fewer full queues dead-letter into each other"
+                 than limits.dead_letters_per_message_max, died in more queues than limits.deaths_per_message_max, or \
+                 took more steps to route than limits.routing_steps_max; let fewer full queues dead-letter into each other"
             );
         }
     }

@@ -156,7 +156,7 @@ impl Broker {
             outbox: new.outbox,
             capabilities: new.capabilities,
             exclusive_queues: Mutex::default(),
-            plan: Mutex::default(),
+            plan: Mutex::new(Plan::new(self.config.limits.routing_steps_max)),
             is_impersonator: self.access.has_tag(&user, IMPERSONATOR),
             user,
             name: new.name,

@@ -48,6 +48,8 @@ pub(super) struct Limits {
     pub deaths_max: usize,
     /// Bytes of its properties.
     pub properties_bytes_max: usize,
+    /// Steps that it may take to route it.
+    pub routing_steps_max: u64,
     /// Whether the journal takes anything at present.
     pub may_write: bool,
 }
@@ -66,7 +68,7 @@ impl<'a> Letters<'a> {
             exchange: queue.dead_letter_exchange(),
             account,
             limits,
-            routes: Routes::default(),
+            routes: Routes::new(limits.routing_steps_max),
             settled: Vec::new(),
             operations: Vec::new(),
             deliveries: Deliveries::default(),
@@ -103,7 +105,10 @@ impl<'a> Letters<'a> {
     fn post(&mut self, exchange: &ExchangeRef, letter: Letter) -> bool {
         let mut places: SmallVec<[Place; 1]> = SmallVec::new();
         let message = Arc::new(letter.message);
-        let queues = self.routes.find(exchange, &message, &letter.extra_keys);
+        let Ok(queues) = self.routes.find(exchange, &message, &letter.extra_keys) else {
+            self.dropped += 1;
+            return true;
+        };
         if !self.limits.may_write && queues.iter().any(|queue| queue.keeps(&message)) {
             return false;
         }

@@ -63,8 +63,8 @@ impl ExchangeHandle {
         Self {
             id: number | EXCHANGE_ID_BIT,
             name,
+            bindings: RwLock::new(Bindings::new(settings.kind, vhost.hash)),
             vhost,
-            bindings: RwLock::new(Bindings::new(settings.kind)),
             settings,
             sources: Sources::default(),
             live: AtomicBool::new(true),
@@ -149,7 +149,7 @@ impl ExchangeHandle {
     /// Takes all bindings off the exchange. One that has gone keeps none: whoever still holds it would else hold
     /// what it led to as well, and so on along a chain of any length, to be dropped one inside the other.
     pub(super) fn take_bindings(&self) -> Bindings<Target> {
-        std::mem::replace(&mut *self.bindings.write(), Bindings::new(self.settings.kind))
+        self.bindings.write().take()
     }
 }
 

@@ -101,6 +101,7 @@ use vhost::Vhost;
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::message::Memory;
+use crate::routing::KeyHash;
 use crate::store::{self, Change, Operation, Store, StoreError};
 
 /// Something that the outside wants to know of. Called from any thread; it must be quick.
@@ -145,6 +146,8 @@ pub struct Broker {
     entropy: Arc<dyn Entropy>,
     memory: &'static Memory,
     meet: Meet,
+    /// How names and keys that clients choose are hashed.
+    hash: KeyHash,
     store: MeetingStore,
     /// What the store's callbacks find the broker by.
     me: OnceLock<Weak<Self>>,
@@ -198,13 +201,14 @@ impl Broker {
             ended.store(true, Ordering::Release);
             lost(why);
         });
+        let hash = surroundings::key_hash(&*entropy).map_err(OpenError::Setup)?;
         let listeners = store::Events { room, lost };
         let (store, recovered) = match stepped {
             None => Store::open(options, listeners)?,
             Some(stepped) => stepped.open(options, listeners)?,
         };
         let mut broker = Self {
-            access: Access::new(&config.access, &*entropy),
+            access: Access::new(&config.access, &*entropy, hash),
             alarms: Alarms::new(&config.alarms, memory),
             config,
             store: MeetingStore::new(store, meet.clone()),
@@ -212,9 +216,9 @@ impl Broker {
             reads: AtomicUsize::new(0),
             reading_ended,
             alarm_hook: alarm,
-            vhosts: Registry::new(&meet),
-            clients: Registry::new(&meet),
-            replies: ReplyAddresses::new(&meet),
+            vhosts: Registry::new(&meet, hash),
+            clients: Registry::new(&meet, hash),
+            replies: ReplyAddresses::new(&meet, hash),
             timers: Timers::new(deadline),
             errands: Errands::new(errands),
             mourning: Mourning::default(),
@@ -230,6 +234,7 @@ impl Broker {
             entropy,
             memory,
             meet,
+            hash,
         };
         for note in &recovered.notes {
             log::warn!("{note}");

@@ -87,13 +87,16 @@ impl Broker {
 
 impl Client {
     /// Publishes one message and says what became of it. An exchange that does not exist has no target.
+    ///
+    /// # Errors
+    /// Channel 406 when it would take too much work to route it.
     pub fn publish_one(
         &self,
         exchange: &super::ExchangeRef,
         message: Message,
         extra_keys: Vec<String>,
         now_ms: u64,
-    ) -> Published {
+    ) -> Result<Published, Fault> {
         let persistent = message.facts().persistent;
         let key = self.outbox.open_channel(CHANNEL);
         let publish = Publish {
@@ -104,15 +107,19 @@ impl Client {
             mandatory: true,
             confirm: None,
         };
-        let refused = self.publish(&mut vec![publish], now_ms) > 0;
+        let mut outcome = self.publish(&mut vec![publish], now_ms);
         let traffic = self.outbox.traffic();
         let mut counted = self.broker.operators.0.lock();
         counted.0.add(&traffic.tally);
         counted.1.add(&traffic.sizes);
         drop(counted);
+        if let Some((_, fault)) = outcome.failed.pop() {
+            return Err(fault);
+        }
+        let refused = outcome.refused > 0;
         let routed = traffic.tally.returned == 0;
         let pending = if persistent && routed { self.barrier() } else { Pending::NONE };
-        Published { routed, refused, pending }
+        Ok(Published { routed, refused, pending })
     }
 
     /// Takes up to `count` ready messages from the head of a queue, and settles all of them alike once the last was

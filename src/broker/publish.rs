@@ -16,7 +16,7 @@ use super::gate::Passage;
 use super::pending::Pending;
 use super::queue_handle::QueueRef;
 use super::reply_to;
-use super::routes::Routes;
+use super::routes::{Routes, TooManySteps};
 use super::subscriber::ClientOutbox;
 use crate::fault::Fault;
 use crate::message::{Message, Sizes};
@@ -45,8 +45,17 @@ pub struct Publish {
 /// Numbers to be confirmed, by channel.
 type Confirmations = Vec<(ChannelKey, Vec<u64>)>;
 
+/// What became of a batch, beside what went out through the outbox.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How many messages a full queue refused.
+    pub refused: usize,
+    /// Channels that published what could not be routed. Nobody got that message, nor what was published behind it in
+    /// this batch on the same channel.
+    pub failed: Vec<(ChannelKey, Fault)>,
+}
+
 /// What a batch of messages leads to. Kept from batch to batch for its memory.
-#[derive(Default)]
 pub(super) struct Plan {
     routes: Routes,
     deliveries: Deliveries,
@@ -56,8 +65,7 @@ pub(super) struct Plan {
     /// To be confirmed as soon as they stand in their queues.
     transient: Confirmations,
     refused: Vec<(ChannelKey, u64)>,
-    /// How many messages some queue refused, confirmed channel or not.
-    refused_count: usize,
+    outcome: Outcome,
     /// What became of the messages, by channel, and their sizes.
     tallies: Vec<(ChannelKey, Tally)>,
     sizes: Sizes,
@@ -124,9 +132,8 @@ impl Client {
         Ok(exchange)
     }
 
-    /// Publishes a batch and leaves it empty. Returns and confirms go out through the outbox. Answers how many
-    /// messages a full queue refused.
-    pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) -> usize {
+    /// Publishes a batch and leaves it empty. Returns and confirms go out through the outbox.
+    pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) -> Outcome {
         let plan = &mut *self.plan.lock();
         self.route(plan, batch);
         if !plan.operations.is_empty() {
@@ -137,7 +144,7 @@ impl Client {
         plan.forget_tallies();
         self.deliver(plan, now_ms);
         self.broker.check_memory();
-        std::mem::take(&mut plan.refused_count)
+        std::mem::take(&mut plan.outcome)
     }
 
     /// Done when everything that was handed to the store so far is on the disk: the end of a transaction.
@@ -148,7 +155,8 @@ impl Client {
     }
 
     fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
-        plan.routes.begin();
+        let mut routes = std::mem::take(&mut plan.routes);
+        routes.begin();
         for publish in batch.drain(..) {
             let tally = plan.tally(publish.key);
             tally.published += 1;
@@ -160,17 +168,26 @@ impl Client {
                 self.reply(plan, &publish);
                 continue;
             }
-            let routes = std::mem::take(&mut plan.routes);
-            self.route_one(plan, routes, publish);
+            if !plan.has_failed(publish.key) {
+                self.route_one(plan, &mut routes, publish);
+            }
         }
+        plan.routes = routes;
     }
 
-    fn route_one(&self, plan: &mut Plan, mut routes: Routes, publish: Publish) {
+    fn route_one(&self, plan: &mut Plan, routes: &mut Routes, publish: Publish) {
         let Publish { key, exchange, message, extra_keys, mandatory, confirm } = publish;
+        let queues = match routes.find(&exchange, &message, &extra_keys) {
+            Ok(queues) => queues,
+            Err(TooManySteps) => {
+                let fault = self.broker.too_many_steps(&exchange, message.routing_key());
+                return plan.outcome.failed.push((key, fault));
+            }
+        };
         let mut places: SmallVec<[Place; 1]> = SmallVec::new();
         let mut copies = 0;
         let mut refused = false;
-        for queue in routes.find(&exchange, &message, &extra_keys) {
+        for queue in queues {
             let Some(slot) = plan.deliveries.slot(queue) else { continue };
             copies += 1;
             if !plan.reserve(queue, &message) {
@@ -193,7 +210,7 @@ impl Client {
             }
         }
         plan.pass(exchange, copies);
-        plan.refused_count += usize::from(refused);
+        plan.outcome.refused += usize::from(refused);
         if let Some(number) = confirm {
             if refused {
                 plan.refused.push((key, number));
@@ -206,7 +223,6 @@ impl Client {
         if !places.is_empty() {
             plan.operations.push(Operation::Enqueue { message, places });
         }
-        plan.routes = routes;
     }
 
     /// Hands a reply straight to the requester that waits for it (RabbitMQ's direct reply-to).
@@ -262,6 +278,28 @@ impl Client {
 }
 
 impl Plan {
+    /// Each message may take this many steps to be routed.
+    pub(super) fn new(routing_steps_max: u64) -> Self {
+        Self {
+            routes: Routes::new(routing_steps_max),
+            deliveries: Deliveries::default(),
+            operations: Vec::new(),
+            durable: Confirmations::new(),
+            transient: Confirmations::new(),
+            refused: Vec::new(),
+            outcome: Outcome::default(),
+            tallies: Vec::new(),
+            sizes: Sizes::default(),
+            through: None,
+            overflowed: Vec::new(),
+        }
+    }
+
+    /// Whether a channel published what could not be routed: it is going to be closed.
+    fn has_failed(&self, key: ChannelKey) -> bool {
+        self.outcome.failed.iter().any(|(failed, _)| *failed == key)
+    }
+
     /// The counts of a channel. A batch nearly always comes from one.
     fn tally(&mut self, key: ChannelKey) -> &mut Tally {
         let at = match self.tallies.iter().rposition(|(known, _)| *known == key) {
@@ -312,6 +350,20 @@ impl Plan {
                 false
             }
         }
+    }
+}
+
+impl super::Broker {
+    /// The fault of a channel whose message would have to be compared with too much.
+    fn too_many_steps(&self, exchange: &ExchangeRef, key: &str) -> Fault {
+        let most = self.config.limits.routing_steps_max;
+        let text = format!(
+            "routing takes more than {most} steps (limits.routing_steps_max); use fewer bindings, wildcards or CC \
+             keys. Exchange '{}', routing key '{key}'",
+            exchange.name
+        );
+        Fault::channel(ReplyCode::PreconditionFailed, text)
+            .at(basic::Publish::CLASS_ID, basic::Publish::METHOD_ID)
     }
 }
 

@@ -78,7 +78,7 @@ impl Broker {
             return vhost;
         }
         let name: Arc<str> = Arc::from(name);
-        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.meet));
+        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.meet, self.hash));
         self.predeclare(&vhost);
         self.vhosts.insert(name, Arc::clone(&vhost));
         vhost

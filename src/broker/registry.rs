@@ -4,28 +4,21 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use dashmap::DashMap;
-use rustc_hash::FxBuildHasher;
-
 use super::meeting::{Meet, Meeting};
+use crate::routing::KeyHash;
+use dashmap::DashMap;
 
-/// A concurrent map from names or numbers to shared things.
+/// A concurrent map from names or numbers to shared things. Clients choose the names, so they are hashed with a seed.
 #[derive(Debug)]
 pub struct Registry<K: Eq + Hash, V> {
-    map: DashMap<K, V, FxBuildHasher>,
+    map: DashMap<K, V, KeyHash>,
     meet: Meet,
-}
-
-impl<K: Eq + Hash, V> Default for Registry<K, V> {
-    fn default() -> Self {
-        Self { map: DashMap::default(), meet: Meet::default() }
-    }
 }
 
 impl<K: Eq + Hash, V> Registry<K, V> {
     /// An empty one. Connections meet before and after each change of it.
-    pub(super) fn new(meet: &Meet) -> Self {
-        Self { meet: meet.clone(), ..Self::default() }
+    pub(super) fn new(meet: &Meet, hash: KeyHash) -> Self {
+        Self { map: DashMap::with_hasher(hash), meet: meet.clone() }
     }
 }
 

@@ -10,6 +10,7 @@ use super::subscriber::ClientOutbox;
 use crate::fault::Fault;
 use crate::message::Message;
 use crate::outbox::ChannelKey;
+use crate::routing::KeyHash;
 
 /// The pseudo-queue that requesters consume from, and put into their requests' `reply-to`.
 pub const QUEUE: &str = "amq.rabbitmq.reply-to";
@@ -33,8 +34,8 @@ struct Requester {
 pub(super) struct ReplyAddresses(Registry<Arc<str>, Arc<Requester>>);
 
 impl ReplyAddresses {
-    pub(super) fn new(meet: &Meet) -> Self {
-        Self(Registry::new(meet))
+    pub(super) fn new(meet: &Meet, hash: KeyHash) -> Self {
+        Self(Registry::new(meet, hash))
     }
 
     pub(super) fn contains(&self, address: &str) -> bool {

@@ -3,47 +3,92 @@
 use super::exchange::{ExchangeRef, Target};
 use super::queue_handle::QueueRef;
 use crate::message::Message;
-use crate::routing::Destinations;
+use crate::routing::{Destinations, Search, Steps};
 use crate::wire::{PropertiesView, Table};
 
 /// The queues that a message reaches. One is kept and filled anew for every message.
-#[derive(Default)]
 pub(super) struct Routes {
     queues: Vec<QueueRef>,
     reached: Destinations<Target>,
-    found: Destinations<Target>,
+    search: Search<Target>,
     exchanges: Vec<ExchangeRef>,
+    /// Steps that one message may take.
+    steps_max: u64,
+    /// Steps of all messages of this batch.
+    spent: u64,
     /// The exchange of the last message, if its way depended on that and on its routing key alone.
     last_exchange: Option<u64>,
     last_key: Vec<u8>,
 }
 
+impl Default for Routes {
+    /// Finds nothing: what stands in for one that is in use.
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+/// There is more to look at for a message than `limits.routing_steps_max` allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooManySteps;
+
 impl Routes {
+    /// Each message may take this many steps: exchanges, bindings, destinations and words of patterns looked at.
+    pub(super) fn new(steps_max: u64) -> Self {
+        Self {
+            queues: Vec::new(),
+            reached: Destinations::new(),
+            search: Search::new(steps_max),
+            exchanges: Vec::new(),
+            steps_max,
+            spent: 0,
+            last_exchange: None,
+            last_key: Vec::new(),
+        }
+    }
+
     /// A new batch begins: bindings may have changed since the last.
     pub(super) fn begin(&mut self) {
         self.last_exchange = None;
+        self.spent = 0;
+    }
+
+    /// Steps that were taken since the batch began: how much work it was to find the way.
+    #[expect(dead_code, reason = "a turn is to be bounded by it")]
+    pub(super) fn spent(&self) -> u64 {
+        self.spent
     }
 
     /// The queues that a message reaches from an exchange. `extra_keys` count like its routing key. In a batch most
     /// messages go the way of the one before, which is then not looked for again.
+    ///
+    /// # Errors
+    /// When that would be too much work. It reaches none then.
     pub(super) fn find(
         &mut self,
         exchange: &ExchangeRef,
         message: &Message,
         extra_keys: &[String],
-    ) -> &[QueueRef] {
+    ) -> Result<&[QueueRef], TooManySteps> {
         let key = message.routing_key_bytes();
         if self.last_exchange == Some(exchange.id) && extra_keys.is_empty() && self.last_key == key
         {
-            return &self.queues;
+            return Ok(&self.queues);
         }
-        let repeats = self.follow(exchange, message, extra_keys) && extra_keys.is_empty();
+        self.search.steps = Steps::new(self.steps_max);
+        let by_key = self.follow(exchange, message, extra_keys);
+        self.spent += self.search.steps.taken();
+        if self.search.steps.are_too_many() {
+            self.last_exchange = None;
+            return Err(TooManySteps);
+        }
+        let repeats = by_key && extra_keys.is_empty();
         self.last_exchange = repeats.then_some(exchange.id);
         if repeats {
             self.last_key.clear();
             self.last_key.extend_from_slice(key);
         }
-        &self.queues
+        Ok(&self.queues)
     }
 
     /// Follows a message from an exchange. Answers whether its headers made no difference.
@@ -60,18 +105,18 @@ impl Routes {
         self.exchanges.push(ExchangeRef::clone(exchange));
         let mut headers = Headers::new(message);
         while let Some(exchange) = self.exchanges.pop() {
-            self.found.clear();
-            self.match_bindings(&exchange, message.routing_key(), &mut headers);
-            for key in extra_keys {
-                self.match_bindings(&exchange, key, &mut headers);
+            self.search.found.clear();
+            self.match_bindings(&exchange, message.routing_key(), extra_keys, &mut headers);
+            if self.search.steps.are_too_many() {
+                break;
             }
-            if self.found.is_empty()
+            if self.search.found.is_empty()
                 && let Some(name) = &exchange.settings.alternate
                 && let Some(alternate) = exchange.vhost.exchanges.get(name)
             {
-                self.found.push(&Target::Exchange(alternate));
+                self.search.found.push(&Target::Exchange(alternate));
             }
-            for target in self.found.drain() {
+            for target in self.search.found.drain() {
                 if !self.reached.push(&target) {
                     continue;
                 }
@@ -84,16 +129,34 @@ impl Routes {
         headers.decoded.is_none()
     }
 
-    fn match_bindings(&mut self, exchange: &ExchangeRef, key: &str, headers: &mut Headers<'_>) {
+    fn match_bindings(
+        &mut self,
+        exchange: &ExchangeRef,
+        key: &str,
+        extra_keys: &[String],
+        headers: &mut Headers<'_>,
+    ) {
+        let keys = std::iter::once(key).chain(extra_keys.iter().map(String::as_str));
         if exchange.is_default() {
-            if let Some(queue) = exchange.vhost.queues.get(key) {
-                self.found.push(&Target::Queue(queue));
+            for key in keys {
+                if !self.search.steps.take(1) {
+                    return;
+                }
+                if let Some(queue) = exchange.vhost.queues.get(key) {
+                    self.search.found.push(&Target::Queue(queue));
+                }
             }
             return;
         }
         let bindings = exchange.bindings.read();
         let headers = if bindings.needs_headers() { headers.table() } else { None };
-        bindings.route(key, headers, &mut self.found);
+        let keys = keys.take(if bindings.needs_key() { usize::MAX } else { 1 });
+        for key in keys {
+            bindings.route(key, headers, &mut self.search);
+            if self.search.steps.are_too_many() {
+                return;
+            }
+        }
     }
 }
 

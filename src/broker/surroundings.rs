@@ -12,6 +12,7 @@ use super::meeting::Meet;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::fault::Fault;
 use crate::message::Memory;
+use crate::routing::KeyHash;
 use crate::store::{self, Options, Recovered, Steps, Store, StoreError};
 use crate::wire::ReplyCode;
 
@@ -61,6 +62,15 @@ impl Stepped {
         (self.take)(steps);
         Ok((store, recovered))
     }
+}
+
+/// Hashing that nobody can foresee.
+pub(super) fn key_hash(entropy: &dyn Entropy) -> Result<KeyHash, String> {
+    let mut seed = [[0; 8]; 2];
+    for word in &mut seed {
+        entropy.fill(word).map_err(|error| format!("no random numbers: {error}"))?;
+    }
+    Ok(KeyHash::new(seed.map(u64::from_le_bytes)))
 }
 
 impl Broker {

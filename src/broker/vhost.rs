@@ -7,6 +7,7 @@ use super::meeting::{Meet, Meeting, MeetingLock};
 use super::queue_handle::QueueRef;
 use super::registry::Registry;
 use crate::fault::Fault;
+use crate::routing::KeyHash;
 use crate::wire::ReplyCode;
 
 /// One virtual host.
@@ -18,6 +19,8 @@ pub struct Vhost {
     /// their order in the journal. Publishing and consuming never take it.
     pub(super) topology: MeetingLock<Topology>,
     pub(super) meet: Meet,
+    /// How names and keys are hashed in it.
+    pub(super) hash: KeyHash,
 }
 
 /// What only changes under the topology lock.
@@ -41,13 +44,14 @@ impl Topology {
 }
 
 impl Vhost {
-    pub(super) fn new(name: Arc<str>, meet: &Meet) -> Self {
+    pub(super) fn new(name: Arc<str>, meet: &Meet, hash: KeyHash) -> Self {
         Self {
             name,
-            queues: Registry::new(meet),
-            exchanges: Registry::new(meet),
+            queues: Registry::new(meet, hash),
+            exchanges: Registry::new(meet, hash),
             topology: MeetingLock::new(meet, Meeting::Topology, Topology::default()),
             meet: meet.clone(),
+            hash,
         }
     }
 }

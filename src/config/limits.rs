@@ -113,6 +113,7 @@ impl Config {
         between("limits.exchanges_per_vhost_max", exchanges, 16, COUNT_MAX)?;
         let bindings = limits.bindings_per_vhost_max as u64;
         between("limits.bindings_per_vhost_max", bindings, 1, COUNT_MAX)?;
+        between("limits.routing_steps_max", limits.routing_steps_max, 100, COUNT_MAX)?;
         let unacked = limits.unacked_per_channel_max as u64;
         between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)?;
         let letters = limits.dead_letters_per_message_max as u64;

@@ -149,6 +149,10 @@ pub struct Limits {
     pub exchanges_per_vhost_max: usize,
     /// Bindings of one virtual host; making one more closes the channel with 406.
     pub bindings_per_vhost_max: usize,
+    /// Steps that routing one message may take: exchanges, bindings, queues, and words of patterns that are looked
+    /// at. A message that needs more closes its channel with 406 and reaches nobody; a dead letter that does is
+    /// dropped, logged and counted.
+    pub routing_steps_max: u64,
     /// Unacknowledged deliveries of one channel. Deliveries pause here even where the prefetch is unlimited.
     pub unacked_per_channel_max: usize,
     /// Dead letters that one message may lead to in all, counted for each queue that they go to. What is over it is
@@ -276,6 +280,7 @@ impl Default for Limits {
             queues_per_vhost_max: 100_000,
             exchanges_per_vhost_max: 100_000,
             bindings_per_vhost_max: 1_000_000,
+            routing_steps_max: 500_000,
             unacked_per_channel_max: 100_000,
             dead_letters_per_message_max: 100_000,
             deaths_per_message_max: 256,

@@ -260,7 +260,7 @@ pub(super) fn publish(call: &Call<'_>) -> Outcome {
         let reason = "an alarm holds publishers back; `GET /api/health/checks/alarms` says which";
         return Err(Reply::bad_request(reason));
     }
-    let published = operator.publish_one(&exchange, message, read.extra_keys, now_ms);
+    let published = operator.publish_one(&exchange, message, read.extra_keys, now_ms)?;
     wait(published.pending)?;
     if published.refused {
         return Err(Reply::bad_request(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::wire::{Table, Value};
 
+use super::Kind;
 use super::term::Term;
 
 /// The argument of a headers binding that says how many of the others must match.
@@ -66,6 +67,17 @@ impl MatchMode {
     /// Whether the argument `name` is compared with the message's headers.
     pub fn compares(self, name: &str) -> bool {
         name != X_MATCH && (self.x_names == XNames::Compared || !name.starts_with("x-"))
+    }
+}
+
+/// Whether an exchange of this kind can match bindings with these arguments. Only a headers exchange reads them.
+///
+/// # Errors
+/// When `x-match` is none of the four words.
+pub fn check_arguments(kind: Kind, arguments: &Table) -> Result<(), BindError> {
+    match kind {
+        Kind::Headers => MatchMode::of(arguments).map(drop),
+        Kind::Direct | Kind::Fanout | Kind::Topic => Ok(()),
     }
 }
 

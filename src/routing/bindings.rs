@@ -4,19 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 
 use crate::wire::Table;
 
-use super::arguments::{canonical_arguments, same_table};
+use super::arguments::canonical_arguments;
 use super::headers::HeaderIndex;
 use super::key_hash::KeyHash;
+use super::search::Search;
+use super::tables::Tables;
 use super::topic::Trie;
 use super::{BindError, Binding, Bound, Destination, Destinations, Kind};
 
 /// The bindings of one exchange. Who owns the exchange guards them; routing only reads.
 pub struct Bindings<D> {
     kind: Kind,
+    hash: KeyHash,
     matcher: Matcher<D>,
     /// By the destination's identity.
     bound: FxHashMap<u64, BoundTo<D>>,
@@ -28,7 +30,7 @@ pub struct Bindings<D> {
 /// All bindings that lead to one destination.
 struct BoundTo<D> {
     destination: D,
-    keys: HashMap<Arc<str>, SmallVec<[Arc<Table>; 1]>, KeyHash>,
+    keys: HashMap<Arc<str>, Tables, KeyHash>,
 }
 
 /// Finds destinations. Which binding it was does not matter, so a destination stands in `Direct`, `Fanout` and
@@ -41,16 +43,22 @@ enum Matcher<D> {
 }
 
 impl<D: Destination> Bindings<D> {
-    /// No bindings yet.
-    pub fn new(kind: Kind) -> Self {
+    /// No bindings yet. Keys and headers are hashed with `hash`.
+    pub fn new(kind: Kind, hash: KeyHash) -> Self {
         let matcher = match kind {
-            Kind::Direct => Matcher::Direct(HashMap::default()),
+            Kind::Direct => Matcher::Direct(HashMap::with_hasher(hash)),
             Kind::Fanout => Matcher::Fanout(Destinations::new()),
-            Kind::Topic => Matcher::Topic(Trie::new()),
-            Kind::Headers => Matcher::Headers(HeaderIndex::new()),
+            Kind::Topic => Matcher::Topic(Trie::new(hash)),
+            Kind::Headers => Matcher::Headers(HeaderIndex::new(hash)),
         };
         let no_arguments = Arc::new(Table::new());
-        Bindings { kind, matcher, bound: FxHashMap::default(), count: 0, no_arguments }
+        Bindings { kind, hash, matcher, bound: FxHashMap::default(), count: 0, no_arguments }
+    }
+
+    /// Takes all bindings out.
+    pub fn take(&mut self) -> Self {
+        let none = Self::new(self.kind, self.hash);
+        std::mem::replace(self, none)
     }
 
     /// How this exchange matches.
@@ -73,10 +81,10 @@ impl<D: Destination> Bindings<D> {
         } else {
             canonical_arguments(arguments)
         };
-        let id = destination.id();
+        let (id, hash) = (destination.id(), self.hash);
         let present = self.bound.get(&id).and_then(|bound| bound.keys.get_key_value(key));
         let key: Arc<str> = match present {
-            Some((_, tables)) if tables.iter().any(|table| same_table(table, &arguments)) => {
+            Some((_, tables)) if tables.find(&arguments, hash).is_some() => {
                 return Ok(Bound::AlreadyThere);
             }
             Some((key, _)) => key.clone(),
@@ -86,8 +94,8 @@ impl<D: Destination> Bindings<D> {
         let bound = self
             .bound
             .entry(id)
-            .or_insert_with(|| BoundTo { destination, keys: HashMap::default() });
-        bound.keys.entry(key).or_default().push(arguments);
+            .or_insert_with(|| BoundTo { destination, keys: HashMap::with_hasher(hash) });
+        bound.keys.entry(key).or_default().add(arguments, hash);
         self.count += 1;
         Ok(Bound::New)
     }
@@ -96,7 +104,7 @@ impl<D: Destination> Bindings<D> {
     pub fn contains(&self, key: &str, arguments: &Table, destination: &D) -> bool {
         let bound = self.bound.get(&destination.id()).and_then(|bound| bound.keys.get(key));
         let arguments = canonical_arguments(arguments);
-        bound.is_some_and(|tables| tables.iter().any(|table| same_table(table, &arguments)))
+        bound.is_some_and(|tables| tables.find(&arguments, self.hash).is_some())
     }
 
     /// Whether any binding leads to this destination.
@@ -110,10 +118,7 @@ impl<D: Destination> Bindings<D> {
         let Some(bound) = self.bound.get_mut(&id) else { return false };
         let Some(tables) = bound.keys.get_mut(key) else { return false };
         let arguments = canonical_arguments(arguments);
-        let Some(at) = tables.iter().position(|table| same_table(table, &arguments)) else {
-            return false;
-        };
-        let arguments = tables.swap_remove(at);
+        let Some(arguments) = tables.remove(&arguments, self.hash) else { return false };
         let left = if !tables.is_empty() {
             Left::SameKey
         } else {
@@ -134,8 +139,8 @@ impl<D: Destination> Bindings<D> {
         let Some(BoundTo { keys, .. }) = self.bound.remove(&id) else { return 0 };
         let mut removed = 0;
         for (key, tables) in keys {
-            for arguments in tables {
-                self.matcher.remove(&key, &arguments, id, Left::Nothing);
+            for arguments in tables.iter() {
+                self.matcher.remove(&key, arguments, id, Left::Nothing);
                 removed += 1;
             }
         }
@@ -148,19 +153,28 @@ impl<D: Destination> Bindings<D> {
         self.bound.values().map(|bound| &bound.destination)
     }
 
-    /// Adds to `into` each destination that a message with this routing key and these headers reaches. The
-    /// headers matter only where [`needs_headers`](Self::needs_headers) says so; absent is as good as empty.
-    pub fn route(&self, key: &str, headers: Option<&Table>, into: &mut Destinations<D>) {
+    /// Adds to what was found each destination that a message with this routing key and these headers reaches, as
+    /// far as the search's steps go. The headers matter only where [`needs_headers`](Self::needs_headers) says so;
+    /// absent is as good as empty.
+    pub fn route(&self, key: &str, headers: Option<&Table>, search: &mut Search<D>) {
+        if !search.steps.take(1) {
+            return;
+        }
         match &self.matcher {
             Matcher::Direct(keys) => {
                 if let Some(destinations) = keys.get(key) {
-                    into.merge(destinations);
+                    search.merge(destinations);
                 }
             }
-            Matcher::Fanout(destinations) => into.merge(destinations),
-            Matcher::Topic(trie) => trie.route(key, into),
-            Matcher::Headers(index) => index.route(headers, into),
+            Matcher::Fanout(destinations) => search.merge(destinations),
+            Matcher::Topic(trie) => trie.route(key, search),
+            Matcher::Headers(index) => index.route(headers, search),
         }
+    }
+
+    /// Whether routing looks at the routing key. If not, a second key finds nothing more.
+    pub fn needs_key(&self) -> bool {
+        matches!(self.kind, Kind::Direct | Kind::Topic)
     }
 
     /// Whether routing looks at a message's headers, so that the caller need not parse them otherwise.

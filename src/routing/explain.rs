@@ -4,7 +4,7 @@
 use super::arguments::{MatchMode, Quantity, satisfies};
 use super::term::Term;
 use super::words::words;
-use super::{Bindings, Destination, Destinations, Kind};
+use super::{Bindings, Destination, KeyHash, Kind, Search};
 use crate::wire::{Table, Value};
 
 /// Why a binding does not match.
@@ -32,13 +32,14 @@ pub fn explain(
     key: &str,
     headers: &Table,
 ) -> Result<String, Mismatch> {
-    let mut bindings = Bindings::new(kind);
+    // There is one binding only: nothing falls together.
+    let mut bindings = Bindings::new(kind, KeyHash::new([0, 0]));
     if let Err(error) = bindings.bind(binding_key, arguments, Here) {
         return Err(Mismatch(error.to_string()));
     }
-    let mut reached = Destinations::new();
-    bindings.route(key, Some(headers), &mut reached);
-    let matched = !reached.is_empty();
+    let mut search = Search::new(u64::MAX);
+    bindings.route(key, Some(headers), &mut search);
+    let matched = !search.found.is_empty();
     let reason = match kind {
         Kind::Direct if matched => "the routing key is the binding key".to_owned(),
         Kind::Direct => format!("the binding key is \"{binding_key}\""),

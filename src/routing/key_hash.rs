@@ -1,29 +1,28 @@
-//! Hashing of text that clients choose. It is seeded from the operating system once per process, so that
-//! nobody can prepare keys that all fall together and make every look-up walk through them.
+//! Hashing of text that clients choose. It is seeded, so that nobody can prepare names or keys that all fall together
+//! and make every look-up walk through them. The seed is given from outside, once for a broker.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
+use std::hash::{BuildHasher, Hasher};
 
-struct Seed {
+/// Makes hashers for maps whose keys come from clients.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyHash {
     start: u64,
     multiplier: u64,
 }
 
-static SEED: LazyLock<Seed> = LazyLock::new(|| Seed {
-    start: RandomState::new().hash_one("start"),
-    // An odd multiplier loses nothing.
-    multiplier: RandomState::new().hash_one("multiplier") | 1,
-});
-
-/// Makes hashers for maps whose keys come from clients. It has no size of its own.
-#[derive(Clone, Copy, Default)]
-pub struct KeyHash;
+impl KeyHash {
+    /// From random numbers that nobody else knows.
+    pub const fn new([start, multiplier]: [u64; 2]) -> Self {
+        // An odd multiplier loses nothing. A small one would mix nothing.
+        Self { start, multiplier: (multiplier ^ 0x9e37_79b9_7f4a_7c15) | 1 }
+    }
+}
 
 impl BuildHasher for KeyHash {
     type Hasher = KeyHasher;
 
     fn build_hasher(&self) -> KeyHasher {
-        KeyHasher { state: SEED.start, multiplier: SEED.multiplier }
+        KeyHasher { state: self.start, multiplier: self.multiplier }
     }
 }
 
@@ -77,10 +76,12 @@ mod tests {
 
     use super::KeyHash;
 
+    const HASH: KeyHash = KeyHash::new([3, 4]);
+
     #[test]
     fn similar_keys_spread_over_both_ends_of_the_hash() {
         let keys: Vec<String> = (0..4096).map(|n| format!("tenant.{n}.orders")).collect();
-        let hashes: HashSet<u64> = keys.iter().map(|key| KeyHash.hash_one(key.as_str())).collect();
+        let hashes: HashSet<u64> = keys.iter().map(|key| HASH.hash_one(key.as_str())).collect();
         assert_eq!(hashes.len(), keys.len());
         let low: HashSet<u64> = hashes.iter().map(|hash| hash & 0xfff).collect();
         let high: HashSet<u64> = hashes.iter().map(|hash| hash >> 52).collect();
@@ -90,10 +91,8 @@ mod tests {
 
     #[test]
     fn padding_is_not_content() {
-        let hashes: HashSet<u64> = ["", "a", "a\0", "a\0\0", "\0", "\0\0"]
-            .iter()
-            .map(|key| KeyHash.hash_one(key))
-            .collect();
+        let hashes: HashSet<u64> =
+            ["", "a", "a\0", "a\0\0", "\0", "\0\0"].iter().map(|key| HASH.hash_one(key)).collect();
         assert_eq!(hashes.len(), 6);
     }
 }

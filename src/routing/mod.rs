@@ -7,6 +7,8 @@ mod destinations;
 mod explain;
 mod headers;
 mod key_hash;
+mod search;
+mod tables;
 mod term;
 mod topic;
 mod words;
@@ -20,10 +22,12 @@ use std::sync::Arc;
 
 use crate::wire::Table;
 
-pub use arguments::{BindError, canonical_arguments};
+pub use arguments::{BindError, canonical_arguments, check_arguments};
 pub use bindings::Bindings;
 pub use destinations::Destinations;
 pub use explain::{Mismatch, explain};
+pub use key_hash::KeyHash;
+pub use search::{Search, Steps};
 
 /// What a binding leads to: a queue, or another exchange.
 pub trait Destination: Clone + Eq {

@@ -10,6 +10,8 @@ use super::arguments::{MatchMode, Quantity, same_table, satisfies};
 use super::words::words;
 use super::*;
 
+pub const HASH: KeyHash = KeyHash::new([5, 6]);
+
 /// A destination for tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue(pub u64);
@@ -39,9 +41,9 @@ fn nothing() -> Table {
 }
 
 fn route(bindings: &Bindings<Queue>, key: &str, headers: Option<&Table>) -> Vec<u64> {
-    let mut into = Destinations::new();
-    bindings.route(key, headers, &mut into);
-    into.iter().map(|queue| queue.0).collect()
+    let mut search = Search::new(u64::MAX);
+    bindings.route(key, headers, &mut search);
+    search.found.iter().map(|queue| queue.0).collect()
 }
 
 const KINDS: [Kind; 4] = [Kind::Direct, Kind::Fanout, Kind::Topic, Kind::Headers];
@@ -51,7 +53,7 @@ fn a_kind_is_known_by_its_name() {
     for kind in KINDS {
         assert_eq!(kind.as_str().parse(), Ok(kind));
         assert_eq!(kind.to_string(), kind.as_str());
-        assert_eq!(Bindings::<Queue>::new(kind).kind(), kind);
+        assert_eq!(Bindings::<Queue>::new(kind, HASH).kind(), kind);
     }
     for name in ["", "Direct", "x-delayed-message"] {
         assert_eq!(name.parse::<Kind>(), Err(UnknownKind));
@@ -60,7 +62,7 @@ fn a_kind_is_known_by_its_name() {
 
 #[test]
 fn direct_compares_whole_keys() {
-    let mut bindings = Bindings::new(Kind::Direct);
+    let mut bindings = Bindings::new(Kind::Direct, HASH);
     for (key, id) in [("a", 1), ("a", 2), ("b", 1), ("", 3), ("*", 4), ("a.#", 5)] {
         bindings.bind(key, &nothing(), Queue(id)).unwrap();
     }
@@ -75,7 +77,7 @@ fn direct_compares_whole_keys() {
 
 #[test]
 fn fanout_ignores_the_key() {
-    let mut bindings = Bindings::new(Kind::Fanout);
+    let mut bindings = Bindings::new(Kind::Fanout, HASH);
     for (key, id) in [("a", 1), ("b", 1), ("", 2)] {
         bindings.bind(key, &nothing(), Queue(id)).unwrap();
     }
@@ -89,7 +91,7 @@ fn fanout_ignores_the_key() {
 #[test]
 fn a_destination_is_reached_once_however_many_bindings_match() {
     for kind in KINDS {
-        let mut bindings = Bindings::new(kind);
+        let mut bindings = Bindings::new(kind, HASH);
         for n in 0..5 {
             let arguments = table(&[("x-n", Value::I32(n))]);
             for key in ["a.b", "#", "*.b", "a.#"] {
@@ -98,18 +100,39 @@ fn a_destination_is_reached_once_however_many_bindings_match() {
         }
         assert_eq!(bindings.len(), 20);
         assert_eq!(route(&bindings, "a.b", None), [1], "{kind}");
-        let mut into = Destinations::new();
-        into.push(&Queue(9));
-        into.push(&Queue(1));
-        bindings.route("a.b", None, &mut into);
-        assert_eq!(into.len(), 2, "what is there already stays and counts");
+        let mut search = Search::new(u64::MAX);
+        search.found.push(&Queue(9));
+        search.found.push(&Queue(1));
+        bindings.route("a.b", None, &mut search);
+        assert_eq!(search.found.len(), 2, "what is there already stays and counts");
+    }
+}
+
+#[test]
+fn bindings_that_differ_in_their_arguments_alone_are_told_apart_however_many() {
+    for kind in KINDS {
+        let mut bindings = Bindings::new(kind, HASH);
+        let arguments = |n: i32| table(&[("n", Value::I32(n))]);
+        for n in 0..100 {
+            assert_eq!(bindings.bind("k", &arguments(n), Queue(1)), Ok(Bound::New));
+            assert_eq!(bindings.bind("k", &arguments(n), Queue(1)), Ok(Bound::AlreadyThere));
+        }
+        assert_eq!((bindings.len(), bindings.iter().count()), (100, 100));
+        let headers = arguments(99);
+        for n in 0..100 {
+            assert_eq!(route(&bindings, "k", Some(&headers)), [1], "{kind} without {n}");
+            assert!(bindings.contains("k", &arguments(n), &Queue(1)));
+            assert!(bindings.unbind("k", &arguments(n), &Queue(1)), "{kind} {n}");
+            assert!(!bindings.unbind("k", &arguments(n), &Queue(1)), "{kind} {n}");
+        }
+        assert!(bindings.is_empty() && route(&bindings, "k", Some(&headers)).is_empty());
     }
 }
 
 #[test]
 fn a_binding_is_its_key_arguments_and_destination() {
     for kind in KINDS {
-        let mut bindings = Bindings::new(kind);
+        let mut bindings = Bindings::new(kind, HASH);
         let mut bind = |key: &str, pairs: &[(&str, Value)], id, expected| {
             let arguments = table(pairs);
             assert_eq!(bindings.bind(key, &arguments, Queue(id)), Ok(expected), "{kind} {pairs:?}");
@@ -160,7 +183,7 @@ fn tables_that_make_the_same_binding_give_the_same_bytes() {
 #[test]
 fn only_headers_exchanges_with_conditions_need_headers() {
     for kind in KINDS {
-        let mut bindings = Bindings::new(kind);
+        let mut bindings = Bindings::new(kind, HASH);
         bindings.bind("k", &nothing(), Queue(1)).unwrap();
         assert!(!bindings.needs_headers());
         bindings.bind("k", &table(&[("a", Value::Void)]), Queue(1)).unwrap();
@@ -173,7 +196,7 @@ fn only_headers_exchanges_with_conditions_need_headers() {
 #[test]
 fn a_thousand_destinations_on_one_key_come_and_go() {
     for kind in KINDS {
-        let mut bindings = Bindings::new(kind);
+        let mut bindings = Bindings::new(kind, HASH);
         for id in 0..1000 {
             bindings.bind("k", &nothing(), Queue(id)).unwrap();
         }
@@ -324,7 +347,7 @@ proptest! {
         changes in prop::collection::vec(changes(), 0..40),
         messages in prop::collection::vec((keys(), tables()), 1..4),
     ) {
-        let mut bindings = Bindings::new(kind);
+        let mut bindings = Bindings::new(kind, HASH);
         let mut model = Model { kind, bindings: Vec::new() };
         for change in changes {
             apply(change, &mut bindings, &mut model);

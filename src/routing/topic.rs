@@ -1,14 +1,14 @@
 //! A topic exchange's binding keys as a trie of words. A routing key is walked through it once, all matching
-//! branches side by side, so the work is bounded by words times branches that match so far, whatever the
-//! wildcards.
+//! branches side by side: however many ways lead to a node, it is looked at once per word. So the work is bounded by
+//! words times nodes that match so far, whatever the wildcards, and it is counted.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::key_hash::KeyHash;
+use super::search::Search;
 use super::words::words;
 use super::{Destination, Destinations};
 
@@ -66,13 +66,13 @@ impl<D: Destination> Node<D> {
 }
 
 impl<D: Destination> Trie<D> {
-    pub fn new() -> Self {
+    pub fn new(hash: KeyHash) -> Self {
         Trie {
             // Nobody steps to the root, so its step is never read.
             nodes: vec![Node::new(ROOT, Step::AnyWords)],
             free: Vec::new(),
             edges: FxHashMap::default(),
-            words: Words::default(),
+            words: Words::new(hash),
         }
     }
 
@@ -100,72 +100,65 @@ impl<D: Destination> Trie<D> {
     }
 
     /// Adds every destination whose binding key matches the routing key.
-    pub fn route(&self, key: &str, into: &mut Destinations<D>) {
-        WALK.with_borrow_mut(|walk| {
-            walk.begin();
-            self.walk(key, walk, into);
-        });
-    }
-
-    fn walk(&self, key: &str, walk: &mut Walk, into: &mut Destinations<D>) {
-        self.enter(ROOT, walk, into);
-        walk.advance();
+    pub fn route(&self, key: &str, search: &mut Search<D>) {
+        search.walk.begin();
+        self.enter(ROOT, search);
+        search.walk.advance();
         for word in words(key) {
-            if walk.reached.is_empty() && walk.staying.is_empty() {
+            if search.walk.is_over() {
                 return;
             }
             let word = self.words.find(word);
             // What starts to stay during this word takes part from the next word on.
-            let staying = walk.staying.len();
-            for at in 0..walk.reached.len() {
-                self.step(walk.reached[at], word, walk, into);
+            let staying = search.walk.staying.len();
+            for at in 0..search.walk.reached.len() {
+                self.step(search.walk.reached[at], word, search);
             }
             for at in 0..staying {
-                self.step(walk.staying[at], word, walk, into);
+                self.step(search.walk.staying[at], word, search);
             }
-            walk.advance();
+            if search.steps.are_too_many() {
+                return;
+            }
+            search.walk.advance();
         }
-        for node in &walk.reached {
-            into.merge(&self.nodes[*node as usize].destinations);
+        for at in 0..search.walk.reached.len() {
+            search.merge(&self.nodes[search.walk.reached[at] as usize].destinations);
         }
     }
 
     /// Consumes one word at `from`. The word is absent when no binding key contains it.
-    fn step(
-        &self,
-        from: NodeId,
-        word: Option<WordId>,
-        walk: &mut Walk,
-        into: &mut Destinations<D>,
-    ) {
-        walk.visit();
+    fn step(&self, from: NodeId, word: Option<WordId>, search: &mut Search<D>) {
+        if !search.steps.take(1) {
+            return;
+        }
         let node = &self.nodes[from as usize];
         if node.word_children > 0
             && let Some(word) = word
             && let Some(child) = self.edges.get(&(from, word))
         {
-            self.enter(*child, walk, into);
+            self.enter(*child, search);
         }
         if let Some(child) = node.one_word {
-            self.enter(child, walk, into);
+            self.enter(child, search);
         }
     }
 
     /// Arrives at a node that is not a `#`. It can be left only by a word, so one arrival per word is all
     /// there can be: its parent is walked from once per word.
-    fn enter(&self, node: NodeId, walk: &mut Walk, into: &mut Destinations<D>) {
-        walk.entered.push(node);
+    fn enter(&self, node: NodeId, search: &mut Search<D>) {
+        search.walk.entered.push(node);
         let mut node = &self.nodes[node as usize];
         // A `#` can take no word as well as all that follow. So what is bound there matches at once, and the
         // walk stays there to the end of the key; arriving a second time adds nothing.
         while let Some(child) = node.any_words
-            && walk.seen.insert(child)
+            && search.walk.seen.insert(child)
+            && search.steps.take(1)
         {
-            walk.visit();
             node = &self.nodes[child as usize];
-            into.merge(&node.destinations);
+            search.merge(&node.destinations);
             if node.word_children > 0 || node.one_word.is_some() {
-                walk.staying.push(child);
+                search.walk.staying.push(child);
             }
         }
     }
@@ -224,13 +217,12 @@ impl<D: Destination> Trie<D> {
             node = parent;
         }
         if self.nodes[ROOT as usize].is_bare() {
-            *self = Trie::new();
+            *self = Trie::new(*self.words.ids.hasher());
         }
     }
 }
 
 /// The words of all binding keys, numbered, so that a routing key's words are hashed once each.
-#[derive(Default)]
 struct Words {
     ids: HashMap<Arc<str>, WordId, KeyHash>,
     entries: Vec<Word>,
@@ -244,6 +236,10 @@ struct Word {
 }
 
 impl Words {
+    fn new(hash: KeyHash) -> Self {
+        Words { ids: HashMap::with_hasher(hash), entries: Vec::new(), free: Vec::new() }
+    }
+
     fn find(&self, text: &str) -> Option<WordId> {
         self.ids.get(text).copied()
     }
@@ -280,13 +276,9 @@ impl Words {
     }
 }
 
-thread_local! {
-    static WALK: RefCell<Walk> = RefCell::default();
-}
-
 /// What one walk needs, kept from message to message so that routing allocates nothing.
 #[derive(Default)]
-struct Walk {
+pub struct Walk {
     /// Nodes that the words so far lead to.
     reached: Vec<NodeId>,
     /// Nodes that they lead to together with the present word.
@@ -295,9 +287,6 @@ struct Walk {
     staying: Vec<NodeId>,
     /// All `#` nodes arrived at.
     seen: FxHashSet<NodeId>,
-    /// Steps taken, for the tests of what a walk costs.
-    #[cfg(test)]
-    visits: usize,
 }
 
 impl Walk {
@@ -310,10 +299,6 @@ impl Walk {
         self.entered.clear();
         self.staying.clear();
         self.seen.clear();
-        #[cfg(test)]
-        {
-            self.visits = 0;
-        }
     }
 
     fn advance(&mut self) {
@@ -321,11 +306,9 @@ impl Walk {
         self.entered.clear();
     }
 
-    fn visit(&mut self) {
-        #[cfg(test)]
-        {
-            self.visits += 1;
-        }
+    /// Whether no further word leads anywhere.
+    fn is_over(&self) -> bool {
+        self.reached.is_empty() && self.staying.is_empty()
     }
 }
 

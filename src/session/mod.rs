@@ -437,6 +437,12 @@ impl Session {
         if let Some(client) = &self.client {
             self.work.flush(client, now_ms);
         }
+        for (key, fault) in std::mem::take(&mut self.work.failed) {
+            let slot = self.channels.get(&key.number);
+            if matches!(slot, Some(Slot::Open(channel)) if channel.key == key) {
+                self.fail_channel(key.number, &fault, now_ms);
+            }
+        }
         self.outbox.flush();
     }
 

@@ -70,11 +70,14 @@ impl Channel {
         let mut committed = std::mem::take(self.transaction()?);
         // Messages first: a crash in between then leaves what was consumed to be consumed again, rather than neither
         // it nor what was made of it.
-        let refused_count = context.client.publish(&mut committed.publishes, context.now_ms);
+        let mut outcome = context.client.publish(&mut committed.publishes, context.now_ms);
         for (settled, how) in committed.settled {
             context.client.settle(settled, how, context.now_ms);
         }
-        if refused_count > 0 {
+        if let Some((_, fault)) = outcome.failed.pop() {
+            return Err(fault);
+        }
+        if outcome.refused > 0 {
             return Err(refused("partial tx completion"));
         }
         Ok(Answer::Later(context.client.barrier(), Reply::Method(Method::TxCommitOk(tx::CommitOk))))

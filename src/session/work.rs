@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::broker::{Client, ClientOutbox, Publish, QueueRef, Settlement};
 use crate::config;
-use crate::outbox::{Resume, Settled, Unacked};
+use crate::fault::Fault;
+use crate::outbox::{ChannelKey, Resume, Settled, Unacked};
 use crate::wire::Method;
 
 /// A batch that grew beyond this many entries gives its memory back.
@@ -17,6 +18,8 @@ pub(super) struct Work {
     pub publishes: Vec<Publish>,
     acknowledged: Vec<Unacked<QueueRef>>,
     resume: Vec<Resume<QueueRef>>,
+    /// Channels that are to be closed for what they published.
+    pub failed: Vec<(ChannelKey, Fault)>,
     /// The broker knows that this connection publishes.
     pub publisher: bool,
     /// Something was put into the outbox since the last look at how full it is.
@@ -33,7 +36,8 @@ impl Work {
     /// Hands everything to the broker.
     pub fn flush(&mut self, client: &Client, now_ms: u64) {
         if !self.publishes.is_empty() {
-            client.publish(&mut self.publishes, now_ms);
+            let outcome = client.publish(&mut self.publishes, now_ms);
+            self.failed.extend(outcome.failed);
             self.publishes.shrink_to(KEPT_ENTRIES_MAX);
         }
         if !self.acknowledged.is_empty() || !self.resume.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use leveret::wire::{Method, PROTOCOL_HEADER, Table, basic, channel, exchange, queue};
+use leveret::wire::{Method, PROTOCOL_HEADER, Table, Value, basic, channel, exchange, queue, tx};
 
 use super::client::*;
 use super::own_queue::A_WHILE;
@@ -69,6 +69,40 @@ fn bindings_of_a_virtual_host() {
     super::own_queue::delete(&mut client, "q");
     client.queue("q", &[]);
     client.bind("q", "amq.direct", "c", &[]);
+}
+
+#[test]
+fn steps_of_routing_one_message() {
+    let (server, mut client) = start("limits", "routing_steps_max = 100");
+    client.queue("q", &[]);
+    client.bind("q", "amq.direct", "k", &[]);
+    client.select_confirms();
+    client.publish("amq.direct", "k", &headers(&[]), "few");
+    assert!(client.confirmed_through(1).is_empty());
+    let copies = (0..200).map(|n| text(&n.to_string())).collect();
+    client.publish("amq.direct", "k", &headers(&[("CC", Value::Array(copies))]), "many");
+    client.publish("amq.direct", "k", &headers(&[]), "behind");
+    let text = "PRECONDITION_FAILED - routing takes more than 100 steps (limits.routing_steps_max); use fewer \
+                bindings, wildcards or CC keys. Exchange 'amq.direct', routing key 'k'";
+    client.channel_closed(406, text);
+    assert_eq!(client.drain("q"), ["few"]);
+    // In a transaction, the commit tells.
+    client.call(&Method::TxSelect(tx::Select));
+    let copies = (0..200).map(|n| super::client::text(&n.to_string())).collect();
+    client.publish("amq.direct", "k", &headers(&[("CC", Value::Array(copies))]), "many");
+    client.refused(&Method::TxCommit(tx::Commit), 406, text);
+    assert_eq!(client.drain("q"), [""; 0]);
+    // A dead letter is dropped, and that is told.
+    for number in 0..110 {
+        let name = format!("d{number}");
+        client.queue(&name, &[]);
+        client.bind(&name, "amq.fanout", "", &[]);
+    }
+    let dying = [("x-dead-letter-exchange", "amq.fanout".into()), ("x-message-ttl", 1.into())];
+    client.queue("dying", &dying);
+    client.put("dying", "x");
+    assert!(server.log_line_with("took more steps to route than", A_WHILE * 20).is_some());
+    assert_eq!(client.counts("d0"), (0, 0));
 }
 
 #[test]

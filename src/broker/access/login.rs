@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::password;
+use crate::broker::meeting::Meet;
 use crate::broker::registry::Registry;
 use crate::entropy::Entropy;
+use crate::routing::KeyHash;
 use crate::store::UserRecord;
 
 /// A hash that belongs to no password, verified for users that do not exist, so that the time an answer takes
@@ -92,11 +94,12 @@ pub(super) struct LoginCache {
 }
 
 impl LoginCache {
-    pub(super) fn new(entries_max: usize, entropy: &dyn Entropy) -> Self {
+    pub(super) fn new(entries_max: usize, entropy: &dyn Entropy, hash: KeyHash) -> Self {
         let mut key = Digest32::default();
         // Without random numbers there is no key that could be trusted: remember nothing.
         let entries_max = if entropy.fill(&mut key).is_ok() { entries_max } else { 0 };
-        Self { key, entries_max, turn: Mutex::default(), verified: Registry::default() }
+        let verified = Registry::new(&Meet::default(), hash);
+        Self { key, entries_max, turn: Mutex::default(), verified }
     }
 
     /// Whether this is the password that was verified last for this user. A changed password has another stored
@@ -144,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_verified_password_is_recognised_and_another_is_not() {
-        let cache = Arc::new(LoginCache::new(2, &SystemEntropy));
+        let cache = Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2])));
         let user = user("secret");
         assert!(!cache.knows(&user, b"secret"));
         let verification =
@@ -156,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_changed_password_is_verified_anew() {
-        let cache = Arc::new(LoginCache::new(2, &SystemEntropy));
+        let cache = Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2])));
         let before = user("secret");
         cache.remember(&before, b"secret");
         assert!(!cache.knows(&user("changed"), b"secret"));
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_unknown_user_is_refused_after_the_same_work() {
-        let cache = Arc::new(LoginCache::new(2, &SystemEntropy));
+        let cache = Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2])));
         let verification = Verification::new("nobody", None, b"x", cache);
         assert_eq!(verification.run(), Err("there is no user 'nobody'".to_owned()));
         assert!(argon2::password_hash::PasswordHash::new(NOBODY).is_ok());

@@ -13,9 +13,11 @@ pub use permission::{Action, Permission};
 
 use login::LoginCache;
 
+use super::meeting::Meet;
 use super::registry::Registry;
 use crate::config;
 use crate::entropy::Entropy;
+use crate::routing::KeyHash;
 use crate::store::{PermissionRecord, UserRecord};
 
 /// Users, permissions and remembered logins.
@@ -27,11 +29,12 @@ pub struct Access {
 }
 
 impl Access {
-    pub(super) fn new(config: &config::Access, entropy: &dyn Entropy) -> Self {
+    pub(super) fn new(config: &config::Access, entropy: &dyn Entropy, hash: KeyHash) -> Self {
+        let silent = Meet::default();
         Self {
-            users: Registry::default(),
-            permissions: Registry::default(),
-            cache: Arc::new(LoginCache::new(config.login_cache_entries_max, entropy)),
+            users: Registry::new(&silent, hash),
+            permissions: Registry::new(&silent, hash),
+            cache: Arc::new(LoginCache::new(config.login_cache_entries_max, entropy, hash)),
             loopback_users: config.loopback_users.clone(),
         }
     }
@@ -124,7 +127,7 @@ mod tests {
     use crate::entropy::SystemEntropy;
 
     fn is_refused(user: &str, password: &[u8], peer: &str) -> bool {
-        let access = Access::new(&config::Access::default(), &SystemEntropy);
+        let access = Access::new(&config::Access::default(), &SystemEntropy, KeyHash::new([1, 2]));
         matches!(access.login(user, password, peer.parse().unwrap()), Login::Refused(_))
     }
 

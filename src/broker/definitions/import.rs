@@ -14,7 +14,7 @@ use crate::broker::exchange::Target;
 use crate::broker::pending::Pending;
 use crate::broker::queue_handle::Lifetime;
 use crate::broker::vhost::{Topology, Vhost};
-use crate::routing::Bindings;
+use crate::routing::check_arguments;
 use crate::store::{Change, DestinationKind};
 use crate::wire::Table;
 
@@ -161,9 +161,7 @@ impl Broker {
         if !there {
             return missing(&binding.destination);
         }
-        let mut trial: Bindings<super::Trial> = Bindings::new(kind);
-        let bound = trial.bind(&binding.routing_key, arguments, super::Trial);
-        bound.map(drop).map_err(|error| format!("{}: {error}", title(binding)))
+        check_arguments(kind, arguments).map_err(|error| format!("{}: {error}", title(binding)))
     }
 
     /// Whether the file stays within the limits of each virtual host.

@@ -13,21 +13,11 @@ use std::path::Path;
 use super::exchanges::PREDECLARED;
 use super::pending::Pending;
 use super::{Broker, OpenError};
-use crate::routing::{Destination, Kind};
+use crate::routing::Kind;
 
 pub use export::user_to_json;
 
 use file::File;
-
-/// What a binding leads to that is only tried.
-#[derive(Clone, PartialEq, Eq)]
-struct Trial;
-
-impl Destination for Trial {
-    fn id(&self) -> u64 {
-        0
-    }
-}
 
 /// The type of an exchange that every virtual host has.
 fn predeclared_kind(name: &str) -> Option<Kind> {

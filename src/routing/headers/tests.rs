@@ -1,15 +1,15 @@
 //! Headers bindings one by one: modes, prefixes, values; and how few of them a message meets.
 
-use super::super::tests::{Queue, table, text};
+use super::super::tests::{HASH, Queue, table, text};
 use super::super::{Bindings, Kind};
 use super::*;
 
 fn is_routed(arguments: &Table, headers: Option<&Table>) -> bool {
-    let mut bindings = Bindings::new(Kind::Headers);
+    let mut bindings = Bindings::new(Kind::Headers, HASH);
     bindings.bind("", arguments, Queue(1)).unwrap();
-    let mut into = Destinations::new();
-    bindings.route("", headers, &mut into);
-    !into.is_empty()
+    let mut search = Search::new(u64::MAX);
+    bindings.route("", headers, &mut search);
+    !search.found.is_empty()
 }
 
 fn check(mode: &str, arguments: &[(&str, Value)], headers: &[(&str, Value)], expected: bool) {
@@ -171,14 +171,14 @@ fn values_are_compared_exactly() {
 #[test]
 fn x_match_must_be_one_of_four_words() {
     let check = |value: Value, expected: &str| {
-        let mut bindings = Bindings::new(Kind::Headers);
+        let mut bindings = Bindings::new(Kind::Headers, HASH);
         let arguments = table(&[("x-match", value.clone()), ("a", text("1"))]);
         let error = bindings.bind("", &arguments, Queue(1)).unwrap_err();
         assert_eq!(error.to_string(), expected);
         assert!(bindings.is_empty() && bindings.iter().next().is_none());
         assert!(!bindings.unbind("", &arguments, &Queue(1)));
         for kind in [Kind::Direct, Kind::Fanout, Kind::Topic] {
-            assert!(Bindings::new(kind).bind("", &arguments, Queue(1)).is_ok());
+            assert!(Bindings::new(kind, HASH).bind("", &arguments, Queue(1)).is_ok());
         }
     };
     let expected = "expected all, any, all-with-x, or any-with-x";
@@ -201,24 +201,79 @@ fn a_header_that_came_twice_counts_with_its_first_value() {
     }
 }
 
+fn search(index: &HeaderIndex<Queue>, headers: &Table, steps_max: u64) -> Search<Queue> {
+    let mut search = Search::new(steps_max);
+    index.route(Some(headers), &mut search);
+    search
+}
+
+#[test]
+fn bindings_stand_under_the_header_that_tells_most_of_them() {
+    let mut index = HeaderIndex::new(HASH);
+    let arguments = |n| Arc::new(table(&[("format", text("pdf")), ("tenant", Value::I32(n))]));
+    let bound: Vec<_> = (0..1000).map(arguments).collect();
+    for (n, arguments) in bound.iter().enumerate() {
+        index.insert(arguments, &Queue(n as u64)).unwrap();
+    }
+    let headers = table(&[("format", text("pdf")), ("tenant", Value::I32(700))]);
+    let search = search(&index, &headers, u64::MAX);
+    assert_eq!(search.found.iter().map(|queue| queue.0).collect::<Vec<_>>(), [700]);
+    assert!(search.steps.taken() < 12, "{} steps", search.steps.taken());
+    for (n, arguments) in bound.iter().enumerate() {
+        index.remove(arguments, n as u64);
+    }
+    assert!(!index.needs_headers());
+}
+
+#[test]
+fn bindings_of_one_queue_that_ask_for_nothing_are_looked_at_once() {
+    let mut index = HeaderIndex::new(HASH);
+    let bound: Vec<_> = (0..1000).map(|n| Arc::new(table(&[("x-n", Value::I32(n))]))).collect();
+    for arguments in &bound {
+        index.insert(arguments, &Queue(1)).unwrap();
+    }
+    let looked = search(&index, &Table::new(), u64::MAX);
+    assert_eq!((looked.found.len(), looked.steps.taken()), (1, 1));
+    for (removed, arguments) in bound.iter().enumerate() {
+        assert_eq!(search(&index, &Table::new(), u64::MAX).found.len(), 1, "{removed}");
+        index.remove(arguments, 1);
+    }
+    assert!(search(&index, &Table::new(), u64::MAX).found.is_empty());
+}
+
+#[test]
+fn a_search_ends_at_its_limit_however_long_the_values() {
+    let mut index = HeaderIndex::new(HASH);
+    // Tables all stand in one place, and are compared whole.
+    let long = |n: i32| Value::Table(table(&[("a", text(&"x".repeat(10_000))), ("b", n.into())]));
+    for n in 0..100 {
+        let arguments = Arc::new(table(&[("h", long(n))]));
+        index.insert(&arguments, &Queue(n as u64)).unwrap();
+    }
+    let headers = table(&[("h", long(-1))]);
+    let all = search(&index, &headers, u64::MAX);
+    assert!(all.found.is_empty() && all.steps.taken() > 100 * 39, "{}", all.steps.taken());
+    let ended = search(&index, &headers, 500);
+    assert!(ended.steps.are_too_many() && ended.steps.taken() < 600, "{}", ended.steps.taken());
+}
+
 #[test]
 fn only_bindings_that_share_a_header_are_looked_at() {
-    let mut index = HeaderIndex::new();
+    let mut index = HeaderIndex::new(HASH);
     for n in 0..1000 {
         let arguments = Arc::new(table(&[("tenant", Value::I32(n)), ("v", Value::Void)]));
         index.insert(&arguments, &Queue(n as u64)).unwrap();
     }
-    let slot = slot("tenant", &Value::I64(7));
-    assert_eq!(index.by_header.get(&slot).map(Vec::len), Some(1));
+    let slot = index.slot("tenant", &Value::I64(7));
+    assert_eq!(index.by_header.get(&slot).map(|there| there.list.len()), Some(1));
     let headers = table(&[("v", text("x")), ("tenant", Value::I8(7))]);
-    let mut into = Destinations::new();
-    index.route(Some(&headers), &mut into);
-    assert_eq!(into.iter().map(|queue| queue.0).collect::<Vec<_>>(), [7]);
+    let search = search(&index, &headers, u64::MAX);
+    assert_eq!(search.found.iter().map(|queue| queue.0).collect::<Vec<_>>(), [7]);
 }
 
 #[test]
 fn removing_every_binding_empties_the_index() {
-    let mut index = HeaderIndex::new();
+    let mut index = HeaderIndex::new(HASH);
     let mut inserted = Vec::new();
     for n in 0..100 {
         let mode = ["all", "any", "all-with-x", "any-with-x"][n % 4];
@@ -235,6 +290,6 @@ fn removing_every_binding_empties_the_index() {
     for (arguments, id) in inserted.iter().rev() {
         index.remove(arguments, *id);
     }
-    assert!(!index.needs_headers() && index.unconditional.is_empty());
+    assert!(!index.needs_headers() && index.unconditional.list.is_empty());
     assert_eq!(index.presences, 0);
 }

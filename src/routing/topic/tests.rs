@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::tests::Queue;
+use super::super::tests::{HASH, Queue};
 use super::*;
 
 /// The rule itself, word by word.
@@ -19,19 +19,23 @@ fn matches(pattern: &[&str], key: &[&str]) -> bool {
 }
 
 fn route(trie: &Trie<Queue>, key: &str) -> Vec<u64> {
-    let mut into = Destinations::new();
-    trie.route(key, &mut into);
-    into.iter().map(|queue| queue.0).collect()
+    search(trie, key, u64::MAX).found.iter().map(|queue| queue.0).collect()
 }
 
-/// How many steps routing `key` takes.
+fn search(trie: &Trie<Queue>, key: &str, steps_max: u64) -> Search<Queue> {
+    let mut search = Search::new(steps_max);
+    trie.route(key, &mut search);
+    search
+}
+
+/// How many nodes are looked at for `key`. What was found is not counted.
 fn visits(trie: &Trie<Queue>, key: &str) -> usize {
-    route(trie, key);
-    WALK.with_borrow(|walk| walk.visits)
+    let search = search(trie, key, u64::MAX);
+    search.steps.taken() as usize - search.found.len()
 }
 
 fn check(pattern: &str, key: &str, expected: bool) {
-    let mut trie = Trie::new();
+    let mut trie = Trie::new(HASH);
     trie.insert(pattern, &Queue(1));
     let routed = route(&trie, key);
     assert_eq!(!routed.is_empty(), expected, "trie: {pattern:?} {key:?}");
@@ -141,7 +145,7 @@ fn bindings_that_do_not_match_cost_nothing() {
     ];
     for pattern in patterns {
         let cost = |bindings: usize| {
-            let mut trie = Trie::new();
+            let mut trie = Trie::new(HASH);
             trie.insert("orders.*.completed", &Queue(0));
             for n in 0..bindings {
                 trie.insert(&pattern(n), &Queue(1 + n as u64));
@@ -159,7 +163,7 @@ fn many_hashes_in_one_pattern_cost_at_most_words_times_nodes() {
     let key = vec!["a"; 127].join(".");
     for pattern in ["#.#.#.#.#.#.#.#.b", "#.a.#.a.#.a.#.a.#.b", "#.*.#.*.#.*.#.b", "*.#.a.#.*.#.b"]
     {
-        let mut trie = Trie::new();
+        let mut trie = Trie::new(HASH);
         trie.insert(pattern, &Queue(1));
         assert_eq!(route(&trie, &key), [0; 0]);
         let most = 128 * trie.nodes.len();
@@ -167,7 +171,7 @@ fn many_hashes_in_one_pattern_cost_at_most_words_times_nodes() {
     }
     let hashes = vec!["#"; 127].join(".");
     let stars = format!("#.{}", vec!["*"; 126].join("."));
-    let mut trie = Trie::new();
+    let mut trie = Trie::new(HASH);
     trie.insert(&hashes, &Queue(1));
     trie.insert(&format!("{hashes}.b"), &Queue(2));
     trie.insert(&stars, &Queue(3));
@@ -175,9 +179,35 @@ fn many_hashes_in_one_pattern_cost_at_most_words_times_nodes() {
     assert!(visits(&trie, &key) <= 128 * trie.nodes.len());
 }
 
+/// Two thousand patterns of wildcards, and a key of 120 words.
+#[test]
+fn a_walk_ends_at_its_limit_whatever_the_patterns() {
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % below
+    };
+    let mut trie = Trie::new(HASH);
+    for _ in 0..2_000 {
+        let parts = 20 + next(40);
+        let parts: Vec<&str> =
+            (0..parts).map(|_| ["#", "*", "a", "b", "#.#"][next(5) as usize]).collect();
+        trie.insert(&parts.join("."), &Queue(1));
+    }
+    let key: Vec<&str> = (0..120).map(|_| ["a", "b"][next(2) as usize]).collect();
+    let key = key.join(".");
+    assert!(visits(&trie, &key) <= 121 * trie.nodes.len());
+    for most in [0, 1, 1000, 100_000] {
+        let ended = search(&trie, &key, most);
+        assert!(ended.steps.are_too_many());
+        // The nodes of one word are gone through, though not looked at, before the end is seen.
+        assert!(ended.steps.taken() <= most + trie.nodes.len() as u64, "{:?}", ended.steps);
+    }
+}
+
 #[test]
 fn unbinding_leaves_no_nodes_edges_or_words() {
-    let mut trie = Trie::new();
+    let mut trie = Trie::new(HASH);
     trie.insert("keep.*.this", &Queue(1));
     let nodes = trie.nodes.len();
     let (edges, texts) = (trie.edges.len(), trie.words.ids.len());
@@ -205,7 +235,7 @@ fn unbinding_leaves_no_nodes_edges_or_words() {
 
 #[test]
 fn removing_what_is_not_there_changes_nothing() {
-    let mut trie = Trie::new();
+    let mut trie = Trie::new(HASH);
     trie.insert("a.b.c", &Queue(1));
     for key in ["a.b", "a.b.c.d", "a.*.c", "#", "", "x"] {
         trie.remove(key, 1);
@@ -216,15 +246,15 @@ fn removing_what_is_not_there_changes_nothing() {
 
 #[test]
 fn a_walk_that_grew_large_gives_its_room_back() {
-    let room = || WALK.with_borrow(|walk| walk.seen.capacity());
-    let mut trie = Trie::new();
+    let mut search = Search::new(u64::MAX);
+    let mut trie = Trie::new(HASH);
     for words in 0..60 {
         trie.insert(&format!("{}{}b", "*.".repeat(words), "#.".repeat(100)), &Queue(1));
     }
-    route(&trie, &["a"; 60].join("."));
-    assert!(room() > KEPT_STATES_MAX);
-    route(&trie, "a");
-    assert!(room() < KEPT_STATES_MAX);
+    trie.route(&["a"; 60].join("."), &mut search);
+    assert!(search.walk.seen.capacity() > KEPT_STATES_MAX);
+    trie.route("a", &mut search);
+    assert!(search.walk.seen.capacity() < KEPT_STATES_MAX);
 }
 
 /// Patterns and keys from so few words that many match.
@@ -235,10 +265,13 @@ fn dotted(word: &'static str) -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn the_trie_agrees_with_the_rule(
-        patterns in prop::collection::vec(dotted("[ab*#]|[*#]|"), 0..12),
+        patterns in prop::collection::vec(
+            prop_oneof![dotted("[ab*#]|[*#]|"), dotted("#|#|#|[a*]")],
+            0..12,
+        ),
         keys in prop::collection::vec(dotted("[ab*#]|[ab]|"), 1..12),
     ) {
-        let mut trie = Trie::new();
+        let mut trie = Trie::new(HASH);
         for (n, pattern) in patterns.iter().enumerate() {
             trie.insert(pattern, &Queue(n as u64));
         }
@@ -251,6 +284,9 @@ proptest! {
             let mut routed = route(&trie, key);
             routed.sort_unstable();
             prop_assert_eq!(routed, expected, "{:?} {:?}", patterns, key);
+            let most = (key_words.len() + 1) * trie.nodes.len();
+            let visits = visits(&trie, key);
+            prop_assert!(visits <= most, "{} of {}: {:?} {:?}", visits, most, patterns, key);
         }
     }
 }
