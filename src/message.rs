@@ -84,11 +84,6 @@ impl Held {
         memory.share().fetch_add(bytes, Ordering::Relaxed);
         Self { memory, bytes }
     }
-
-    fn grow(&mut self, bytes: usize) {
-        self.memory.share().fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
-    }
 }
 
 impl Drop for Held {
@@ -208,16 +203,17 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// A message whose body is still arriving; what has arrived counts as held. Memory is taken as the body's frames
-/// come, never ahead of them by more than `RESERVE_BYTES_MAX`, whatever size the header declared.
+/// A message whose body is still arriving. It counts as held when it is whole: else messages that nobody lets finish
+/// would be what holds them up. Memory is taken as the body's frames come, never ahead of them by more than
+/// `RESERVE_BYTES_MAX`, whatever size the header declared.
 #[derive(Debug)]
 pub struct Builder {
+    memory: &'static Memory,
     exchange: Arc<str>,
     data: Vec<u8>,
     key_bytes: u32,
     properties_bytes: u32,
     facts: Facts,
-    held: Held,
 }
 
 /// How much of a declared body size is allocated before any of the body was seen.
@@ -235,8 +231,8 @@ impl Builder {
     ) -> Self {
         let data = head(routing_key, properties, body_bytes.min(RESERVE_BYTES_MAX));
         Self {
+            memory,
             exchange,
-            held: Held::new(memory, data.len() + OVERHEAD_BYTES),
             data,
             key_bytes: routing_key.len() as u32,
             properties_bytes: properties.len() as u32,
@@ -247,7 +243,6 @@ impl Builder {
     /// Appends the next part of the body.
     pub fn push(&mut self, part: &[u8]) {
         self.data.extend_from_slice(part);
-        self.held.grow(part.len());
     }
 
     /// Bytes of body received so far.
@@ -259,11 +254,11 @@ impl Builder {
     pub fn finish(self) -> Message {
         Message {
             exchange: self.exchange,
+            held: Held::new(self.memory, self.data.len() + OVERHEAD_BYTES),
             data: self.data.into_boxed_slice(),
             key_bytes: self.key_bytes,
             properties_bytes: self.properties_bytes,
             facts: self.facts,
-            held: self.held,
         }
     }
 }
@@ -291,12 +286,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_of_a_message_counts_until_it_goes() {
-        let mut builder = Builder::new(&MEMORY, "".into(), "k", &[], 4, Facts::default());
-        let before = builder.held.bytes;
-        builder.push(b"body");
-        assert_eq!(builder.held.bytes, before + 4);
-        assert_eq!(builder.finish().held(), before + 4);
+    fn a_message_counts_all_of_itself_once_it_is_whole() {
+        let mut builder = Builder::new(&MEMORY, "".into(), "k", &[1, 2], 4, Facts::default());
+        builder.push(b"bo");
+        builder.push(b"dy");
+        assert_eq!(builder.finish().held(), OVERHEAD_BYTES + 7);
     }
 
     #[test]

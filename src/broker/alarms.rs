@@ -1,8 +1,10 @@
 //! Memory and disk alarms: publishers wait while one is on, consumers go on.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::Broker;
+use super::client::Client;
 use crate::config;
 use crate::message::Memory;
 use crate::store;
@@ -10,11 +12,16 @@ use crate::store;
 /// Share of the machine's memory that messages may hold when nothing else is configured, in percent.
 const MEMORY_PERCENT: u64 = 40;
 
+/// Share of that limit that bodies may have beside it while they arrive, when nothing else is configured.
+const ARRIVING_SHARE: u64 = 4;
+
 /// An alarm ends when what is held has fallen to this many percent of the limit, so that it does not flicker.
 const CLEAR_PERCENT: u64 = 95;
 
 const MEMORY: u8 = 1;
 const DISK: u8 = 2;
+/// Beside the alarm for memory: it would be over without what transactions hold that are not committed.
+const UNCOMMITTED: u8 = 4;
 
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +47,9 @@ pub(super) fn text(shortage: Shortage) -> &'static str {
 pub(super) struct Alarms {
     state: AtomicU8,
     memory: &'static Memory,
+    uncommitted_bytes: Arc<AtomicU64>,
     memory_bytes_max: u64,
+    arriving_bytes_max: u64,
     disk_free_bytes_min: u64,
 }
 
@@ -53,17 +62,36 @@ impl Alarms {
         Self {
             state: AtomicU8::new(0),
             memory,
+            uncommitted_bytes: Arc::default(),
             memory_bytes_max,
+            arriving_bytes_max: match config.arriving_bytes_max {
+                0 => memory_bytes_max / ARRIVING_SHARE,
+                bytes => bytes,
+            },
             disk_free_bytes_min: config.disk_free_bytes_min,
         }
     }
 
+    /// Bytes that bodies may have reserved while they arrive.
+    pub(super) fn arriving_bytes_max(&self) -> u64 {
+        self.arriving_bytes_max
+    }
+
+    fn is_memory_on(&self) -> bool {
+        self.state.load(Ordering::Acquire) & MEMORY != 0
+    }
+
     pub(super) fn is_on(&self) -> bool {
-        self.state.load(Ordering::Acquire) != 0
+        self.reason().is_some()
+    }
+
+    /// Whether nothing but transactions that are not committed keeps the memory short.
+    pub(super) fn are_transactions_in_the_way(&self) -> bool {
+        self.state.load(Ordering::Acquire) & UNCOMMITTED != 0
     }
 
     pub(super) fn reason(&self) -> Option<Shortage> {
-        match self.state.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) & (MEMORY | DISK) {
             0 => None,
             MEMORY => Some(Shortage::Memory),
             DISK => Some(Shortage::Disk),
@@ -73,19 +101,27 @@ impl Alarms {
 
     /// Whether messages hold more than they may and nobody has noticed yet. Costs a few loads.
     fn is_memory_alarm_due(&self) -> bool {
-        self.memory.held_bytes() as u64 > self.memory_bytes_max
-            && self.state.load(Ordering::Acquire) & MEMORY == 0
+        self.memory.held_bytes() as u64 > self.memory_bytes_max && !self.is_memory_on()
+    }
+
+    /// Where the alarm for memory ends.
+    fn clear_bytes(&self) -> u64 {
+        self.memory_bytes_max / 100 * CLEAR_PERCENT
     }
 
     fn measure(&self, held_bytes: u64, disk_free_bytes: Option<u64>) -> u8 {
         let before = self.state.load(Ordering::Acquire);
         let memory_limit = match before & MEMORY {
             0 => self.memory_bytes_max,
-            _ => self.memory_bytes_max / 100 * CLEAR_PERCENT,
+            _ => self.clear_bytes(),
         };
         let mut state = 0;
         if held_bytes > memory_limit {
             state |= MEMORY;
+            let uncommitted_bytes = self.uncommitted_bytes.load(Ordering::Relaxed);
+            if held_bytes.saturating_sub(uncommitted_bytes) <= self.clear_bytes() {
+                state |= UNCOMMITTED;
+            }
         }
         if disk_free_bytes.is_some_and(|free| free < self.disk_free_bytes_min) {
             state |= DISK;
@@ -129,9 +165,20 @@ impl Broker {
         if self.store.is_short_of_space() {
             state |= DISK;
         }
-        if alarms.state.swap(state, Ordering::AcqRel) == state {
+        let before = alarms.state.swap(state, Ordering::AcqRel);
+        // Also where nothing changed: of two that look at once the last one says what is true.
+        self.arrivals.shut_while(|| alarms.is_memory_on());
+        if before == state {
             return;
         }
+        if (before ^ state) & (MEMORY | DISK) != 0 {
+            self.tell_alarms(free);
+        }
+        (self.alarm_hook)();
+    }
+
+    fn tell_alarms(&self, free: Option<u64>) {
+        let alarms = &self.alarms;
         match alarms.reason() {
             Some(shortage) => log::warn!(
                 "alarm: {}: messages hold {} MiB of {} MiB allowed, {} MiB of disk are free; publishers wait",
@@ -145,7 +192,50 @@ impl Broker {
         for client in self.clients.values() {
             client.tell_alarms();
         }
-        (self.alarm_hook)();
+    }
+}
+
+/// What one transaction holds that is not committed, counted with that of all others until this goes.
+#[derive(Debug)]
+pub struct Uncommitted {
+    bytes: u64,
+    all_bytes: Arc<AtomicU64>,
+}
+
+impl Uncommitted {
+    /// Adds a message's bytes.
+    pub fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.all_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of all its messages.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Uncommitted {
+    fn drop(&mut self) {
+        self.all_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Client {
+    /// Looks whether messages that wait for a commit have passed the limit.
+    pub fn check_memory(&self) {
+        self.broker.check_memory();
+    }
+
+    /// A transaction of this connection begins.
+    pub fn uncommitted(&self) -> Uncommitted {
+        let all_bytes = Arc::clone(&self.broker.alarms.uncommitted_bytes);
+        Uncommitted { bytes: 0, all_bytes }
+    }
+
+    /// Whether the memory would suffice, if transactions were given up that are not committed.
+    pub fn must_give_up(&self) -> bool {
+        self.broker.alarms.are_transactions_in_the_way()
     }
 }
 
@@ -164,7 +254,11 @@ mod tests {
     use super::*;
 
     fn alarms() -> Alarms {
-        let config = config::Alarms { memory_bytes_max: 1000, disk_free_bytes_min: 100 };
+        let config = config::Alarms {
+            memory_bytes_max: 1000,
+            disk_free_bytes_min: 100,
+            ..Default::default()
+        };
         Alarms::new(&config, Memory::leaked())
     }
 
@@ -180,11 +274,19 @@ mod tests {
     }
 
     #[test]
+    fn transactions_are_in_the_way_when_the_alarm_would_be_over_without_them() {
+        let alarms = alarms();
+        alarms.uncommitted_bytes.store(51, Ordering::Release);
+        assert_eq!(alarms.measure(1000, None), 0);
+        assert_eq!(alarms.measure(1001, None), MEMORY | UNCOMMITTED);
+        assert_eq!(alarms.measure(1002, None), MEMORY);
+    }
+
+    #[test]
     fn the_default_limit_is_a_share_of_the_memory() {
-        let alarms = Alarms::new(
-            &config::Alarms { memory_bytes_max: 0, disk_free_bytes_min: 0 },
-            Memory::leaked(),
-        );
+        let config =
+            config::Alarms { memory_bytes_max: 0, disk_free_bytes_min: 0, ..Default::default() };
+        let alarms = Alarms::new(&config, Memory::leaked());
         assert!(alarms.memory_bytes_max > 0);
         assert!(alarms.memory_bytes_max < machine_memory_bytes());
     }

@@ -9,6 +9,7 @@ mod access;
 mod accounts;
 mod alarms;
 mod arguments;
+mod arrivals;
 mod bindings;
 mod burial;
 mod client;
@@ -59,8 +60,9 @@ pub use access::{
     HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
 };
 pub use accounts::Put;
-pub use alarms::Shortage;
+pub use alarms::{Shortage, Uncommitted};
 pub use arguments::{EXPIRY_MS_MAX, QueueKind};
+pub use arrivals::{Reserved, Room, Turn};
 pub use bindings::BindingRequest;
 pub use client::{Capabilities, Client, Closer, NewClient, Terms};
 pub use consume::{Consume, Exclusivity, Fetch};
@@ -88,6 +90,7 @@ pub use surroundings::{Stepped, Surroundings};
 
 use access::Access;
 use alarms::Alarms;
+use arrivals::Arrivals;
 use burial::Mourning;
 use departed::Departed;
 use errands::Errands;
@@ -166,6 +169,7 @@ pub struct Broker {
     /// Connections that were held back may look again.
     room_hook: Arc<Hook>,
     alarms: Alarms,
+    arrivals: Arc<Arrivals>,
     departed: Departed,
     operators: Operators,
     /// Held while users and permissions change, so that their order in memory is their order in the journal.
@@ -207,9 +211,11 @@ impl Broker {
             None => Store::open(options, listeners)?,
             Some(stepped) => stepped.open(options, listeners)?,
         };
+        let alarms = Alarms::new(&config.alarms, memory);
         let mut broker = Self {
             access: Access::new(&config.access, &*entropy, hash),
-            alarms: Alarms::new(&config.alarms, memory),
+            arrivals: Arrivals::new(alarms.arriving_bytes_max()),
+            alarms,
             config,
             store: MeetingStore::new(store, meet.clone()),
             me: OnceLock::new(),

@@ -101,6 +101,11 @@ pub struct Alarms {
     /// Bytes that messages may hold in memory before publishers are blocked. 0: 40 % of the machine's
     /// memory, or of the control group's limit where that is lower.
     pub memory_bytes_max: u64,
+    /// Bytes that bodies of large messages may hold beside that while they arrive. Room is reserved for each before it
+    /// is read; above this publishers wait for their turn. 0: a quarter of `memory_bytes_max`.
+    pub arriving_bytes_max: u64,
+    /// Milliseconds that such a body may take while others wait for its room; then its connection is closed with 506.
+    pub arriving_ms_max: u64,
     /// Bytes that must stay free on the data directory's file system; below it publishers are blocked.
     /// 0: the disk is not watched.
     pub disk_free_bytes_min: u64,
@@ -116,7 +121,7 @@ pub struct Store {
     pub checkpoint_bytes: u64,
     /// Milliseconds after which the index is brought up to date, if anything was written.
     pub checkpoint_ms: u64,
-    /// Bytes that may wait for the committer thread; above it publishers' sockets are not read.
+    /// Bytes that may wait for the committer thread; above it those who publish persistently are not read.
     pub inbox_bytes_max: usize,
     /// Bytes of the index that are kept in memory.
     pub index_cache_bytes: u64,
@@ -250,7 +255,12 @@ impl Default for Management {
 
 impl Default for Alarms {
     fn default() -> Self {
-        Self { memory_bytes_max: 0, disk_free_bytes_min: 512 * MIB }
+        Self {
+            memory_bytes_max: 0,
+            arriving_bytes_max: 0,
+            arriving_ms_max: 30_000,
+            disk_free_bytes_min: 512 * MIB,
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, Ordering};
 use async_std::net::TcpStream;
 use event_listener::Event;
 use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 
 use crate::fault::Fault;
 use crate::session::Peer;
@@ -159,6 +161,17 @@ impl Link {
 
     pub fn reads(&self) -> u32 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer has closed its side, or the socket failed, whatever is still to be read.
+    pub fn is_hung_up(&self) -> bool {
+        let mut sockets = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+        poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Bytes that came and were not read.
+    pub fn unread_bytes(&self) -> u64 {
+        ioctl_fionread(&self.stream).unwrap_or(0)
     }
 
     /// Says whether the reader stands still. Set before the reader looks at what it would wait for, so that

@@ -4,8 +4,8 @@
 //! what the session asks for; the `writer` empties the session's outbox into the socket. They share a
 //! `link`, through which anyone else reaches them: the broker to wake the writer, an operator to close the
 //! connection, the `watch` to drop a peer that has gone silent. A reader stops reading, and so TCP stops the
-//! peer, while the peer does not read what it was sent, while too much waits for the disk, or while an alarm
-//! is on and the peer publishes; it still hears that it has to end.
+//! peer, while the peer does not read what it was sent, and where the peer would publish while an alarm is on or
+//! too much waits for the disk; it still hears that it has to end, and the `watch` looks whether the socket has.
 //!
 //! One task looks after the time of all connections, one after the queues' timers, one does the
 //! broker's errands, one accepts, and one waits for

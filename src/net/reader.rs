@@ -113,7 +113,7 @@ impl Reader {
                     self.stand_still().await?;
                     return self.read().await;
                 }
-                Then::Full => return self.stand_still().await,
+                Then::Full | Then::Held => return self.stand_still().await,
                 Then::Close => return Err(End::Said),
                 Then::Refuse => return Err(End::Refused),
                 Then::Wait(wait) => match self.wait(wait).await? {
@@ -153,9 +153,7 @@ impl Reader {
     fn must_stand_still(&self) -> bool {
         // A closing connection is read on: its answer is all that is missing.
         self.session.stage() != session::Stage::Closing
-            && (self.session.is_full()
-                || self.server.broker.store_is_full()
-                || self.session.client().is_some_and(|client| client.must_pause()))
+            && (self.session.is_full() || self.session.is_held())
     }
 
     /// Reads once, or until an order changed what is to be done.
@@ -314,6 +312,7 @@ async fn outcome(server: &Server, wait: Wait) -> Outcome {
             Ok(()) => Outcome::Durable,
             Err(_) => Outcome::Lost,
         },
+        Wait::Room(turn) => turn.wait().await.map_or(Outcome::Lost, Outcome::Room),
         Wait::Verify(verification) => {
             let _turn = server.verifying.lock().await;
             match task::spawn_blocking(move || verification.run()).await {

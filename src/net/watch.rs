@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_std::task;
 
+use super::clock::now_ms;
 use super::link::{Link, Stage};
 use super::server::Server;
 use crate::broker::ClientOutbox;
@@ -25,6 +26,10 @@ const LINGERING_MAX: Duration = Duration::from_secs(1);
 /// A connection that was quiet for this long gives its buffers back.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// A peer that is not read shows that it lives by what comes from it, as long as no more than this has come: beyond, its
+/// system may hold back what it sends.
+const TELLING_BYTES_MAX: u64 = 8 * 1024;
+
 /// One connection, watched.
 pub(super) struct Watch {
     link: Arc<Link>,
@@ -36,6 +41,9 @@ pub(super) struct Watch {
     written_bytes: u64,
     written_at: Instant,
     released: bool,
+    /// Since when the reader stands still.
+    paused_at: Option<Instant>,
+    unread_bytes: u64,
 }
 
 /// Looks after all connections for ever.
@@ -46,6 +54,7 @@ pub(super) async fn run(server: Arc<Server>) {
         let now = Instant::now();
         server.each(|watch| watch.look(now, handshake_max));
         server.broker.check_alarms();
+        server.broker.check_arrivals(now_ms());
     }
 }
 
@@ -60,6 +69,8 @@ impl Watch {
             written_bytes: 0,
             written_at: now,
             released: true,
+            paused_at: None,
+            unread_bytes: 0,
             link,
             outbox,
         }
@@ -89,13 +100,31 @@ impl Watch {
 
     fn note_activity(&mut self, now: Instant) {
         let (reads, written_bytes) = (self.link.reads(), self.outbox.written_bytes());
-        if reads != self.reads || self.link.is_paused() {
+        if reads != self.reads {
             (self.reads, self.read_at) = (reads, now);
+            (self.paused_at, self.unread_bytes) = (None, 0);
             self.released = false;
+        }
+        if self.link.is_paused() {
+            self.note_pause(now);
+        } else {
+            self.paused_at = None;
         }
         if written_bytes != self.written_bytes {
             (self.written_bytes, self.written_at) = (written_bytes, now);
             self.released = false;
+        }
+    }
+
+    /// A reader that stands still sees neither the end of its socket nor heartbeats.
+    fn note_pause(&mut self, now: Instant) {
+        let paused_at = *self.paused_at.get_or_insert(now);
+        if now.duration_since(paused_at) >= QUIET && self.link.is_hung_up() {
+            return self.link.abort("the client closed the socket");
+        }
+        let unread_bytes = self.link.unread_bytes();
+        if unread_bytes != self.unread_bytes || unread_bytes > TELLING_BYTES_MAX {
+            (self.unread_bytes, self.read_at) = (unread_bytes, now);
         }
     }
 

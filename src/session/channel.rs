@@ -143,6 +143,12 @@ impl Session {
                 self.waiting = Some(Waiting::Reply { channel, reply });
                 Step::Wait(Wait::Durable(pending))
             }
+            // Who does not wait for answers must not change things faster than they can be written down.
+            Answer::None(pending) if self.broker.store_is_full() => {
+                self.waiting = Some(Waiting::Change);
+                Step::Wait(Wait::Durable(pending))
+            }
+            Answer::None(_) => Step::Next,
             Answer::Again(arrival, get) => {
                 self.waiting = Some(Waiting::Get { channel, get });
                 Step::Wait(Wait::Durable(arrival))
@@ -176,6 +182,11 @@ impl Channel {
             reply_to: None,
             last_queue: None,
         }
+    }
+
+    /// Whether messages wait for a commit.
+    pub fn has_uncommitted(&self) -> bool {
+        matches!(&self.mode, Mode::Transaction(transaction) if transaction.holds_messages())
     }
 
     /// Gives back what the channel had.

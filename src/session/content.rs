@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::channel::Channel;
 use super::properties::{self, Read, Sender};
 use super::work::Context;
-use crate::broker::ExchangeRef;
+use crate::broker::{ExchangeRef, Reserved, Room, Turn};
 use crate::fault::Fault;
 use crate::message::{Builder, Facts};
 use crate::wire::{ContentHeader, ReplyCode, basic};
@@ -32,7 +32,20 @@ pub(super) struct Begun {
     builder: Builder,
     /// Bytes of the body that are still to come.
     missing_bytes: u64,
+    place: Place,
 }
+
+/// Where a body's memory comes from while it arrives.
+enum Place {
+    /// What every connection may have: so many bytes of it.
+    Unreserved(u64),
+    /// Reserved for it.
+    Room(#[allow(dead_code, reason = "it is given back when it goes")] Room),
+}
+
+/// Bodies of one connection that are arriving may be so large together without having reserved room, on whatever
+/// channels they are.
+const UNRESERVED_BYTES_MAX: u64 = 64 * 1024;
 
 /// Longer properties are read each time.
 const KNOWN_BYTES_MAX: usize = 512;
@@ -60,7 +73,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         header: &ContentHeader<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Turn>, Fault> {
         let publishing = match self.content.take() {
             None => return Err(expected_method()),
             Some(Content::Begun(_)) => return Err(expected_body()),
@@ -81,12 +94,24 @@ impl Channel {
         context: &mut Context<'_>,
         publishing: Publishing,
         header: &ContentHeader<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Turn>, Fault> {
         let (size, most) = (header.body_size, context.amqp.message_bytes_max);
         if size > most {
             let text = format!("message size {size} is larger than configured max size {most}");
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
+        let place = match place(context, size, header.properties) {
+            Some(Reserved::Room(room)) => Place::Room(room),
+            Some(Reserved::Later(turn)) => {
+                self.content = Some(Content::Announced(publishing));
+                return Ok(Some(turn));
+            }
+            Some(Reserved::Refused) => {
+                let text = format!("no memory for {size} bytes beside what is arriving already");
+                return Err(Fault::channel(ReplyCode::ContentTooLarge, text));
+            }
+            None => Place::Unreserved(arriving_bytes(size, header.properties)),
+        };
         let read = self.read_properties(context, header.properties)?;
         let builder = Builder::new(
             context.client.memory(),
@@ -97,11 +122,16 @@ impl Channel {
             read.facts,
         );
         if size == 0 {
-            return self.published(context, publishing, read.extra_keys, builder.finish());
+            self.published(context, publishing, read.extra_keys, builder.finish())?;
+            return Ok(None);
         }
-        let begun = Begun { publishing, extra_keys: read.extra_keys, builder, missing_bytes: size };
+        if let Place::Unreserved(bytes) = place {
+            context.work.unreserved_bytes += bytes;
+        }
+        let extra_keys = read.extra_keys;
+        let begun = Begun { publishing, extra_keys, builder, missing_bytes: size, place };
         self.content = Some(Content::Begun(begun));
-        Ok(())
+        Ok(None)
     }
 
     /// What the properties mean. Most publishers send the same ones again and again: those that were read last, and
@@ -148,9 +178,37 @@ impl Channel {
             return Ok(());
         }
         let Some(Content::Begun(begun)) = self.content.take() else { return Ok(()) };
-        let Begun { publishing, extra_keys, builder, .. } = begun;
+        let Begun { publishing, extra_keys, builder, place, .. } = begun;
+        if let Place::Unreserved(bytes) = place {
+            context.work.unreserved_bytes -= bytes;
+        }
         self.published(context, publishing, extra_keys, builder.finish()).map_err(at_publish)
     }
+
+    /// Bytes of the body that is arriving, if it has reserved no room.
+    pub(super) fn unreserved_bytes(&self) -> u64 {
+        match &self.content {
+            Some(Content::Begun(Begun { place: Place::Unreserved(bytes), .. })) => *bytes,
+            _ => 0,
+        }
+    }
+}
+
+/// What a message holds while its body arrives. One without a body is whole at once.
+fn arriving_bytes(body_bytes: u64, properties: &[u8]) -> u64 {
+    if body_bytes == 0 { 0 } else { body_bytes + properties.len() as u64 }
+}
+
+/// Asks for room for a message, unless it needs none.
+fn place(context: &mut Context<'_>, body_bytes: u64, properties: &[u8]) -> Option<Reserved> {
+    let size = arriving_bytes(body_bytes, properties);
+    if size == 0 || context.work.unreserved_bytes + size <= UNRESERVED_BYTES_MAX {
+        return None;
+    }
+    Some(match context.work.room.take() {
+        Some(room) => Reserved::Room(room),
+        None => context.client.reserve(size),
+    })
 }
 
 pub(super) fn at_publish(fault: Fault) -> Fault {

@@ -3,7 +3,7 @@
 
 use super::{Discarding, Phase, Session, Slot, Step};
 use crate::fault::Fault;
-use crate::wire::{self, Frame, Method, channel, connection};
+use crate::wire::{self, Frame, Method, ReplyCode, channel, connection};
 
 /// A whole frame with `connection.close-ok`.
 const CLOSE_OK_FRAME: &[u8] = &[1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 206];
@@ -61,6 +61,7 @@ impl Session {
     pub(super) fn leave(&mut self, now_ms: u64) {
         let Some(client) = self.client.take() else { return };
         self.work.flush(&client, now_ms);
+        self.work.room = None;
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot {
                 channel.close(&client, now_ms);
@@ -83,11 +84,24 @@ impl Session {
         self.send(number, &Method::ChannelClose(close));
     }
 
+    /// Closes the channels whose transactions hold messages: nothing else can be given up.
+    pub(super) fn give_up_transactions(&mut self, now_ms: u64) {
+        let holders = self.channels.iter().filter(|(_, slot)| slot.has_uncommitted());
+        let numbers: Vec<u16> = holders.map(|(number, _)| *number).collect();
+        let text =
+            "memory is short, and what transactions have not committed is all that can be given up";
+        let fault = Fault::channel(ReplyCode::ContentTooLarge, text);
+        for number in numbers {
+            self.fail_channel(number, &fault, now_ms);
+        }
+    }
+
     /// Takes a channel's number out of use and gives back what it had.
     pub(super) fn close_slot(&mut self, number: u16, now_ms: u64) {
         let Some(client) = &self.client else { return };
         self.work.flush(client, now_ms);
         if let Some(Slot::Open(channel)) = self.channels.remove(&number) {
+            self.work.unreserved_bytes -= channel.unreserved_bytes();
             channel.close(client, now_ms);
         }
     }

@@ -42,7 +42,9 @@ use self::handshake::Applicant;
 use self::repeat::{Repeat, Seen};
 use self::reply::{Get, Reply};
 use self::work::{Context, Work};
-use crate::broker::{Broker, Client, ClientOutbox, Closer, Identity, Pending, Verification};
+use crate::broker::{
+    Broker, Client, ClientOutbox, Closer, Identity, Pending, Room, Turn, Verification,
+};
 use crate::fault::Fault;
 use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode, Scope};
 
@@ -70,6 +72,8 @@ pub enum Then {
     More,
     /// Wait until the peer has read some of what it was sent, then pass the rest again.
     Full,
+    /// The rest begins with a message that may not be published yet. Wait while [`Session::is_held`], then pass it again.
+    Held,
     /// Wait for this, tell the outcome to [`Session::resume`], then pass the rest again.
     Wait(Wait),
     /// Write what is in the outbox and close the socket.
@@ -85,6 +89,8 @@ pub enum Wait {
     Durable(Pending),
     /// A password that has to be verified, which is slow.
     Verify(Verification),
+    /// Room for the body of a large message.
+    Room(Turn),
 }
 
 /// How a wait ended.
@@ -98,6 +104,8 @@ pub enum Outcome {
     Welcome(Identity),
     /// It was not; the reason is for the log.
     Refused(String),
+    /// There is room for the body.
+    Room(Room),
 }
 
 /// How far a connection has come.
@@ -173,11 +181,23 @@ enum Slot {
     Closing,
 }
 
+impl Slot {
+    /// Whether messages wait for a commit.
+    fn has_uncommitted(&self) -> bool {
+        match self {
+            Self::Open(channel) => channel.has_uncommitted(),
+            Self::Closing => false,
+        }
+    }
+}
+
 /// What the session does when a wait is over.
 enum Waiting {
     Reply { channel: u16, reply: Reply },
     Get { channel: u16, get: Get },
+    Change,
     Login,
+    Room,
 }
 
 /// What a frame led to.
@@ -205,6 +225,8 @@ pub struct Session {
     waiting: Option<Waiting>,
     work: Work,
     repeat: Repeat,
+    /// What comes next is a message that may not be published yet.
+    held: bool,
 }
 
 impl Session {
@@ -229,6 +251,7 @@ impl Session {
             waiting: None,
             work: Work::default(),
             repeat: Repeat::default(),
+            held: false,
         }
     }
 
@@ -273,11 +296,39 @@ impl Session {
         self.outbox.waiting_bytes() >= bound.saturating_mul(OUTBOX_BOUNDS_MAX)
     }
 
+    /// Whether what comes next from the peer is a message that may not be published yet. Whatever stands before it was
+    /// taken in: acknowledgements, commits and the ends of messages that had begun may be what makes room.
+    pub fn is_held(&self) -> bool {
+        self.held && self.holds_publishing() && !self.must_give_up()
+    }
+
+    /// Whether transactions of this connection keep the memory short that others wait for. It cannot commit them: that
+    /// would stand behind what it may not publish.
+    fn must_give_up(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.must_give_up())
+            && self.channels.values().any(Slot::has_uncommitted)
+    }
+
+    /// Whether no message may begin: an alarm is on, or too much waits for the disk and this peer adds to it.
+    fn holds_publishing(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.must_pause())
+            || self.work.writes && self.broker.store_is_full()
+    }
+
     /// Takes in what the peer sent: as many frames as are there, or as far as the first thing that has to
     /// be waited for. `now_ms` is the time in milliseconds since the Unix epoch.
     pub fn receive(&mut self, bytes: &[u8], now_ms: u64) -> Received {
         let mut consumed = 0;
+        let holds = self.holds_publishing();
+        self.held = false;
         let then = loop {
+            if holds && wire::begins_publish(&bytes[consumed..]) && self.client.is_some() {
+                self.held = true;
+                if self.must_give_up() {
+                    self.give_up_transactions(now_ms);
+                }
+                break Then::Held;
+            }
             let (step, used) = self.take(&bytes[consumed..], now_ms);
             consumed += used;
             match step {
@@ -306,14 +357,19 @@ impl Session {
                 reply.send(&self.outbox, channel);
                 (channel, Ok(Step::Next))
             }
+            (Waiting::Change, Outcome::Durable) => (0, Ok(Step::Next)),
             (Waiting::Reply { channel, .. }, _) => (channel, Err(store_lost())),
             (Waiting::Get { channel, get }, Outcome::Durable) => {
                 (channel, self.get_again(channel, &get, now_ms))
             }
             (Waiting::Get { channel, .. }, _) => (channel, Err(store_lost())),
+            (Waiting::Room, Outcome::Room(room)) => {
+                self.work.room = Some(room);
+                (0, Ok(Step::Next))
+            }
             (Waiting::Login, Outcome::Welcome(identity)) => (0, Ok(self.welcome(identity))),
             (Waiting::Login, Outcome::Refused(reason)) => (0, Ok(self.refuse_login(&reason))),
-            (Waiting::Login, _) => (0, Err(store_lost())),
+            (Waiting::Change | Waiting::Login | Waiting::Room, _) => (0, Err(store_lost())),
         };
         let step = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
         self.finish_work(now_ms);
@@ -356,6 +412,8 @@ impl Session {
         };
         let seen = Seen::from(&frame);
         let step = match self.frame(frame, now_ms) {
+            // It is taken again when there is room.
+            Ok(step @ Step::Wait(Wait::Room(_))) => return (Some(step), 0),
             Ok(step) => {
                 self.remember(seen, &bytes[..used]);
                 step
@@ -391,7 +449,7 @@ impl Session {
             }
             Frame::Body { channel, payload } => {
                 self.on_content(channel, now_ms, |open, context| {
-                    open.content_body(context, payload)
+                    open.content_body(context, payload).map(|()| None)
                 })
             }
             Frame::Heartbeat { channel: 0 } => Ok(Step::Next),
@@ -405,7 +463,7 @@ impl Session {
         &mut self,
         number: u16,
         now_ms: u64,
-        take: impl FnOnce(&mut Channel, &mut Context<'_>) -> Result<(), Fault>,
+        take: impl FnOnce(&mut Channel, &mut Context<'_>) -> Result<Option<Turn>, Fault>,
     ) -> Result<Step, Fault> {
         if number == 0 {
             let text = "content on channel 0";
@@ -413,8 +471,9 @@ impl Session {
         }
         match self.parts(number, now_ms) {
             (Some(Slot::Open(channel)), Some(mut context)) => {
-                take(channel, &mut context)?;
-                Ok(Step::Next)
+                let Some(turn) = take(channel, &mut context)? else { return Ok(Step::Next) };
+                self.waiting = Some(Waiting::Room);
+                Ok(Step::Wait(Wait::Room(turn)))
             }
             (Some(Slot::Closing), _) => Ok(Step::Next),
             _ => Err(expected_open()),

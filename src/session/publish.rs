@@ -53,6 +53,7 @@ impl Channel {
         extra_keys: Vec<String>,
         message: Message,
     ) -> Result<(), Fault> {
+        context.work.writes |= message.facts().persistent;
         let mut publish = Publish {
             key: self.key,
             exchange: publishing.exchange,
@@ -68,7 +69,10 @@ impl Channel {
                 publish.confirm = Some(*published);
                 context.work.publishes.push(publish);
             }
-            Mode::Transaction(transaction) => transaction.publish(publish)?,
+            Mode::Transaction(transaction) => {
+                context.work.uncommitted = true;
+                transaction.publish(context.client, publish)?;
+            }
         }
         Ok(())
     }

@@ -46,13 +46,19 @@ pub(super) enum Answer {
     Given,
     /// The reply is sent when the change is on the disk.
     Later(Pending, Reply),
+    /// There is none, but the change is still on its way to the disk.
+    None(Pending),
     /// The message to be fetched is on its way into memory: then it is tried again.
     Again(Pending, Get),
 }
 
 impl Answer {
-    /// The reply to a change. With `no-wait` there is none, and nothing to wait for.
+    /// The reply to a change. With `no-wait` there is none, and nothing to wait for while the disk keeps up.
     pub(super) fn to_change(pending: Pending, no_wait: bool, reply: Reply) -> Self {
-        if no_wait { Self::Given } else { Self::Later(pending, reply) }
+        match (no_wait, pending.is_done()) {
+            (false, _) => Self::Later(pending, reply),
+            (true, true) => Self::Given,
+            (true, false) => Self::None(pending),
+        }
     }
 }

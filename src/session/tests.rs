@@ -81,6 +81,7 @@ struct Talk {
 enum Ended {
     More,
     Full,
+    Held,
     Close,
     Refuse,
 }
@@ -101,6 +102,7 @@ impl Talk {
                 Then::More if waited => {}
                 Then::More | Then::Wait(_) => return Ended::More,
                 Then::Full => return Ended::Full,
+                Then::Held => return Ended::Held,
                 Then::Close => return Ended::Close,
                 Then::Refuse => return Ended::Refuse,
             }
@@ -137,6 +139,7 @@ fn outcome(wait: Wait) -> Outcome {
             Ok(()) => Outcome::Durable,
             Err(_) => Outcome::Lost,
         },
+        Wait::Room(turn) => turn.take().map_or(Outcome::Lost, Outcome::Room),
         Wait::Verify(verification) => match verification.run() {
             Ok(identity) => Outcome::Welcome(identity),
             Err(reason) => Outcome::Refused(reason),

@@ -3,19 +3,19 @@
 use super::channel::{Channel, Mode};
 use super::reply::{Answer, Reply};
 use super::work::Context;
-use crate::broker::{Client, Publish, QueueRef, Settlement};
+use crate::broker::{Client, Publish, QueueRef, Settlement, Uncommitted};
 use crate::fault::Fault;
 use crate::outbox::{ChannelKey, ChannelMode, Resume, Settled};
 use crate::wire::{Method, ReplyCode, tx};
 
 /// Messages of one transaction may hold this many bytes.
-const TRANSACTION_BYTES_MAX: usize = 256 * 1024 * 1024;
+const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// What a channel did since its last commit.
 #[derive(Default)]
 pub(super) struct Transaction {
     publishes: Vec<Publish>,
-    held_bytes: usize,
+    uncommitted: Option<Uncommitted>,
     settled: Vec<(Settled<QueueRef>, Settlement)>,
 }
 
@@ -24,14 +24,20 @@ impl Transaction {
     ///
     /// # Errors
     /// Channel 406 when the transaction would hold too much.
-    pub fn publish(&mut self, publish: Publish) -> Result<(), Fault> {
-        self.held_bytes += publish.message.held();
-        if self.held_bytes > TRANSACTION_BYTES_MAX {
+    pub fn publish(&mut self, client: &Client, publish: Publish) -> Result<(), Fault> {
+        let uncommitted = self.uncommitted.get_or_insert_with(|| client.uncommitted());
+        uncommitted.grow(publish.message.held());
+        if uncommitted.bytes() > TRANSACTION_BYTES_MAX {
             let text = format!("transaction is larger than {TRANSACTION_BYTES_MAX} bytes");
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
         self.publishes.push(publish);
         Ok(())
+    }
+
+    /// Whether it has messages.
+    pub fn holds_messages(&self) -> bool {
+        !self.publishes.is_empty()
     }
 
     /// Adds deliveries that were settled.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::broker::{Client, ClientOutbox, Publish, QueueRef, Settlement};
+use crate::broker::{Client, ClientOutbox, Publish, QueueRef, Room, Settlement};
 use crate::config;
 use crate::fault::Fault;
 use crate::outbox::{ChannelKey, Resume, Settled, Unacked};
@@ -22,6 +22,14 @@ pub(super) struct Work {
     pub failed: Vec<(ChannelKey, Fault)>,
     /// The broker knows that this connection publishes.
     pub publisher: bool,
+    /// What this connection publishes goes to the disk, as far as can be told.
+    pub writes: bool,
+    /// Bytes of bodies that are arriving without having reserved room.
+    pub unreserved_bytes: u64,
+    /// Messages came that wait for a commit.
+    pub uncommitted: bool,
+    /// Room that was waited for.
+    pub room: Option<Room>,
     /// Something was put into the outbox since the last look at how full it is.
     pub replied: bool,
 }
@@ -39,6 +47,9 @@ impl Work {
             let outcome = client.publish(&mut self.publishes, now_ms);
             self.failed.extend(outcome.failed);
             self.publishes.shrink_to(KEPT_ENTRIES_MAX);
+        }
+        if std::mem::take(&mut self.uncommitted) {
+            client.check_memory();
         }
         if !self.acknowledged.is_empty() || !self.resume.is_empty() {
             let unacked = std::mem::take(&mut self.acknowledged).into();

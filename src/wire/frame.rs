@@ -4,6 +4,7 @@
 use super::content::ContentHeader;
 use super::error::WireError;
 use super::field;
+use super::generated::basic;
 use super::generated::constant::{
     FRAME_BODY, FRAME_BYTES_MIN, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD,
 };
@@ -123,6 +124,15 @@ pub fn next_frame(
         Ok(frame) => Ok(Some((frame, bytes))),
         Err(error) => Err(error.on_channel(channel)),
     }
+}
+
+/// Whether the frame at the head of `buf` begins a message: its method is `basic.publish`.
+pub fn begins_publish(buf: &[u8]) -> bool {
+    let [class_high, class_low] = basic::CLASS_ID.to_be_bytes();
+    let [high, low] = basic::Publish::METHOD_ID.to_be_bytes();
+    buf.first() == Some(&FRAME_METHOD)
+        && buf.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + 4)
+            == Some(&[class_high, class_low, high, low])
 }
 
 /// The payload of the body frame at the head of `buf`, and how many bytes the frame takes, if it is a whole and

@@ -19,8 +19,8 @@ pub use error::WireError;
 pub use field::SHORTSTR_BYTES_MAX;
 pub use frame::{
     FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, Frame, HEADER_PROPERTIES_AT, HeaderCheck,
-    PROTOCOL_HEADER, body_frame, encode_body_head, encode_content, encode_content_header,
-    encode_heartbeat, frame_bytes_needed, next_frame, protocol_header,
+    PROTOCOL_HEADER, begins_publish, body_frame, encode_body_head, encode_content,
+    encode_content_header, encode_heartbeat, frame_bytes_needed, next_frame, protocol_header,
 };
 pub use generated::constant::{
     FRAME_BODY, FRAME_BYTES_MIN, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD,

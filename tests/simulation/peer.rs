@@ -156,11 +156,13 @@ impl Peer {
                     Then::More if bytes.is_empty() => return,
                     Then::More => break,
                     Then::Full => panic!("requests outgrow the outbox, which is drained each step"),
+                    Then::Held => panic!("publishers are held back, though nothing is short"),
                     Then::Close | Then::Refuse => panic!("the connection is closed"),
                     Then::Wait(Wait::Durable(pending)) => {
                         pending.wait_blocking().expect("the store is well");
                         Outcome::Durable
                     }
+                    Then::Wait(Wait::Room(_)) => panic!("no body is large enough to wait for room"),
                     Then::Wait(Wait::Verify(verification)) => {
                         Outcome::Welcome(verification.run().expect("the password is right"))
                     }

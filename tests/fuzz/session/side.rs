@@ -98,6 +98,8 @@ impl Side {
                     self.write(now_ms);
                     return false;
                 }
+                // Nothing is short, and one body always has room.
+                Then::Held => panic!("publishers are held back"),
                 Then::Close | Then::Refuse => {
                     self.over = true;
                     return true;
@@ -109,6 +111,7 @@ impl Side {
                     pending.wait_blocking().expect("the store is well");
                     Outcome::Durable
                 }
+                Wait::Room(turn) => turn.take().map_or(Outcome::Lost, Outcome::Room),
                 Wait::Verify(verification) => match verification.run() {
                     Ok(identity) => Outcome::Welcome(identity),
                     Err(reason) => Outcome::Refused(reason),
