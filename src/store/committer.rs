@@ -22,7 +22,7 @@ use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next, Written};
 use super::index::{Index, IndexError};
 use super::log::{Log, LogError, LogPosition, Progress, SegmentId, Stand};
-use super::operation::{Operation, Place, Position, QueueId};
+use super::operation::{Change, Operation, Place, Position, QueueId};
 use super::options::{Events, Options};
 use super::reader::Requests;
 use super::record::Record;
@@ -239,6 +239,7 @@ impl Committer {
 
     /// Appends operations and applies them, now or when there is room for them.
     pub(super) fn append(&mut self, operations: Vec<Operation>) -> Result<Progress, LogError> {
+        expect_declared(&operations, self.state.topology.queue_id_max())?;
         let records: Vec<Record<'_>> = operations.iter().map(Record::from).collect();
         let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
         let progress = self.append_records(&records, &mut stands)?;
@@ -332,6 +333,32 @@ impl Committer {
 /// The index fails where it is needed: the next start builds it anew.
 pub(super) fn unusable(error: IndexError) -> LogError {
     LogError(format!("the index cannot be used: {error}"))
+}
+
+/// A message for a queue that is gone by now goes with it. One for a queue that is yet to come would be gone too, after
+/// its confirm. Ids ascend in the journal, so the highest one tells these two apart.
+fn expect_declared(operations: &[Operation], mut id_max: QueueId) -> Result<(), LogError> {
+    for operation in operations {
+        match operation {
+            Operation::Enqueue { places, .. } => {
+                if let Some(place) = places.iter().find(|place| place.queue > id_max) {
+                    let queue = place.queue;
+                    return Err(LogError(format!(
+                        "a message came for queue {queue}, which was never declared"
+                    )));
+                }
+            }
+            Operation::Topology(changes) => {
+                let ids = changes.iter().filter_map(|change| match change {
+                    Change::PutQueue(queue) => Some(queue.id),
+                    _ => None,
+                });
+                id_max = ids.fold(id_max, QueueId::max);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Group {

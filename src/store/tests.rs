@@ -226,13 +226,21 @@ fn positions(store: &Store) -> Vec<Position> {
 }
 
 fn queue() -> Change {
-    let (vhost, name) = ("/".to_owned(), "q".to_owned());
-    Change::PutQueue(QueueRecord { id: 1, vhost, name, auto_delete: false, arguments: Vec::new() })
+    queue_called("q", 1)
+}
+
+fn queue_called(name: &str, id: QueueId) -> Change {
+    let (vhost, name) = ("/".to_owned(), name.to_owned());
+    Change::PutQueue(QueueRecord { id, vhost, name, auto_delete: false, arguments: Vec::new() })
 }
 
 fn enqueue(position: Position) -> Operation {
+    enqueue_to(1, position)
+}
+
+fn enqueue_to(queue: QueueId, position: Position) -> Operation {
     let message = Arc::new(Message::new(&MEMORY, "".into(), "k", &[], &[9; 100], Facts::default()));
-    Operation::Enqueue { message, places: [Place { queue: 1, position }].into_iter().collect() }
+    Operation::Enqueue { message, places: [Place { queue, position }].into_iter().collect() }
 }
 
 fn settle(positions: &[Position]) -> Operation {
@@ -329,6 +337,27 @@ fn a_failed_sync_poisons_the_store() {
 #[test]
 fn a_failed_write_poisons_the_store() {
     check_poisoned(|orders| orders.fail_write = true, "no space");
+}
+
+#[test]
+fn a_place_in_a_queue_that_was_never_declared_loses_the_store() {
+    let bench = Bench::new(1 << 20);
+    bench.append(1, vec![enqueue(1), enqueue_to(2, 1)]);
+    bench.append(2, vec![enqueue(2)]);
+    assert_eq!(bench.answers(2), [(1, Err(Lost)), (2, Err(Lost))]);
+    let told = bench.events.recv().unwrap();
+    assert!(told.contains("queue 2, which was never declared"), "{told}");
+}
+
+#[test]
+fn a_queue_counts_as_declared_from_its_record_on() {
+    let bench = Bench::new(1 << 20);
+    bench.append(1, vec![Operation::Topology(vec![queue_called("r", 2)]), enqueue_to(2, 1)]);
+    let delete = Change::DeleteQueue { vhost: "/".to_owned(), name: "r".to_owned(), id: 2 };
+    bench.append(2, vec![Operation::Topology(vec![delete]), enqueue_to(2, 2)]);
+    bench.append(3, vec![enqueue_to(2, 3), enqueue(1)]);
+    assert_eq!(bench.answers(3), [(1, Ok(())), (2, Ok(())), (3, Ok(()))]);
+    assert_eq!(bench.positions_after_reopening(), [1]);
 }
 
 #[test]
