@@ -16,6 +16,8 @@ pub(super) struct Lane {
     front: Line,
     spans: VecDeque<Span>,
     tail: Line,
+    /// The earliest of the entries at the tail that have expired and wait for those in spans before them to expire first.
+    late_ms: Option<u64>,
 }
 
 /// Where an entry was put.
@@ -24,8 +26,8 @@ pub(super) enum Spot {
     Line,
     /// At the tail, which is to be sealed now.
     Full,
-    /// Into the span of this number.
-    Span(u64),
+    /// Into a span, in which nothing expired before this until then.
+    Span { before_ms: u64 },
 }
 
 /// What can be put in front next.
@@ -36,8 +38,15 @@ pub(super) enum Next {
     Coming,
     /// The first span has to be asked for; this is its number.
     Away(u64),
-    /// These entries of a span were put in front; it had this time to be looked at.
-    Opened { due_ms: u64 },
+    /// A span was put in front; its first entry expires at this time.
+    Opened { earliest_ms: u64 },
+}
+
+/// Where an entry comes from that is put in front.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whence {
+    Span,
+    Tail,
 }
 
 impl Lane {
@@ -96,9 +105,9 @@ impl Lane {
         }
         if self.spans.back().is_some_and(|last| position < last.last) {
             let index = self.spans.partition_point(|span| span.first <= position) - 1;
-            let span = &mut self.spans[index];
-            span.insert(entry);
-            return Spot::Span(span.number);
+            let before_ms = self.spans[index].earliest_ms;
+            self.spans[index].insert(entry);
+            return Spot::Span { before_ms };
         }
         self.tail.insert(entry);
         let full = self.tail.len() >= window.span_messages()
@@ -108,6 +117,7 @@ impl Lane {
 
     /// Makes a span of the tail.
     pub(super) fn seal(&mut self, number: u64) -> &mut Span {
+        self.late_ms = None;
         let span = Span::seal(number, std::mem::take(&mut self.tail));
         self.spans.push_back(span);
         let last = self.spans.len() - 1;
@@ -140,18 +150,61 @@ impl Lane {
         self.front.remove(position).or_else(|| self.tail.remove(position))
     }
 
+    /// An entry has expired. Answers whether it stands at the tail and has to wait there, for entries in spans or with
+    /// others that do.
+    pub(super) fn hold_back(&mut self, entry_at_ms: u64, position: Position) -> bool {
+        let in_tail = self.tail.head().is_some_and(|first| first.position <= position);
+        let waits = in_tail
+            && (self.late_ms.is_some_and(|late_ms| late_ms <= entry_at_ms)
+                || self.spans.iter().any(|span| span.earliest_ms <= entry_at_ms));
+        if waits {
+            self.late_ms = Some(self.late_ms.map_or(entry_at_ms, |ms| ms.min(entry_at_ms)));
+        }
+        waits
+    }
+
+    /// When the first of those expired that wait at the tail; [`NEVER_MS`] if none does.
+    pub(super) fn late_ms(&self) -> u64 {
+        self.late_ms.unwrap_or(NEVER_MS)
+    }
+
+    /// Takes what has expired by `until_ms` out of the tail. What is left waits no longer; `schedule` sees those of it that
+    /// expire.
+    pub(super) fn take_late(&mut self, until_ms: u64, schedule: impl FnMut(&Entry)) -> Vec<Entry> {
+        self.late_ms = None;
+        let late = self.tail.take_due(until_ms);
+        expiring(&self.tail).for_each(schedule);
+        late
+    }
+
+    /// Nothing in its spans, and nothing that waits at its tail, expires before this.
+    pub(super) fn earliest_behind_ms(&self) -> u64 {
+        let spans = self.spans.iter().map(|span| span.earliest_ms);
+        spans.chain(self.late_ms).min().unwrap_or(NEVER_MS)
+    }
+
+    /// The spans from this number on.
+    pub(super) fn spans_from(&self, number: u64) -> impl Iterator<Item = &Span> {
+        let first = self.spans.partition_point(|span| span.number < number);
+        self.spans.range(first..)
+    }
+
     /// Whether the front is running out, so that more has to be put there.
     pub(super) fn is_low(&self, window: &Window) -> bool {
         self.front.len() < window.span_messages() && self.front.held_bytes() < window.span_bytes()
     }
 
-    /// Puts what comes next into the front, if it is low. `open` sees the entries of a span that is opened.
-    pub(super) fn refill(&mut self, window: &Window, mut open: impl FnMut(&Entry)) -> Next {
+    /// Puts what comes next into the front, if it is low. `open` sees those of its entries that expire and are not on
+    /// the schedule, and is told whether they come from a span.
+    pub(super) fn refill(&mut self, window: &Window, mut open: impl FnMut(&Entry, Whence)) -> Next {
         if self.is_shallow() || !self.is_low(window) {
             return Next::Enough;
         }
         match self.spans.front().map(|span| &span.rest) {
             None => {
+                if self.late_ms.take().is_some() {
+                    expiring(&self.tail).for_each(|entry| open(entry, Whence::Tail));
+                }
                 self.front.append(std::mem::take(&mut self.tail));
                 Next::Enough
             }
@@ -159,19 +212,15 @@ impl Lane {
             Some(Rest::Away(_)) => Next::Away(self.spans[0].number),
             Some(Rest::Nothing | Rest::Leaving(_)) => {
                 let Some(span) = self.spans.pop_front() else { return Next::Enough };
-                let due_ms = span.due_ms;
+                let earliest_ms = span.earliest_ms;
                 let line = span.into_line();
-                if due_ms != NEVER_MS {
-                    line.iter().for_each(&mut open);
+                if earliest_ms != NEVER_MS {
+                    expiring(&line).for_each(|entry| open(entry, Whence::Span));
                 }
                 self.front.append(line);
-                Next::Opened { due_ms }
+                Next::Opened { earliest_ms }
             }
         }
-    }
-
-    pub(super) fn span(&self, number: u64) -> Option<&Span> {
-        self.spans.get(self.index_of(number)?)
     }
 
     pub(super) fn span_mut(&mut self, number: u64) -> Option<&mut Span> {
@@ -209,6 +258,7 @@ impl Lane {
 
     /// Removes every entry: those in memory in order of position, of the others the positions.
     pub(super) fn drain(&mut self, each: &mut impl FnMut(Entry), runs: &mut Vec<Run>) {
+        self.late_ms = None;
         self.front.drain(&mut *each);
         for span in std::mem::take(&mut self.spans) {
             span.drain(each, runs);
@@ -219,4 +269,8 @@ impl Lane {
     fn index_of(&self, number: u64) -> Option<usize> {
         self.spans.binary_search_by_key(&number, |span| span.number).ok()
     }
+}
+
+fn expiring(line: &Line) -> impl Iterator<Item = &Entry> {
+    line.iter().filter(|entry| entry.expires_at_ms != NEVER_MS)
 }

@@ -169,10 +169,11 @@ impl Line {
         }
     }
 
-    /// Takes out what has expired by `now_ms`.
+    /// Takes out what has expired by `now_ms`, in order of position.
     pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<Entry> {
         let due = self.iter().filter(|entry| entry.is_due(now_ms)).map(|entry| entry.position);
-        let due: Vec<Position> = due.collect();
+        let mut due: Vec<Position> = due.collect();
+        due.sort_unstable();
         due.into_iter().filter_map(|position| self.remove(position)).collect()
     }
 

@@ -41,6 +41,7 @@ mod peek;
 mod priorities;
 mod ready;
 mod receiver;
+mod round;
 mod settlement;
 mod span;
 mod unacknowledged;
@@ -130,11 +131,14 @@ impl<R: Receiver> Queue<R> {
         if self.is_closed() {
             return;
         }
-        while let Some(entry) = self.ready.pop_due(now_ms) {
-            self.bury(entry, Reason::Expired, fx);
-        }
-        for entry in self.ready.take_due_of_spans(now_ms) {
-            self.bury(entry, Reason::Expired, fx);
+        loop {
+            while let Some(entry) = self.ready.pop_due(now_ms) {
+                self.bury(entry, Reason::Expired, fx);
+            }
+            let Some(due) = self.ready.take_due_of_spans(now_ms) else { break };
+            for entry in due {
+                self.bury(entry, Reason::Expired, fx);
+            }
         }
         self.ready.take_requests(fx);
     }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::delivery::ZeroTtl;
-use super::effects::{Effects, Reason};
+use super::effects::Effects;
 use super::entry::{Entry, NEVER_MS, Position};
 use super::receiver::Receiver;
 use super::{Life, Queue};
@@ -83,15 +83,12 @@ impl<R: Receiver> Queue<R> {
             entry.limit_life(ttl_ms);
             entry
         });
-        let landed = self.ready.arrived(ticket, entries.collect(), now_ms);
-        self.totals.lost += landed.lost;
-        for entry in landed.due {
-            self.bury(entry, Reason::Expired, fx);
-        }
+        let lost = self.ready.arrived(ticket, entries.collect());
+        self.totals.lost += lost;
         self.dispatch(ZeroTtl::Expire, now_ms, fx);
         self.expire(now_ms, fx);
         self.drop_excess(fx);
-        landed.lost
+        lost
     }
 
     /// What was named in [`Effects::wanted`] cannot be read now. It stays where it is and is asked for again when

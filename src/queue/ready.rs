@@ -4,12 +4,13 @@
 use super::effects::Effects;
 use super::entry::{Entry, NEVER_MS};
 use super::expiry::{Mark, Schedule};
-use super::lane::{Lane, Next, Spot};
+use super::lane::{Lane, Next, Spot, Whence};
 use super::line::Line;
 use super::options::Window;
 use super::packed::Run;
 use super::paging::{Stored, Ticket, Wanted};
 use super::priorities::PrioritySet;
+use super::round::{Round, Rounds};
 use super::span::{Absent, Rest, Span};
 
 /// So many spans may be on their way at once when one is asked for because its entries expire.
@@ -25,27 +26,14 @@ pub(super) struct Ready {
     /// How many of the entries in lines expire.
     expiring: usize,
     schedule: Schedule,
-    /// How many spans have entries that expire and are not on their way.
-    spans_expiring: usize,
-    /// When spans have to be looked at. Their marks have the span's number as position.
-    span_schedule: Schedule,
+    /// The rounds through what is not on the schedule: spans, and what waits for them at tails.
+    rounds: Rounds,
     window: Option<Window>,
     /// Spans that were asked for.
     coming: usize,
-    /// How many of them may have entries that have expired.
-    recalled: usize,
     last_span: u64,
     leaving: Vec<Ticket>,
     wanted: Vec<Wanted>,
-}
-
-/// What came of an arrival.
-#[derive(Default)]
-pub(super) struct Landed {
-    /// Entries that had expired.
-    pub(super) due: Vec<Entry>,
-    /// How many messages are given up.
-    pub(super) lost: u64,
 }
 
 impl Ready {
@@ -57,11 +45,9 @@ impl Ready {
             bytes: 0,
             expiring: 0,
             schedule: Schedule::default(),
-            spans_expiring: 0,
-            span_schedule: Schedule::default(),
+            rounds: Rounds::default(),
             window,
             coming: 0,
-            recalled: 0,
             last_span: 0,
             leaving: Vec::new(),
             wanted: Vec::new(),
@@ -84,8 +70,7 @@ impl Ready {
     /// Slots for which memory is held, in all its buffers.
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
-        let schedules = self.schedule.slots() + self.span_schedule.slots();
-        self.lanes.iter().map(Lane::slots).sum::<usize>() + schedules
+        self.lanes.iter().map(Lane::slots).sum::<usize>() + self.schedule.slots()
     }
 
     /// Puts an entry in the place that its priority and position give it.
@@ -96,8 +81,8 @@ impl Ready {
         self.bytes += entry.bytes();
         self.occupied.insert(priority);
         let spot = self.lanes[usize::from(priority)].insert(entry, self.window.as_ref());
-        if let Spot::Span(span) = spot {
-            return self.watch_span(Ticket { priority, span }, at_ms);
+        if let Spot::Span { before_ms } = spot {
+            return self.rounds.note(before_ms, before_ms.min(at_ms));
         }
         if at_ms != NEVER_MS {
             self.expiring += 1;
@@ -116,7 +101,9 @@ impl Ready {
     fn seal(&mut self, priority: u8) {
         self.last_span += 1;
         let ticket = Ticket { priority, span: self.last_span };
-        let span = self.lanes[usize::from(priority)].seal(self.last_span);
+        let lane = &mut self.lanes[usize::from(priority)];
+        self.rounds.note(lane.late_ms(), NEVER_MS);
+        let span = lane.seal(self.last_span);
         if let Rest::Leaving(_) = span.rest {
             self.leaving.push(ticket);
         }
@@ -128,8 +115,7 @@ impl Ready {
             _ => &span.here,
         };
         self.expiring -= line.iter().filter(|entry| entry.expires_at_ms != NEVER_MS).count();
-        let earliest_ms = span.earliest_ms();
-        self.watch_span(ticket, earliest_ms);
+        self.rounds.note(NEVER_MS, span.earliest_ms);
     }
 
     /// The next to be delivered: the oldest of the highest priority. `None` also when it is not in memory.
@@ -163,9 +149,16 @@ impl Ready {
                 return None;
             }
             self.schedule.pop();
-            if live
-                && let Some(entry) = self.lanes[usize::from(mark.priority)].remove(mark.position)
-            {
+            if !live {
+                continue;
+            }
+            let lane = &mut self.lanes[usize::from(mark.priority)];
+            let late_ms = lane.late_ms();
+            if !self.rounds.are_idle(mark.at_ms) && lane.hold_back(mark.at_ms, mark.position) {
+                self.rounds.note(late_ms, lane.late_ms());
+                continue;
+            }
+            if let Some(entry) = lane.remove(mark.position) {
                 self.forget(mark.priority, &entry);
                 return Some(entry);
             }
@@ -173,44 +166,111 @@ impl Ready {
         None
     }
 
-    /// Takes the entries out of spans that expire at `now_ms` or earlier, and asks for spans that are not in memory
-    /// and have such entries.
-    pub(super) fn take_due_of_spans(&mut self, now_ms: u64) -> Vec<Entry> {
-        let mut due = Vec::new();
-        while let Some(mark) = self.span_schedule.next() {
-            if mark.at_ms > now_ms || self.coming >= RECALLED_MAX {
-                break;
-            }
-            self.span_schedule.pop();
-            let ticket = Ticket { priority: mark.priority, span: mark.position };
-            let span = self.lanes[usize::from(mark.priority)].span_mut(mark.position);
-            if let Some(span) = span.filter(|span| span.due_ms == mark.at_ms) {
-                span.due_ms = NEVER_MS;
-                self.spans_expiring -= 1;
-                let taken = span.take_due(now_ms);
-                taken.iter().for_each(|entry| self.uncount(entry));
-                due.extend(taken);
-                self.recall(ticket);
-                self.review(ticket, now_ms);
+    /// Goes on with a round through spans, if it is time for one, to the next that may have entries that have expired, or
+    /// to what waits for that at a tail; takes these out. Nothing when there is none, or when it is not in memory: then it is
+    /// waited for, and some more are asked for. To be called when [`Ready::pop_due`] has no more.
+    pub(super) fn take_due_of_spans(&mut self, now_ms: u64) -> Option<Vec<Entry>> {
+        let (recall_ms, highest) = (self.recall_ms(), (self.lanes.len() - 1) as u8);
+        while let Some(round) = self.rounds.current(recall_ms, highest, now_ms) {
+            let lane = &self.lanes[usize::from(round.priority)];
+            let span = lane.spans_from(round.next).find(|span| span.earliest_ms <= round.until_ms);
+            match span.map(|span| (span.number, &span.rest)) {
+                Some((_, Rest::Away(_) | Rest::Coming(_))) => {
+                    self.call_for(round);
+                    return None;
+                }
+                Some((number, Rest::Nothing | Rest::Leaving(_))) => {
+                    self.rounds.go_on(Round { next: number + 1, ..round });
+                    return Some(
+                        self.visit(Ticket { priority: round.priority, span: number }, round),
+                    );
+                }
+                None => {
+                    let late = self.take_late(round);
+                    self.leave_lane(round);
+                    if !late.is_empty() {
+                        return Some(late);
+                    }
+                }
             }
         }
-        due
+        None
+    }
+
+    /// Takes out of a span what has expired.
+    fn visit(&mut self, ticket: Ticket, round: Round) -> Vec<Entry> {
+        let lane = &mut self.lanes[usize::from(ticket.priority)];
+        let Some(span) = lane.span_mut(ticket.span) else { return Vec::new() };
+        let before_ms = span.earliest_ms;
+        let taken = span.take_due(round.until_ms);
+        self.rounds.note(before_ms, span.earliest_ms);
+        drop(span.end_visit());
+        taken.iter().for_each(|entry| self.uncount(entry));
+        self.review(ticket);
+        taken
+    }
+
+    /// Takes out of a tail what has expired and waited for the spans of its lane.
+    fn take_late(&mut self, round: Round) -> Vec<Entry> {
+        let Round { until_ms, priority, .. } = round;
+        let lane = &mut self.lanes[usize::from(priority)];
+        let late_ms = lane.late_ms();
+        if late_ms > until_ms || late_ms == NEVER_MS {
+            return Vec::new();
+        }
+        self.rounds.note(late_ms, NEVER_MS);
+        let schedule = &mut self.schedule;
+        let taken = lane.take_late(until_ms, |entry| {
+            schedule.push(Mark { at_ms: entry.expires_at_ms, position: entry.position, priority });
+        });
+        self.expiring -= taken.len();
+        taken.iter().for_each(|entry| self.uncount(entry));
+        self.review_lane(priority);
+        taken
+    }
+
+    /// A lane is through: the round goes on with the next.
+    fn leave_lane(&mut self, round: Round) {
+        match round.priority.checked_sub(1) {
+            Some(priority) => self.rounds.go_on(Round { priority, next: 0, ..round }),
+            None => {
+                let earliest_ms = self.lanes.iter().map(Lane::earliest_behind_ms).min();
+                self.rounds.end(earliest_ms.unwrap_or(NEVER_MS));
+            }
+        }
+    }
+
+    /// Asks for the spans that a round comes to next.
+    fn call_for(&mut self, round: Round) {
+        let mut away = Vec::new();
+        let room = RECALLED_MAX.saturating_sub(self.coming);
+        let mut next = round.next;
+        for (priority, lane) in
+            self.lanes.iter().enumerate().take(usize::from(round.priority) + 1).rev()
+        {
+            let due = lane.spans_from(next).filter(|span| span.earliest_ms <= round.until_ms);
+            let due = due.filter(|span| matches!(span.rest, Rest::Away(_)));
+            away.extend(
+                due.map(|span| Ticket { priority: priority as u8, span: span.number })
+                    .take(room - away.len()),
+            );
+            if away.len() == room {
+                break;
+            }
+            next = 0;
+        }
+        away.into_iter().for_each(|ticket| self.call(ticket));
     }
 
     /// Whether some of what is counted may have expired, and will be taken out as soon as it has arrived.
     pub(super) fn is_recalling(&self) -> bool {
-        self.recalled > 0
+        self.rounds.under_way().is_some()
     }
 
     /// When the next entry expires, or earlier if that entry has left meanwhile.
     pub(super) fn next_due_ms(&self) -> Option<u64> {
-        let line = self.schedule.next().filter(|_| self.expiring > 0);
-        if self.spans_expiring == 0 || self.coming >= RECALLED_MAX {
-            // What arrives is followed by another look.
-            return line.map(|mark| mark.at_ms);
-        }
-        let span = self.span_schedule.next();
-        line.into_iter().chain(span).map(|mark| mark.at_ms).min()
+        let line = self.schedule.next().filter(|_| self.expiring > 0).map(|mark| mark.at_ms);
+        line.into_iter().chain(self.rounds.next_ms(self.recall_ms())).min()
     }
 
     /// By priority, the lowest first.
@@ -233,10 +293,8 @@ impl Ready {
         self.bytes = 0;
         self.expiring = 0;
         self.schedule.clear();
-        self.spans_expiring = 0;
-        self.span_schedule.clear();
+        self.rounds = Rounds::default();
         self.coming = 0;
-        self.recalled = 0;
         self.leaving.clear();
         self.wanted.clear();
     }
@@ -256,10 +314,11 @@ impl Ready {
         self.span_mut(ticket).map(Span::leave).unwrap_or_default()
     }
 
-    /// A span's entries were read. They stay if they are wanted in front.
-    pub(super) fn arrived(&mut self, ticket: Ticket, entries: Vec<Entry>, now_ms: u64) -> Landed {
+    /// A span's entries were read. They stay if they are wanted in front, or by a round that comes to them. Answers how
+    /// many messages are given up.
+    pub(super) fn arrived(&mut self, ticket: Ticket, entries: Vec<Entry>) -> u64 {
         let Ticket { priority, span: number } = ticket;
-        let Some(absent) = self.take_coming(ticket) else { return Landed::default() };
+        let Some(absent) = self.take_coming(ticket) else { return 0 };
         let lost = absent.positions.len().saturating_sub(entries.len() as u64);
         self.len -= lost;
         self.bytes -= absent.bytes;
@@ -269,23 +328,26 @@ impl Ready {
         let lane = &mut self.lanes[usize::from(priority)];
         let in_front =
             lane.is_first(number) && self.window.as_ref().is_some_and(|window| lane.is_low(window));
-        let Some(span) = lane.span_mut(number) else { return Landed::default() };
-        let mut due = Vec::new();
+        let Some(span) = lane.span_mut(number) else { return lost };
+        let before_ms = span.earliest_ms;
+        span.land(line);
+        self.rounds.note(before_ms, span.earliest_ms);
         if in_front {
-            span.rest = Rest::Leaving(line);
-            self.review(ticket, now_ms);
             self.refill(priority);
         } else {
-            due = line.take_due(now_ms);
-            due.extend(span.take_due(now_ms));
-            let earliest_ms = line.iter().map(|entry| entry.expires_at_ms).min();
-            // What can leave is dropped here: the journal has it.
-            drop(span.part(line));
-            let earliest_ms = earliest_ms.unwrap_or(NEVER_MS).min(span.earliest_ms());
-            due.iter().for_each(|entry| self.uncount(entry));
-            self.review_at(ticket, earliest_ms, now_ms);
+            span.visiting = true;
+            let awaited = self.rounds.under_way().is_some_and(|round| {
+                round.until_ms >= span.earliest_ms
+                    && (priority < round.priority
+                        || priority == round.priority && number >= round.next)
+            });
+            if !awaited {
+                // What can leave is dropped here: the journal has it.
+                drop(span.end_visit());
+            }
+            self.review(ticket);
         }
-        Landed { due, lost }
+        lost
     }
 
     /// A span could not be read now.
@@ -294,8 +356,7 @@ impl Ready {
             && let Some(span) = self.span_mut(ticket)
         {
             span.rest = Rest::Away(absent);
-            // It may have entries that expire: nobody knows when.
-            self.review_at(ticket, now_ms, now_ms);
+            self.rounds.give_up(now_ms);
         }
     }
 
@@ -317,8 +378,9 @@ impl Ready {
             absent.positions.push(stored.position);
             absent.bytes += u64::from(stored.body_bytes);
         }
-        let ticket = Ticket { priority, span: span.number };
-        self.watch_span(ticket, expires_at_ms);
+        let before_ms = span.earliest_ms;
+        span.earliest_ms = before_ms.min(expires_at_ms);
+        self.rounds.note(before_ms, span.earliest_ms);
     }
 
     fn pop(&mut self, priority: u8) -> Option<Entry> {
@@ -354,17 +416,17 @@ impl Ready {
         let Some(window) = &self.window else { return };
         loop {
             let (schedule, expiring) = (&mut self.schedule, &mut self.expiring);
-            let schedule_one = |entry: &Entry| {
-                if entry.expires_at_ms != NEVER_MS {
-                    let (at_ms, position) = (entry.expires_at_ms, entry.position);
-                    *expiring += 1;
-                    schedule.push(Mark { at_ms, position, priority });
-                }
+            let schedule_one = |entry: &Entry, whence: Whence| {
+                let (at_ms, position) = (entry.expires_at_ms, entry.position);
+                *expiring += usize::from(whence == Whence::Span);
+                schedule.push(Mark { at_ms, position, priority });
             };
-            match self.lanes[usize::from(priority)].refill(window, schedule_one) {
-                Next::Opened { due_ms } => {
-                    self.spans_expiring -= usize::from(due_ms != NEVER_MS);
-                }
+            let lane = &mut self.lanes[usize::from(priority)];
+            let late_ms = lane.late_ms();
+            let next = lane.refill(window, schedule_one);
+            self.rounds.note(late_ms, lane.late_ms());
+            match next {
+                Next::Opened { earliest_ms } => self.rounds.note(earliest_ms, NEVER_MS),
                 Next::Away(span) => return self.call(Ticket { priority, span }),
                 Next::Enough | Next::Coming => break,
             }
@@ -378,25 +440,10 @@ impl Ready {
             Rest::Away(absent) => {
                 let positions = absent.positions.positions();
                 span.rest = Rest::Coming(absent);
-                let due_ms = std::mem::replace(&mut span.due_ms, NEVER_MS);
-                span.recalled = due_ms != NEVER_MS;
-                self.recalled += usize::from(due_ms != NEVER_MS);
-                self.spans_expiring -= usize::from(due_ms != NEVER_MS);
                 self.coming += 1;
                 self.wanted.push(Wanted { ticket, positions });
             }
             other => span.rest = other,
-        }
-    }
-
-    /// Asks for a span because entries in it have expired.
-    fn recall(&mut self, ticket: Ticket) {
-        self.call(ticket);
-        if let Some(span) = self.span_mut(ticket)
-            && matches!(span.rest, Rest::Coming(_))
-            && !std::mem::replace(&mut span.recalled, true)
-        {
-            self.recalled += 1;
         }
     }
 
@@ -405,8 +452,6 @@ impl Ready {
         let span = self.span_mut(ticket)?;
         match std::mem::replace(&mut span.rest, Rest::Nothing) {
             Rest::Coming(absent) => {
-                let recalled = std::mem::take(&mut span.recalled);
-                self.recalled -= usize::from(recalled);
                 self.coming -= 1;
                 Some(absent)
             }
@@ -417,50 +462,26 @@ impl Ready {
         }
     }
 
-    /// Looks again at a span whose entries have changed: it goes when nothing is left in it, otherwise it is looked
-    /// at when the next entry in memory expires.
-    fn review(&mut self, ticket: Ticket, now_ms: u64) {
-        if let Some(earliest_ms) = self.span_mut(ticket).map(|span| span.earliest_ms()) {
-            self.review_at(ticket, earliest_ms, now_ms);
+    /// Looks again at a span whose entries have changed: it goes when nothing is left in it.
+    fn review(&mut self, ticket: Ticket) {
+        if self.span_mut(ticket).is_some_and(|span| span.is_empty()) {
+            self.lanes[usize::from(ticket.priority)].remove_span(ticket.span);
+            self.review_lane(ticket.priority);
         }
     }
 
-    fn review_at(&mut self, ticket: Ticket, earliest_ms: u64, now_ms: u64) {
-        let recall_ms = self.window.as_ref().map_or(0, |window| window.recall_ms);
-        let Some(span) = self.span_mut(ticket) else { return };
-        let is_empty = span.is_empty();
-        let before_ms = std::mem::replace(&mut span.due_ms, NEVER_MS);
-        self.spans_expiring -= usize::from(before_ms != NEVER_MS);
-        if !is_empty {
-            let at_ms = earliest_ms.max(now_ms.saturating_add(recall_ms));
-            return self.watch_span(ticket, at_ms);
-        }
-        let lane = &mut self.lanes[usize::from(ticket.priority)];
-        lane.remove_span(ticket.span);
+    /// Something has left a lane from behind its front.
+    fn review_lane(&mut self, priority: u8) {
+        let lane = &self.lanes[usize::from(priority)];
         if lane.is_empty() {
-            self.occupied.remove(ticket.priority);
+            self.occupied.remove(priority);
         } else if lane.head().is_none() {
-            self.refill(ticket.priority);
+            self.refill(priority);
         }
     }
 
-    /// Sees to it that a span is looked at by this time.
-    fn watch_span(&mut self, ticket: Ticket, at_ms: u64) {
-        let Some(span) = self.span_mut(ticket) else { return };
-        if at_ms >= span.due_ms {
-            return;
-        }
-        let before_ms = std::mem::replace(&mut span.due_ms, at_ms);
-        self.spans_expiring += usize::from(before_ms == NEVER_MS);
-        let Ticket { priority, span } = ticket;
-        self.span_schedule.push(Mark { at_ms, position: span, priority });
-        if self.span_schedule.is_stale(self.spans_expiring) {
-            let lanes = &self.lanes;
-            self.span_schedule.sweep(|mark| {
-                let span = lanes[usize::from(mark.priority)].span(mark.position);
-                span.is_some_and(|span| span.due_ms == mark.at_ms)
-            });
-        }
+    fn recall_ms(&self) -> u64 {
+        self.window.as_ref().map_or(0, |window| window.recall_ms)
     }
 
     fn span_mut(&mut self, ticket: Ticket) -> Option<&mut Span> {

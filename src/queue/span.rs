@@ -17,10 +17,10 @@ pub(super) struct Span {
     pub(super) here: Line,
     /// Everything else.
     pub(super) rest: Rest,
-    /// It was asked for and may have entries that have expired.
-    pub(super) recalled: bool,
-    /// When it has to be looked at because entries expire.
-    pub(super) due_ms: u64,
+    /// It came for a round that has yet to take what has expired. Then it leaves again: the journal has it.
+    pub(super) visiting: bool,
+    /// No entry in it expires before this.
+    pub(super) earliest_ms: u64,
     /// When its first message was accepted, in Unix milliseconds.
     pub(super) accepted_ms: u64,
 }
@@ -57,9 +57,10 @@ impl Span {
             accepted_ms: head.map_or(0, |entry| entry.message.facts().accepted_ms),
             here: Line::default(),
             rest: Rest::Nothing,
-            recalled: false,
-            due_ms: NEVER_MS,
+            visiting: false,
+            earliest_ms: NEVER_MS,
         };
+        span.earliest_ms = earliest_ms(&line);
         if line.iter().any(can_leave) {
             span.rest = Rest::Leaving(line);
         } else {
@@ -77,8 +78,8 @@ impl Span {
             accepted_ms,
             here: Line::default(),
             rest: Rest::Away(Absent::default()),
-            recalled: false,
-            due_ms: NEVER_MS,
+            visiting: false,
+            earliest_ms: NEVER_MS,
         }
     }
 
@@ -95,17 +96,8 @@ impl Span {
     /// Puts in an entry that came late or came back.
     pub(super) fn insert(&mut self, entry: Entry) {
         self.last = self.last.max(entry.position);
+        self.earliest_ms = self.earliest_ms.min(entry.expires_at_ms);
         self.here.insert(entry);
-    }
-
-    /// The earliest time at which an entry expires that is in memory.
-    pub(super) fn earliest_ms(&self) -> u64 {
-        let leaving = match &self.rest {
-            Rest::Leaving(line) => Some(line),
-            _ => None,
-        };
-        let entries = self.here.iter().chain(leaving.into_iter().flat_map(Line::iter));
-        entries.map(|entry| entry.expires_at_ms).min().unwrap_or(NEVER_MS)
     }
 
     /// The journal has what was leaving: it is in memory no longer. Answers what is to be dropped, which is
@@ -136,13 +128,27 @@ impl Span {
         gone
     }
 
-    /// Takes out what is in memory and has expired.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<Entry> {
-        let mut due = self.here.take_due(now_ms);
+    /// What is away has been read: all of the span is in memory.
+    pub(super) fn land(&mut self, line: Line) {
+        self.earliest_ms = earliest_ms(&self.here).min(earliest_ms(&line));
+        self.rest = Rest::Leaving(line);
+    }
+
+    /// Takes out what has expired by `until_ms`, in the order in which it stands. All of the span must be in memory.
+    pub(super) fn take_due(&mut self, until_ms: u64) -> Vec<Entry> {
+        let mut due = self.here.take_due(until_ms);
+        self.earliest_ms = earliest_ms(&self.here);
         if let Rest::Leaving(line) = &mut self.rest {
-            due.extend(line.take_due(now_ms));
+            due.extend(line.take_due(until_ms));
+            due.sort_unstable_by_key(|entry| entry.position);
+            self.earliest_ms = self.earliest_ms.min(earliest_ms(line));
         }
         due
+    }
+
+    /// What came for a round leaves memory again. Answers what is to be dropped.
+    pub(super) fn end_visit(&mut self) -> Vec<Entry> {
+        if std::mem::take(&mut self.visiting) { self.leave() } else { Vec::new() }
     }
 
     /// Everything in it, if it is all in memory.
@@ -164,6 +170,11 @@ impl Span {
             Rest::Away(absent) | Rest::Coming(absent) => runs.extend(absent.positions.runs()),
         }
     }
+}
+
+/// When the first entry of a line expires.
+pub(super) fn earliest_ms(line: &Line) -> u64 {
+    line.iter().map(|entry| entry.expires_at_ms).min().unwrap_or(NEVER_MS)
 }
 
 /// Whether the journal can give an entry back as it is. The count of a message that came back may be on its way

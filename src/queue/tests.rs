@@ -4,6 +4,7 @@ mod consuming;
 mod expiring;
 mod limits;
 mod model;
+mod order;
 mod paging;
 mod random;
 mod settling;
