@@ -212,3 +212,36 @@ fn a_refused_login_waits_but_not_longer_than_the_broker() {
     assert!(server.terminate().success());
     assert_eq!(guesser.next(), Incoming::Gone);
 }
+
+/// A client that has said a user and a password, and waits for what comes of it.
+fn log_in(server: &Server, response: &'static [u8]) -> Raw {
+    let mut raw = Raw::connect(&address(server));
+    raw.bytes(&PROTOCOL_HEADER);
+    raw.expect_method("connection.start");
+    raw.send(0, &start_ok("PLAIN", response));
+    raw
+}
+
+#[test]
+fn a_flood_of_wrong_passwords_locks_nobody_out() {
+    let server = Server::start_with("[amqp]\nhandshake_ms_max = 300\n");
+    let mut flood: Vec<Raw> = (0..40).map(|_| log_in(&server, b"\0nobody\0guess")).collect();
+    let mut other = log_in(&server, b"\0guest\0guest");
+    other.expect_method("connection.tune");
+    assert!(server.log().matches("there is no user 'nobody'").count() < flood.len());
+    // Who waits for its turn is not late: each is told.
+    for raw in &mut flood {
+        assert_eq!(closed(raw).0, 403);
+    }
+}
+
+#[test]
+fn after_too_many_failures_a_user_is_refused_from_there_and_others_are_not() {
+    let server = Server::start_with("[access]\nfailed_logins_per_minute_max = 2\n");
+    for _ in 0..2 {
+        assert_eq!(closed(&mut log_in(&server, b"\0other\0guess")).0, 403);
+    }
+    assert_eq!(closed(&mut log_in(&server, b"\0other\0guess")).0, 403);
+    assert!(server.log_line_with("too many logins of user 'other'", LIMIT).is_some());
+    log_in(&server, b"\0guest\0guest").expect_method("connection.tune");
+}

@@ -273,6 +273,11 @@ impl Broker {
         self.access.login(user, password, peer)
     }
 
+    /// Lets those log in again whose failures are long enough ago. Called a few times a second.
+    pub fn forget_failed_logins(&self, now_ms: u64) {
+        self.access.forget_failures(now_ms);
+    }
+
     /// Whether as much waits for the disk as may: readers of publishers wait for the `room` event.
     pub fn store_is_full(&self) -> bool {
         self.store.is_full()

@@ -84,7 +84,10 @@ impl Config {
         between("management.header_bytes_max", headers, 8192, MIB)?;
         let body = management.body_bytes_max as u64;
         between("management.body_bytes_max", body, 1024, 1024 * MIB)?;
-        between("management.request_ms_max", management.request_ms_max, 100, WAIT_MS_MAX)
+        between("management.request_ms_max", management.request_ms_max, 100, WAIT_MS_MAX)?;
+        let bodies = management.bodies_bytes_max as u64;
+        between("management.bodies_bytes_max", bodies, 1024, SIZE_BYTES_MAX)?;
+        between("management.listings_max", management.listings_max as u64, 1, COUNT_MAX)
     }
 
     fn validate_alarms_and_store(&self) -> Result<(), Invalid> {
@@ -110,6 +113,11 @@ impl Config {
         }
         let logins = self.access.login_cache_entries_max as u64;
         between("access.login_cache_entries_max", logins, 0, COUNT_MAX)?;
+        let access = &self.access;
+        between("access.verifications_max", access.verifications_max as u64, 1, 1024)?;
+        between("access.logins_waiting_max", access.logins_waiting_max as u64, 1, COUNT_MAX)?;
+        let failed = access.failed_logins_per_minute_max.into();
+        between("access.failed_logins_per_minute_max", failed, 1, COUNT_MAX)?;
         between("limits.queues_per_vhost_max", limits.queues_per_vhost_max as u64, 1, COUNT_MAX)?;
         let exchanges = limits.exchanges_per_vhost_max as u64;
         between("limits.exchanges_per_vhost_max", exchanges, 16, COUNT_MAX)?;

@@ -85,6 +85,11 @@ pub struct Management {
     /// Milliseconds that a client may take to send a request, idle time before it included, and likewise to take
     /// the answer.
     pub request_ms_max: u64,
+    /// Bytes that bodies of requests and of answers may hold together; a request that finds no room is answered with
+    /// 503. One always fits.
+    pub bodies_bytes_max: usize,
+    /// Listings and metrics that are put together at once; others wait for their turn.
+    pub listings_max: usize,
 }
 
 impl Management {
@@ -141,6 +146,13 @@ pub struct Access {
     /// Verified logins that are remembered in memory, as keyed hashes, so that reconnecting is cheap.
     /// 0: every login is checked against its slow hash.
     pub login_cache_entries_max: usize,
+    /// Passwords that are verified at once, each with a processor and 7 MB of memory. Addresses take turns, and so do
+    /// the users of one address.
+    pub verifications_max: usize,
+    /// Logins that wait for their turn; beyond, one is refused of those from the address and user with the most.
+    pub logins_waiting_max: usize,
+    /// Logins of one user from one address that may fail in a minute; then all are refused for the rest of it.
+    pub failed_logins_per_minute_max: u32,
 }
 
 /// How much of everything one virtual host or channel may hold.
@@ -249,6 +261,8 @@ impl Default for Management {
             header_bytes_max: 16_384,
             body_bytes_max: 33_554_432,
             request_ms_max: 60_000,
+            bodies_bytes_max: 134_217_728,
+            listings_max: 2,
         }
     }
 }
@@ -280,7 +294,13 @@ impl Default for Store {
 
 impl Default for Access {
     fn default() -> Self {
-        Self { loopback_users: vec!["guest".to_owned()], login_cache_entries_max: 10_000 }
+        Self {
+            loopback_users: vec!["guest".to_owned()],
+            login_cache_entries_max: 10_000,
+            verifications_max: 2,
+            logins_waiting_max: 10_000,
+            failed_logins_per_minute_max: 300,
+        }
     }
 }
 

@@ -12,18 +12,33 @@ use std::time::Duration;
 use async_std::io::{Read, Write};
 use async_std::net::TcpStream;
 use async_std::{future, task};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use hyper::{Method, Response, StatusCode};
 
 use super::Api;
+use super::authentication::Caller;
+use super::budget::Share;
 use super::reply::Reply;
 use super::request::Request;
 use super::router;
 
 /// How browsers and tools learn that a login is wanted, when none came along.
 const CHALLENGE: &str = "Basic realm=\"Leveret Management\"";
+
+/// A listing, metrics, or whatever else was asked for: its head, and its body apart.
+struct Answer {
+    reply: Reply,
+    body: Bytes,
+    allow: Option<String>,
+}
+
+impl Answer {
+    fn refused(reply: Reply) -> Self {
+        Self { reply, body: Bytes::new(), allow: None }
+    }
+}
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -32,38 +47,87 @@ pub(super) async fn answer(
     peer: IpAddr,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let body = match read(&api, body).await {
-        Ok(body) => body,
-        Err(refusal) => return respond(refusal, None, &Method::GET, Challenge::No),
-    };
     let method = head.method.clone();
-    let Some(request) = Request::new(head.method, &head.uri, &head.headers, peer, body) else {
-        let refusal = Reply::bad_request("the path is not UTF-8");
-        return respond(refusal, None, &method, Challenge::No);
+    let Some(request) = Request::new(head.method, &head.uri, &head.headers, peer) else {
+        let refusal = Answer::refused(Reply::bad_request("the path is not UTF-8"));
+        return respond(refusal, &method, Challenge::No);
     };
     let challenge = if request.credentials.is_none() { Challenge::Yes } else { Challenge::No };
-    let answered = task::spawn_blocking(move || router::route(&api, &request)).await;
-    respond(answered.reply, answered.allow, &method, challenge)
+    let answer = match request.path.first().map(String::as_str) {
+        Some("api") => below_api(&api, request, body).await,
+        Some("metrics") => metrics(&api, request, head.uri.to_string()).await,
+        _ => Answer::refused(Reply::no_object()),
+    };
+    respond(answer, &method, challenge)
 }
 
-async fn read(api: &Api, body: Incoming) -> Result<Bytes, Reply> {
+/// Nobody's body is read before it is known who asks.
+async fn below_api(api: &Arc<Api>, mut request: Request, body: Incoming) -> Answer {
+    let allow = Some(router::allow(&request));
+    let caller = match Caller::log_in(&api.broker, &request).await {
+        Ok(caller) => caller,
+        Err(reply) => return Answer { allow, ..Answer::refused(reply) },
+    };
+    let mut share = api.budget.share();
+    match read(api, body, &mut share).await {
+        Ok(body) => request.body = body,
+        Err(refusal) => return Answer::refused(refusal),
+    }
+    let place = if request.is_for_listing() { Some(api.listings.place().await) } else { None };
+    let handling = Arc::clone(api);
+    let mut reply = task::spawn_blocking(move || router::route(&handling, &request, &caller)).await;
+    drop((place, share));
+    match api.budget.hold(std::mem::take(&mut reply.body)) {
+        Ok(body) => Answer { reply, body, allow },
+        Err(refusal) => Answer::refused(refusal),
+    }
+}
+
+/// Metrics need no login, so that nothing that they cost is paid for each reader.
+async fn metrics(api: &Arc<Api>, request: Request, query: String) -> Answer {
+    let write = async || {
+        let _place = api.listings.place().await;
+        let handling = Arc::clone(api);
+        let reply = task::spawn_blocking(move || super::metrics::get(&handling, &request)).await?;
+        api.budget.hold(reply.body)
+    };
+    match api.listings.metrics(&query, write).await {
+        Ok(body) => Answer { reply: super::metrics::head(), body, allow: None },
+        Err(refusal) => Answer::refused(refusal),
+    }
+}
+
+async fn read(api: &Api, mut body: Incoming, share: &mut Share) -> Result<Bytes, Reply> {
     let settings = &api.broker.config().management;
     let most = settings.body_bytes_max;
     let limit = Duration::from_millis(settings.request_ms_max);
-    match future::timeout(limit, Limited::new(body, most).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reply::error(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "payload_too_large",
-            &format!("the body has more than {most} bytes, which `management.body_bytes_max` sets"),
-        )),
-        Ok(Err(error)) => Err(Reply::bad_request(format!("the body cannot be read: {error}"))),
-        Err(_) => Err(Reply::error(
+    let reading = async {
+        let mut collected = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame
+                .map_err(|error| Reply::bad_request(format!("the body cannot be read: {error}")))?;
+            let Some(part) = frame.data_ref() else { continue };
+            if collected.len() + part.len() > most {
+                return Err(Reply::error(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "payload_too_large",
+                    &format!(
+                        "the body has more than {most} bytes, which `management.body_bytes_max` sets"
+                    ),
+                ));
+            }
+            share.grow(part.len())?;
+            collected.extend_from_slice(part);
+        }
+        Ok(Bytes::from(collected))
+    };
+    future::timeout(limit, reading).await.unwrap_or_else(|_| {
+        Err(Reply::error(
             StatusCode::REQUEST_TIMEOUT,
             "request_timeout",
             "the body took too long to come",
-        )),
-    }
+        ))
+    })
 }
 
 #[derive(PartialEq, Eq)]
@@ -72,15 +136,15 @@ enum Challenge {
     No,
 }
 
-fn respond(
-    reply: Reply,
-    allow: Option<String>,
-    method: &Method,
-    challenge: Challenge,
-) -> Response<Full<Bytes>> {
-    let length = reply.body.len();
-    let body = if method == Method::HEAD { Vec::new() } else { reply.body };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn respond(answer: Answer, method: &Method, challenge: Challenge) -> Response<Full<Bytes>> {
+    let Answer { reply, mut body, allow } = answer;
+    if body.is_empty() {
+        // What says why something is refused is small, and is never refused itself.
+        body = Bytes::from(reply.body);
+    }
+    let length = body.len();
+    let body = if method == Method::HEAD { Bytes::new() } else { body };
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     if length > 0 {

@@ -1,12 +1,17 @@
 //! Who asks: the users of AMQP with their passwords, and what their tags allow, as in RabbitMQ.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_std::task;
 use hyper::StatusCode;
 
 use super::reply::Reply;
 use super::request::Request;
 use crate::broker::{Broker, Identity, Login};
+
+/// A login that is refused unseen is told so after this long.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// May do everything.
 const ADMINISTRATOR: &str = "administrator";
@@ -25,11 +30,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Verifies user and password. It may take tens of milliseconds.
+    /// Verifies user and password, when it is their turn.
     ///
     /// # Errors
     /// 401 when they are wrong or missing, or the user has none of the tags.
-    pub fn log_in(broker: &Broker, request: &Request) -> Result<Self, Reply> {
+    pub async fn log_in(broker: &Broker, request: &Request) -> Result<Self, Reply> {
         let Some((name, password)) = &request.credentials else {
             // Without a body, as RabbitMQ: what matters is the challenge in its head.
             return Err(Reply::status(StatusCode::UNAUTHORIZED));
@@ -37,7 +42,13 @@ impl Caller {
         let verified = match broker.login(name, password, request.peer) {
             Login::Welcome(identity) => Ok(identity),
             Login::Refused(reason) => Err(reason),
-            Login::Verify(verification) => verification.run(),
+            Login::Verify(mut verification) => {
+                if verification.is_refused() {
+                    task::sleep(REFUSAL).await;
+                }
+                verification.wait_for_turn().await;
+                task::spawn_blocking(move || verification.run()).await
+            }
         };
         let Identity { user } = verified.map_err(|reason| {
             log::warn!("{}: management login refused: {reason}", request.peer);

@@ -8,6 +8,7 @@
 mod answer;
 mod authentication;
 mod bindings;
+mod budget;
 mod call;
 mod channels;
 mod clock;
@@ -18,6 +19,7 @@ mod definitions;
 mod exchanges;
 mod health;
 mod listener;
+mod listings;
 mod messages;
 mod metrics;
 mod node;
@@ -47,6 +49,8 @@ use parking_lot::RwLock;
 
 pub use listener::{Listener, Running, bind};
 
+use budget::Budget;
+use listings::Listings;
 use rates::Rates;
 
 use crate::broker::Broker;
@@ -63,11 +67,16 @@ struct Api {
     /// `leveret@HOST`, which is the cluster's name too.
     node: String,
     rates: RwLock<Rates>,
+    budget: Arc<Budget>,
+    listings: Listings,
 }
 
 impl Api {
     fn new(broker: Arc<Broker>, amqp: SocketAddr, http: SocketAddr) -> Self {
         let host = rustix::system::uname();
+        let settings = &broker.config().management;
+        let budget = Budget::new(settings.bodies_bytes_max);
+        let listings = Listings::new(settings.listings_max);
         Self {
             broker,
             amqp,
@@ -76,6 +85,8 @@ impl Api {
 
             node: format!("leveret@{}", host.nodename().to_string_lossy()),
             rates: RwLock::default(),
+            budget,
+            listings,
         }
     }
 }

@@ -20,18 +20,16 @@ pub(super) struct Request {
     /// The header `X-Reason`. It may be in any language: what is not UTF-8 in it is replaced.
     pub reason: Option<String>,
     pub peer: IpAddr,
+    /// Empty until it was read.
     pub body: Bytes,
 }
 
+/// Below `/api/`: what begins like this answers for one thing, or with little.
+const SMALL: [&str; 6] = ["auth", "extensions", "health", "nodes", "overview", "whoami"];
+
 impl Request {
     /// Takes a request apart. None when its path is not UTF-8.
-    pub fn new(
-        method: Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-        peer: IpAddr,
-        body: Bytes,
-    ) -> Option<Self> {
+    pub fn new(method: Method, uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Option<Self> {
         let path = uri.path().trim_matches('/').split('/');
         let path = path.map(|part| Some(percent_decode_str(part).decode_utf8().ok()?.into_owned()));
         let reason = headers.get("x-reason");
@@ -42,8 +40,14 @@ impl Request {
             credentials: credentials(headers),
             reason: reason.map(|text| String::from_utf8_lossy(text.as_bytes()).into_owned()),
             peer,
-            body,
+            body: Bytes::new(),
         })
+    }
+
+    /// Whether its answer may have something for every queue, exchange, binding or connection that there is.
+    pub fn is_for_listing(&self) -> bool {
+        let reads = self.method == Method::GET || self.method == Method::HEAD;
+        reads && !self.path.get(1).is_some_and(|first| SMALL.contains(&first.as_str()))
     }
 
     /// The first value of a name in the query.
@@ -93,8 +97,7 @@ mod tests {
     fn a_path_and_a_query_are_decoded_once() {
         let uri = "/api/queues/%2F/a%252Fb?name=x+y%26&page=1&flag".parse().unwrap();
         let peer = IpAddr::from([127, 0, 0, 1]);
-        let request =
-            Request::new(Method::GET, &uri, &HeaderMap::new(), peer, Bytes::new()).unwrap();
+        let request = Request::new(Method::GET, &uri, &HeaderMap::new(), peer).unwrap();
         assert_eq!(request.path, ["api", "queues", "/", "a%2Fb"]);
         assert_eq!(request.query("name"), Some("x y&"));
         assert_eq!(request.query("flag"), Some(""));

@@ -8,7 +8,7 @@ use super::reply::{Outcome, Reply};
 use super::request::Request;
 use super::{
     Api, bindings, channels, connections, consumers, definitions, exchanges, health, messages,
-    metrics, node, overview, permissions, policies, queues, route as routing, users, vhosts,
+    node, overview, permissions, policies, queues, route as routing, users, vhosts,
 };
 
 /// Answers a call.
@@ -140,48 +140,40 @@ const ROUTES: &[Route] = routes! {
     "health/checks/protocol-listener/:protocol" => Get health::protocol;
 };
 
-/// An answer, and which methods the path knows.
-pub(super) struct Answered {
-    pub reply: Reply,
-    pub allow: Option<String>,
+/// Answers a request below `/api/`. It may take its time.
+pub(super) fn route(api: &Api, request: &Request, caller: &Caller) -> Reply {
+    handle(api, request, caller).unwrap_or_else(|refusal| refusal)
 }
 
-/// Answers a request. It may take its time.
-pub(super) fn route(api: &Api, request: &Request) -> Answered {
-    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        ["metrics", rest @ ..] => without_login(metrics::get(api, request, rest)),
-        ["api", rest @ ..] => below_api(api, request, rest),
-        _ => without_login(Err(Reply::no_object())),
+fn handle(api: &Api, request: &Request, caller: &Caller) -> Outcome {
+    let path = below_api(request);
+    let (route, parts) = find(&path).ok_or_else(Reply::no_object)?;
+    if request.method == Method::OPTIONS {
+        return Ok(Reply::status(StatusCode::OK));
     }
+    let verb = Verb::of(&request.method);
+    let handler = route.handlers.iter().find(|(known, _)| Some(*known) == verb);
+    let Some((_, handler)) = handler else {
+        return Err(Reply::status(StatusCode::METHOD_NOT_ALLOWED));
+    };
+    handler(&Call { api, caller, request, parts })
 }
 
-fn without_login(outcome: Outcome) -> Answered {
-    Answered { reply: outcome.unwrap_or_else(|refusal| refusal), allow: None }
-}
-
-fn below_api(api: &Api, request: &Request, path: &[&str]) -> Answered {
-    let found = ROUTES.iter().find_map(|route| Some((route, parts(route.path, path)?)));
-    let allow = allow(found.as_ref().map_or(&[], |(route, _)| route.handlers));
-    let outcome = Caller::log_in(&api.broker, request).and_then(|caller| {
-        let (route, parts) = found.ok_or_else(Reply::no_object)?;
-        if request.method == Method::OPTIONS {
-            return Ok(Reply::status(StatusCode::OK));
-        }
-        let verb = Verb::of(&request.method);
-        let handler = route.handlers.iter().find(|(known, _)| Some(*known) == verb);
-        let Some((_, handler)) = handler else {
-            return Err(Reply::status(StatusCode::METHOD_NOT_ALLOWED));
-        };
-        handler(&Call { api, caller: &caller, request, parts })
-    });
-    Answered { reply: outcome.unwrap_or_else(|refusal| refusal), allow: Some(allow) }
-}
-
-fn allow(handlers: &[(Verb, Handler)]) -> String {
+/// The methods that the path of a request knows, as its answer lists them.
+pub(super) fn allow(request: &Request) -> String {
+    let path = below_api(request);
+    let handlers = find(&path).map_or(&[] as &[_], |(route, _)| route.handlers);
     let mut names: Vec<&str> = handlers.iter().map(|(verb, _)| verb.name()).collect();
     names.push("OPTIONS");
     names.join(", ")
+}
+
+fn below_api(request: &Request) -> Vec<&str> {
+    request.path.iter().skip(1).map(String::as_str).collect()
+}
+
+fn find<'a>(path: &[&'a str]) -> Option<(&'static Route, Vec<&'a str>)> {
+    ROUTES.iter().find_map(|route| Some((route, parts(route.path, path)?)))
 }
 
 /// The open parts of a path that fits.

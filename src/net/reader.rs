@@ -21,6 +21,7 @@ use super::link::{Link, Stage};
 use super::read_buffer::ReadBuffer;
 use super::server::Server;
 use super::turn::Turn;
+use super::watch::REFUSAL;
 use crate::session::{self, Outcome, Session, Then, Wait};
 
 /// Reads after which a reader lets others have a turn. A peer that sends without a pause always has something to
@@ -195,8 +196,7 @@ impl Reader {
     /// Waits for something slow. `None` when the connection was told to close meanwhile.
     async fn wait(&mut self, wait: Wait) -> Result<Option<Outcome>, End> {
         self.link.set_paused(true);
-        let server = Arc::clone(&self.server);
-        let mut outcome = pin!(outcome(&server, wait));
+        let mut outcome = pin!(outcome(wait));
         let waited = loop {
             match self.attend() {
                 Ok(false) => {}
@@ -306,15 +306,18 @@ fn called(attention: &mut EventListener, link: &Link, context: &mut Context<'_>)
     called
 }
 
-async fn outcome(server: &Server, wait: Wait) -> Outcome {
+async fn outcome(wait: Wait) -> Outcome {
     match wait {
         Wait::Durable(pending) => match pending.wait().await {
             Ok(()) => Outcome::Durable,
             Err(_) => Outcome::Lost,
         },
         Wait::Room(turn) => turn.wait().await.map_or(Outcome::Lost, Outcome::Room),
-        Wait::Verify(verification) => {
-            let _turn = server.verifying.lock().await;
+        Wait::Verify(mut verification) => {
+            if verification.is_refused() {
+                task::sleep(REFUSAL).await;
+            }
+            verification.wait_for_turn().await;
             match task::spawn_blocking(move || verification.run()).await {
                 Ok(identity) => Outcome::Welcome(identity),
                 Err(reason) => Outcome::Refused(reason),

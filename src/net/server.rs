@@ -16,8 +16,6 @@ use crate::fault::Fault;
 pub(super) struct Server {
     pub broker: Arc<Broker>,
     pub hub: Arc<Hub>,
-    /// Passwords are verified one after the other: each takes a processor and megabytes of memory.
-    pub verifying: async_std::sync::Mutex<()>,
     connections: Mutex<Connections>,
     last_number: AtomicU64,
     /// The last connection has gone.
@@ -36,7 +34,6 @@ impl Server {
         Self {
             broker,
             hub,
-            verifying: async_std::sync::Mutex::new(()),
             connections: Mutex::default(),
             last_number: AtomicU64::new(0),
             empty: Event::new(),

@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// A refused connection gets no answer for this long.
-const REFUSAL: Duration = Duration::from_secs(1);
+pub(super) const REFUSAL: Duration = Duration::from_secs(1);
 
 /// After everything was said the peer has this long to close its side.
 const LINGERING_MAX: Duration = Duration::from_secs(1);
@@ -36,6 +36,7 @@ pub(super) struct Watch {
     outbox: Arc<ClientOutbox>,
     stage: Stage,
     stage_since: Instant,
+    looked_at: Instant,
     reads: u32,
     read_at: Instant,
     written_bytes: u64,
@@ -55,6 +56,7 @@ pub(super) async fn run(server: Arc<Server>) {
         server.each(|watch| watch.look(now, handshake_max));
         server.broker.check_alarms();
         server.broker.check_arrivals(now_ms());
+        server.broker.forget_failed_logins(now_ms());
     }
 }
 
@@ -64,6 +66,7 @@ impl Watch {
         Self {
             stage: link.stage(),
             stage_since: now,
+            looked_at: now,
             reads: link.reads(),
             read_at: now,
             written_bytes: 0,
@@ -83,8 +86,12 @@ impl Watch {
     fn look(&mut self, now: Instant, handshake_max: Duration) {
         self.note_activity(now);
         let stage = self.link.stage();
+        let looked_at = std::mem::replace(&mut self.looked_at, now);
         if stage != self.stage {
             (self.stage, self.stage_since) = (stage, now);
+        } else if stage == Stage::Handshake && self.link.is_paused() {
+            // It waits for us: for its password to be verified.
+            self.stage_since += now.duration_since(looked_at);
         }
         let (limit, why) = match stage {
             Stage::Open => return self.look_at_open(now),

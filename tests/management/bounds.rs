@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::support::http::Api;
 use crate::support::server::Server;
 
+/// The header of the user that every broker has.
+const GUEST: &str = "authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n";
+
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn until_closed(mut stream: TcpStream) -> String {
@@ -45,7 +48,7 @@ fn a_client_that_sends_nothing_is_let_go() {
     slow.write_all(b"GET /api/whoami HTTP/1.1\r\nhost: x\r\n").unwrap();
     let mut promising = TcpStream::connect(&address).unwrap();
     promising
-        .write_all(b"PUT /api/queues/%2F/q HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf")
+        .write_all(format!("PUT /api/queues/%2F/q HTTP/1.1\r\nhost: x\r\n{GUEST}content-length: 100\r\n\r\nhalf").as_bytes())
         .unwrap();
     assert_eq!(until_closed(silent), "");
     until_closed(slow);
@@ -94,4 +97,48 @@ fn a_shutdown_does_not_wait_for_http_clients() {
     let status = server.terminate();
     assert!(status.success(), "{status}:\n{}", server.log());
     drop(held);
+}
+
+#[test]
+fn nobodys_body_is_read_before_the_login() {
+    let server = Server::start_managed_with("[management]\nrequest_ms_max = 1000\n");
+    let address = server.management();
+    for login in ["", "authorization: Basic Z3Vlc3Q6Z3Vlc3M=\r\n"] {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!(
+            "POST /api/definitions HTTP/1.1\r\nhost: x\r\n{login}content-length: 33554432\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        assert!(until_closed(stream).starts_with("HTTP/1.1 401"), "{login}");
+    }
+}
+
+#[test]
+fn bodies_have_so_much_memory_together_and_no_more() {
+    let server = Server::start_managed_with("[management]\nbodies_bytes_max = 100000\n");
+    let address = server.management();
+    let begin = |bytes: usize| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let head = format!(
+            "PUT /api/queues/%2F/q HTTP/1.1\r\nhost: x\r\n{GUEST}connection: close\r\ncontent-length: {bytes}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    // A body that is larger than all may have, alone.
+    let mut first = begin(120_000);
+    first.write_all(&[b' '; 110_000]).unwrap();
+    // It is looked for until the first one's was read.
+    let refused = (0..1000).find_map(|_| {
+        let mut second = begin(2);
+        second.write_all(b"{}").unwrap();
+        let answer = until_closed(second);
+        answer.starts_with("HTTP/1.1 503").then_some(answer)
+    });
+    assert!(refused.unwrap().contains("management.bodies_bytes_max"));
+    first.write_all(&[b' '; 9_998]).unwrap();
+    first.write_all(b"{}").unwrap();
+    let answer = until_closed(first);
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    Api::new(&address).get("/api/queues/%2F/q");
 }

@@ -1,12 +1,14 @@
 //! Logging in. A verified password is remembered as a keyed hash in memory, so that only the first login
 //! pays for the slow hash.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use super::failures::Failures;
 use super::password;
+use super::turns::{Dropped, Permit, Turns, Waiting};
 use crate::broker::meeting::Meet;
 use crate::broker::registry::Registry;
 use crate::entropy::Entropy;
@@ -41,34 +43,80 @@ pub struct Verification {
     name: Arc<str>,
     user: Option<Arc<UserRecord>>,
     password: Vec<u8>,
+    from: IpAddr,
     cache: Arc<LoginCache>,
+    failures: Arc<Failures>,
+    /// None where it is refused unseen: too many failed before.
+    waiting: Option<Waiting>,
+    permit: Option<Result<Permit, Dropped>>,
+}
+
+/// What verifications share.
+pub(super) struct Shared {
+    pub cache: Arc<LoginCache>,
+    pub failures: Arc<Failures>,
+    pub turns: Arc<Turns>,
 }
 
 impl Verification {
     pub(super) fn new(
-        name: &str,
+        name: Arc<str>,
         user: Option<Arc<UserRecord>>,
         password: &[u8],
-        cache: Arc<LoginCache>,
+        from: IpAddr,
+        shared: &Shared,
     ) -> Self {
-        Self { name: Arc::from(name), user, password: password.to_vec(), cache }
+        let is_refused = shared.failures.are_too_many(from, &name);
+        Self {
+            user,
+            password: password.to_vec(),
+            from,
+            cache: Arc::clone(&shared.cache),
+            failures: Arc::clone(&shared.failures),
+            waiting: (!is_refused).then(|| shared.turns.enter(from, &name)),
+            permit: None,
+            name,
+        }
+    }
+
+    /// Whether it will be refused unseen, because too many like it failed lately. The answer is to take its time.
+    pub fn is_refused(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Waits until it may run: some verifications do at once, and addresses and users take turns.
+    pub async fn wait_for_turn(&mut self) {
+        if let Some(waiting) = &self.waiting {
+            self.permit = Some(waiting.turn().await);
+        }
     }
 
     /// Verifies the password. It takes tens of milliseconds and megabytes of memory: not for a thread that others
-    /// wait for.
+    /// wait for. The thread is blocked until it may run, where that was not waited for.
     ///
     /// # Errors
     /// The reason, for the log.
-    pub fn run(self) -> Result<Identity, String> {
-        let _turn = self.cache.turn.lock();
+    pub fn run(mut self) -> Result<Identity, String> {
+        let Some(waiting) = self.waiting else {
+            return Err(format!(
+                "too many logins of user '{}' from there failed lately",
+                self.name
+            ));
+        };
+        let permit = self.permit.take().unwrap_or_else(|| waiting.turn_blocking());
+        let Ok(_permit) = permit else {
+            return Err(format!("too many logins wait before that of user '{}'", self.name));
+        };
         let Some(user) = self.user else {
             password::verify(&self.password, NOBODY);
+            self.failures.note(self.from, &self.name);
             return Err(format!("there is no user '{}'", self.name));
         };
         if self.cache.knows(&user, &self.password) {
             return Ok(Identity { user: self.name });
         }
         if !password::verify(&self.password, &user.password_hash) {
+            self.failures.note(self.from, &self.name);
             return Err(format!("wrong password for user '{}'", self.name));
         }
         self.cache.remember(&user, &self.password);
@@ -88,8 +136,6 @@ type Digest32 = [u8; 32];
 pub(super) struct LoginCache {
     key: Digest32,
     entries_max: usize,
-    /// Held while a password is verified: verifications take memory, so they take turns.
-    turn: Mutex<()>,
     verified: Registry<String, Digest32>,
 }
 
@@ -99,7 +145,7 @@ impl LoginCache {
         // Without random numbers there is no key that could be trusted: remember nothing.
         let entries_max = if entropy.fill(&mut key).is_ok() { entries_max } else { 0 };
         let verified = Registry::new(&Meet::default(), hash);
-        Self { key, entries_max, turn: Mutex::default(), verified }
+        Self { key, entries_max, verified }
     }
 
     /// Whether this is the password that was verified last for this user. A changed password has another stored
@@ -145,14 +191,30 @@ mod tests {
         })
     }
 
+    fn shared() -> Shared {
+        Shared {
+            cache: Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2]))),
+            failures: Failures::new(2),
+            turns: Turns::new(1, 10),
+        }
+    }
+
+    fn verification(
+        user: Option<&Arc<UserRecord>>,
+        password: &[u8],
+        shared: &Shared,
+    ) -> Verification {
+        let name = user.map_or("nobody", |user| user.name.as_str());
+        let from = IpAddr::from([127, 0, 0, 1]);
+        Verification::new(Arc::from(name), user.cloned(), password, from, shared)
+    }
+
     #[test]
     fn a_verified_password_is_recognised_and_another_is_not() {
-        let cache = Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2])));
-        let user = user("secret");
+        let (shared, user) = (shared(), user("secret"));
+        let cache = &shared.cache;
         assert!(!cache.knows(&user, b"secret"));
-        let verification =
-            Verification::new("u", Some(Arc::clone(&user)), b"secret", Arc::clone(&cache));
-        assert!(verification.run().is_ok());
+        assert!(verification(Some(&user), b"secret", &shared).run().is_ok());
         assert!(cache.knows(&user, b"secret"));
         assert!(!cache.knows(&user, b"other"));
     }
@@ -167,9 +229,24 @@ mod tests {
 
     #[test]
     fn an_unknown_user_is_refused_after_the_same_work() {
-        let cache = Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2])));
-        let verification = Verification::new("nobody", None, b"x", cache);
-        assert_eq!(verification.run(), Err("there is no user 'nobody'".to_owned()));
+        assert_eq!(
+            verification(None, b"x", &shared()).run(),
+            Err("there is no user 'nobody'".to_owned())
+        );
         assert!(argon2::password_hash::PasswordHash::new(NOBODY).is_ok());
+    }
+
+    #[test]
+    fn after_too_many_failures_a_login_is_refused_unseen() {
+        let (shared, user) = (shared(), user("secret"));
+        for _ in 0..2 {
+            let login = verification(Some(&user), b"guess", &shared);
+            assert!(!login.is_refused());
+            assert_eq!(login.run(), Err("wrong password for user 'u'".to_owned()));
+        }
+        let login = verification(Some(&user), b"secret", &shared);
+        assert!(login.is_refused());
+        assert!(login.run().unwrap_err().contains("too many logins of user 'u'"));
+        assert!(!verification(None, b"secret", &shared).is_refused());
     }
 }

@@ -1,8 +1,10 @@
 //! Who may do what: users, their passwords, and permissions per virtual host.
 
+mod failures;
 mod login;
 mod password;
 mod permission;
+mod turns;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +13,9 @@ pub use login::{Identity, Login, Verification};
 pub use password::{HashError, hash, import_hash, shown_hash};
 pub use permission::{Action, Permission};
 
-use login::LoginCache;
+use failures::Failures;
+use login::{LoginCache, Shared};
+use turns::Turns;
 
 use super::meeting::Meet;
 use super::registry::Registry;
@@ -24,7 +28,7 @@ use crate::store::{PermissionRecord, UserRecord};
 pub struct Access {
     users: Registry<Arc<str>, Arc<UserRecord>>,
     permissions: Registry<(Arc<str>, Arc<str>), Arc<Permission>>,
-    cache: Arc<LoginCache>,
+    shared: Shared,
     loopback_users: Vec<String>,
 }
 
@@ -34,7 +38,11 @@ impl Access {
         Self {
             users: Registry::new(&silent, hash),
             permissions: Registry::new(&silent, hash),
-            cache: Arc::new(LoginCache::new(config.login_cache_entries_max, entropy, hash)),
+            shared: Shared {
+                cache: Arc::new(LoginCache::new(config.login_cache_entries_max, entropy, hash)),
+                failures: Failures::new(config.failed_logins_per_minute_max),
+                turns: Turns::new(config.verifications_max, config.logins_waiting_max),
+            },
             loopback_users: config.loopback_users.clone(),
         }
     }
@@ -113,11 +121,16 @@ impl Access {
         }
         let user = self.users.get(name);
         if let Some(user) = &user
-            && self.cache.knows(user, password)
+            && self.shared.cache.knows(user, password)
         {
             return Login::Welcome(Identity { user: Arc::from(name) });
         }
-        Login::Verify(Verification::new(name, user, password, Arc::clone(&self.cache)))
+        Login::Verify(Verification::new(Arc::from(name), user, password, peer, &self.shared))
+    }
+
+    /// Lets those try again whose failed logins are long enough ago. Called a few times a second.
+    pub(super) fn forget_failures(&self, now_ms: u64) {
+        self.shared.failures.forget(now_ms);
     }
 }
 

@@ -22,8 +22,9 @@ const DETAILED: &str = "rabbitmq_detailed_";
 const PLAIN: &str = "rabbitmq_";
 
 /// `GET /metrics`, `/metrics/per-object`, `/metrics/detailed`.
-pub(super) fn get(api: &Api, request: &Request, rest: &[&str]) -> Outcome {
-    let families = match rest {
+pub(super) fn get(api: &Api, request: &Request) -> Outcome {
+    let path: Vec<&str> = request.path.iter().skip(1).map(String::as_str).collect();
+    let families = match path.as_slice() {
         [] => {
             let mut families = figures::families(api, "aggregated");
             families.extend(queues::summed(api));
@@ -41,6 +42,11 @@ pub(super) fn get(api: &Api, request: &Request, rest: &[&str]) -> Outcome {
         Ok(text) => Ok(Reply::text(CONTENT_TYPE, text)),
         Err(error) => Err(Reply::failed(&format!("the metrics cannot be written: {error}"))),
     }
+}
+
+/// The same without a body.
+pub(super) fn head() -> Reply {
+    Reply::text(CONTENT_TYPE, String::new())
 }
 
 /// Labels with their values. The library does not escape them, which the format asks for.

@@ -1,0 +1,105 @@
+//! Memory for bodies: those of requests while they come, those of answers until they were taken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+
+use super::reply::Reply;
+
+/// What all bodies have together.
+pub(super) struct Budget {
+    used_bytes: AtomicUsize,
+    bytes_max: usize,
+}
+
+/// What one body has of it, given back when this goes.
+pub(super) struct Share {
+    bytes: usize,
+    budget: Arc<Budget>,
+}
+
+impl Budget {
+    pub fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { used_bytes: AtomicUsize::new(0), bytes_max })
+    }
+
+    /// A share of nothing.
+    pub fn share(self: &Arc<Self>) -> Share {
+        Share { bytes: 0, budget: Arc::clone(self) }
+    }
+
+    /// These bytes, which count until nobody has them any more.
+    ///
+    /// # Errors
+    /// 503 when they do not fit.
+    pub fn hold(self: &Arc<Self>, bytes: Vec<u8>) -> Result<Bytes, Reply> {
+        let mut share = self.share();
+        share.grow(bytes.len())?;
+        Ok(Bytes::from_owner(Held { bytes, _share: share }))
+    }
+}
+
+impl Share {
+    /// Takes more of the budget. One body always fits, if it is alone.
+    ///
+    /// # Errors
+    /// 503 when it does not.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Reply> {
+        let before = self.budget.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > self.budget.bytes_max && before + bytes > self.bytes {
+            return Err(Reply::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "service_unavailable",
+                &format!(
+                    "other requests and answers have the {} bytes that `management.bodies_bytes_max` allows; try again",
+                    self.budget.bytes_max
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.used_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+struct Held {
+    bytes: Vec<u8>,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_always_fits_and_others_only_where_there_is_room() {
+        let budget = Budget::new(100);
+        let large = budget.hold(vec![0; 1000]).unwrap();
+        assert!(budget.hold(vec![0; 1]).is_err());
+        let again = large.clone();
+        drop(large);
+        assert!(budget.hold(vec![0; 1]).is_err());
+        drop(again);
+        let (mut first, mut second) = (budget.share(), budget.share());
+        first.grow(60).unwrap();
+        second.grow(40).unwrap();
+        assert!(first.grow(1).is_err());
+        drop(first);
+        second.grow(60).unwrap();
+        drop(second);
+        assert_eq!(budget.used_bytes.load(Ordering::Relaxed), 0);
+    }
+}
