@@ -172,6 +172,11 @@ impl Message {
         &self.facts
     }
 
+    /// The broker accepts it now: its time to live begins.
+    pub fn accept(&mut self, now_ms: u64) {
+        self.facts.accepted_ms = now_ms;
+    }
+
     /// Bytes that this message holds in memory, its overhead included.
     pub fn held(&self) -> usize {
         self.held.bytes

@@ -1,5 +1,6 @@
 //! Tests of the session with a real broker: bytes in, frames out.
 
+mod committing;
 mod repeating;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -89,14 +90,19 @@ enum Ended {
 impl Talk {
     /// Says something, and waits for everything that the session wants to wait for.
     fn say(&mut self, bytes: &[u8]) -> Ended {
+        self.say_at(bytes, NOW_MS)
+    }
+
+    /// The same at some time.
+    fn say_at(&mut self, bytes: &[u8], now_ms: u64) -> Ended {
         self.rest.extend_from_slice(bytes);
         loop {
-            let received = self.session.receive(&self.rest, NOW_MS);
+            let received = self.session.receive(&self.rest, now_ms);
             self.rest.drain(..received.consumed);
             let mut then = received.then;
             let waited = matches!(then, Then::Wait(_));
             while let Then::Wait(wait) = then {
-                then = self.session.resume(outcome(wait), NOW_MS);
+                then = self.session.resume(outcome(wait), now_ms);
             }
             match then {
                 Then::More if waited => {}

@@ -1,5 +1,7 @@
 //! Class tx (specification 1.9): messages and settlements of a channel that wait for its commit.
 
+use std::sync::Arc;
+
 use super::channel::{Channel, Mode};
 use super::reply::{Answer, Reply};
 use super::work::Context;
@@ -40,6 +42,13 @@ impl Transaction {
         !self.publishes.is_empty()
     }
 
+    /// Its messages are accepted now: until its commit nobody could have had them.
+    fn accept(&mut self, now_ms: u64) {
+        let messages = self.publishes.iter_mut().map(|publish| &mut publish.message);
+        // Nobody else has them yet.
+        messages.filter_map(Arc::get_mut).for_each(|message| message.accept(now_ms));
+    }
+
     /// Adds deliveries that were settled.
     pub fn settle(&mut self, settled: Settled<QueueRef>, how: Settlement) {
         self.settled.push((settled, how));
@@ -74,6 +83,7 @@ impl Channel {
 
     pub(super) fn tx_commit(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
         let mut committed = std::mem::take(self.transaction()?);
+        committed.accept(context.now_ms);
         // Messages first: a crash in between then leaves what was consumed to be consumed again, rather than neither
         // it nor what was made of it.
         let mut outcome = context.client.publish(&mut committed.publishes, context.now_ms);
