@@ -28,6 +28,9 @@ const COPY_PLACES: usize = 16_384;
 /// Survivors are copied in runs of about so many bytes.
 const COPY_BYTES: u64 = 1 << 20;
 
+/// Survivors that could not be read so many times in a row will not be.
+const UNREAD_MAX: u32 = 5;
+
 /// A message that outlives its segment.
 struct Survivor {
     location: Location,
@@ -207,6 +210,16 @@ impl Committer {
         Ok(Progress::Done)
     }
 
+    /// What cannot be read now may be read by the next checkpoint. A disk that goes on failing ends the store.
+    fn copy_later(&mut self, error: LogError) -> Result<Progress, LogError> {
+        self.unread += 1;
+        if self.unread >= UNREAD_MAX {
+            return Err(error);
+        }
+        log::error!("survivors are copied later: {error}");
+        Ok(Progress::NoRoom)
+    }
+
     /// The mostly dead segments, if the journal is large enough to bother.
     fn sources(&self) -> FxHashSet<SegmentId> {
         let segments = self.log.segments();
@@ -231,7 +244,7 @@ impl Committer {
         let locations: Vec<Location> = survivors.iter().map(|survivor| survivor.location).collect();
         let mut messages: Vec<Option<Message>> = Vec::with_capacity(survivors.len());
         let memory = self.options.memory;
-        self.log.read(&locations, &mut |_, record| {
+        let read = self.log.read(&locations, &mut |_, record| {
             messages.push(match record {
                 Ok(Record::Enqueue { message, .. }) => {
                     Some(message.to_message(memory, Arc::from(message.exchange)))
@@ -239,6 +252,10 @@ impl Committer {
                 _ => None,
             });
         });
+        if let Err(error) = read {
+            return self.copy_later(error);
+        }
+        self.unread = 0;
         let mut operations: Vec<Operation> = Vec::with_capacity(survivors.len());
         for (survivor, message) in survivors.iter().zip(messages) {
             let Some(message) = message else {

@@ -79,8 +79,10 @@ pub(super) struct Committer {
     /// After a start that did not follow a stop in good order: each queue's last message then. As long as one
     /// of them is there, no stop is in good order, because it may have been delivered before the first one.
     pub(super) doubtful: FxHashMap<QueueId, Position>,
-    /// Segments with survivors that could not be read. They are left as they are.
+    /// Segments with damaged survivors. They are left as they are.
     pub(super) unreadable: FxHashSet<SegmentId>,
+    /// How often in a row survivors could not be read.
+    pub(super) unread: u32,
 }
 
 /// A group under way: what is not yet done of it.

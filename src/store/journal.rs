@@ -317,6 +317,16 @@ impl Journal {
         work(self).map_err(|error| self.lose(&error))
     }
 
+    /// Opens one of the segments to read single records. Nothing when it is not there.
+    fn open_known(&self, id: SegmentId) -> io::Result<Option<SegmentReader>> {
+        let Some(segment) = self.segments.get(&id) else { return Ok(None) };
+        let path = segment_path(&self.directory, id);
+        match SegmentReader::open(&*self.disk, &path, segment.marker) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     fn lose(&mut self, error: &io::Error) -> LogError {
         let error = self.error("written", error);
         self.lost = Some(error.0.clone());
@@ -379,25 +389,21 @@ impl Log for Journal {
         &self,
         locations: &[Location],
         visit: &mut dyn FnMut(usize, Result<Record<'_>, Unreadable>),
-    ) {
+    ) -> Result<(), LogError> {
         let mut open: Option<(SegmentId, SegmentReader)> = None;
         for (place, location) in locations.iter().enumerate() {
-            if open.as_ref().is_none_or(|(id, _)| *id != location.segment) {
-                let path = segment_path(&self.directory, location.segment);
-                open = self
-                    .segments
-                    .get(&location.segment)
-                    .and_then(|segment| {
-                        SegmentReader::open(&*self.disk, &path, segment.marker).ok()
-                    })
-                    .map(|reader| (location.segment, reader));
+            let id = location.segment;
+            let unread = |error| LogError(format!("journal segment {id} cannot be read: {error}"));
+            if open.as_ref().is_none_or(|(open, _)| *open != id) {
+                open = self.open_known(id).map_err(unread)?.map(|reader| (id, reader));
             }
             let Some((_, reader)) = &mut open else {
                 visit(place, Err(Unreadable::Missing));
                 continue;
             };
-            visit(place, reader.find(location.offset));
+            visit(place, reader.find(location.offset).map_err(unread)?);
         }
+        Ok(())
     }
 
     fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError> {

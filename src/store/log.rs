@@ -92,12 +92,12 @@ pub(super) trait Log: Send {
     ) -> Result<Replayed, LogError>;
 
     /// Reads single records; quickest when the locations are in order. `visit` gets the place in
-    /// `locations`.
+    /// `locations`. An error says nothing about the records, and does not lose the log.
     fn read(
         &self,
         locations: &[Location],
         visit: &mut dyn FnMut(usize, Result<Record<'_>, Unreadable>),
-    );
+    ) -> Result<(), LogError>;
 
     /// Keeps a snapshot of the topology as of `up_to`, so that segments before it may go.
     fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError>;

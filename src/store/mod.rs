@@ -295,6 +295,7 @@ fn prepare(
         unsynced: false,
         waiting: Vec::new(),
         unreadable: FxHashSet::default(),
+        unread: 0,
         doubtful,
     };
     if recovered.notes.is_empty() {

@@ -39,6 +39,24 @@ impl Run {
     }
 }
 
+/// Ascending positions as text, such as `3, 5 to 9`.
+pub(super) struct Runs<'a>(pub(super) &'a [Position]);
+
+impl std::fmt::Display for Runs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let runs = self.0.chunk_by(|before, after| before.checked_add(1) == Some(*after));
+        for (number, run) in runs.enumerate() {
+            let comma = if number > 0 { ", " } else { "" };
+            match run {
+                [only] => write!(f, "{comma}{only}")?,
+                [first, .., last] => write!(f, "{comma}{first} to {last}")?,
+                [] => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One thing that happened to durable state.
 #[derive(Debug, Clone)]
 pub enum Operation {

@@ -2,19 +2,21 @@
 //! stand, and reads them from the segments through files of its own. Like the committer it is a value that is stepped.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec;
 
 use parking_lot::{Condvar, Mutex};
+use rustix::io::Errno;
 
 use super::chunk::Entry;
 use super::disk::Disk;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
 use super::log::{Location, SegmentId, Unreadable};
-use super::operation::{Operation, Place, Position, QueueId};
+use super::operation::{Operation, Place, Position, QueueId, Runs};
 use super::record::Record;
 use super::segment::{SegmentReader, open_segment};
 use super::steps::Step;
@@ -28,8 +30,8 @@ const ATTEMPTS_MAX: usize = 8;
 /// index may be about to be built anew.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 
-/// An index that could not be read so often in a row, over several seconds, will not recover by itself.
-const LOOKUPS_MAX: u32 = 25;
+/// An index or a segment that could not be read so often in a row, over several seconds, will not recover by itself.
+const FAILURES_MAX: u32 = 25;
 
 /// What the store knows of a live message without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,8 +267,9 @@ impl Reader {
         let Answer { queue, rereads, lost, done, .. } = answer;
         if !lost.is_empty() {
             log::error!(
-                "{} messages of queue {queue} cannot be read and are lost: their part of the journal is damaged or missing",
-                lost.len()
+                "{} messages of queue {queue} cannot be read and are lost, at {}: their part of the journal is damaged or missing",
+                lost.len(),
+                Runs(&lost)
             );
             // From the journal on nobody will look for them again.
             self.inbox.put(vec![Operation::Settle { queue, positions: lost }], None);
@@ -288,7 +291,7 @@ impl Reader {
                 1 => log::error!(
                     "the index cannot be read ({error}): messages of queue {queue} wait until it can"
                 ),
-                LOOKUPS_MAX => self.inbox.give_up(format!("the index cannot be read: {error}")),
+                FAILURES_MAX => self.inbox.give_up(format!("the index cannot be read: {error}")),
                 _ => {}
             }
             NotNow
@@ -298,8 +301,9 @@ impl Reader {
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
     fn find(&mut self, place: Place, mut entry: Entry) -> Result<Option<Found>, NotNow> {
         for _ in 0..ATTEMPTS_MAX {
-            self.open(entry.location.segment)?;
-            match self.read(place, entry.location) {
+            let read =
+                self.open(entry.location.segment).and_then(|()| self.read(place, entry.location));
+            match read.map_err(|error| self.later(entry.location.segment, &error))? {
                 Ok(message) => return Ok(Some((Ok(message), entry.returns))),
                 Err(why) => {
                     let Some((_, now)) = self.locate(place.queue, &[place.position])?.pop() else {
@@ -315,38 +319,56 @@ impl Reader {
         Ok(Some((Err(Unreadable::Missing), entry.returns)))
     }
 
-    /// Opens a segment, unless it is open or not there. Failing to open one that is there says nothing about what it
-    /// holds, so that is tried again until it succeeds.
-    fn open(&mut self, segment: SegmentId) -> Result<(), NotNow> {
-        if self.open.as_ref().is_some_and(|(id, _)| *id == segment) {
-            return Ok(());
-        }
-        let opened = open_segment(&*self.disk, &self.journal, segment).map_err(|error| {
-            self.failures += 1;
-            if self.failures == 1 {
-                log::error!(
-                    "journal segment {segment} cannot be opened ({error}): its messages wait until it can"
-                );
+    /// A segment that is there and cannot be opened or read says nothing about what it holds, so that is tried again.
+    /// There may be no file to spare; whatever else goes on for long is a disk that fails.
+    fn later(&mut self, segment: SegmentId, error: &io::Error) -> NotNow {
+        self.open = None;
+        self.failures += 1;
+        match self.failures {
+            1 => log::error!(
+                "journal segment {segment} cannot be read ({error}): its messages wait until it can"
+            ),
+            FAILURES_MAX.. if !wants_files(error) => {
+                self.inbox.give_up(format!("journal segment {segment} cannot be read: {error}"))
             }
-            NotNow
-        })?;
-        self.open = opened.map(|reader| (segment, reader));
+            _ => {}
+        }
+        NotNow
+    }
+
+    /// Opens a segment, unless it is open or not there.
+    fn open(&mut self, segment: SegmentId) -> io::Result<()> {
+        if self.open.as_ref().is_none_or(|(id, _)| *id != segment) {
+            let opened = open_segment(&*self.disk, &self.journal, segment)?;
+            self.open = opened.map(|reader| (segment, reader));
+        }
         Ok(())
     }
 
     /// Reads a message from the segment that [`Reader::open`] has opened.
-    fn read(&mut self, place: Place, location: Location) -> Result<Message, Unreadable> {
-        let Some((_, reader)) = &mut self.open else { return Err(Unreadable::Missing) };
-        match reader.find(location.offset)? {
-            Record::Enqueue { places, message } if places.contains(&place) => {
+    fn read(
+        &mut self,
+        place: Place,
+        location: Location,
+    ) -> io::Result<Result<Message, Unreadable>> {
+        let Some((_, reader)) = &mut self.open else { return Ok(Err(Unreadable::Missing)) };
+        Ok(match reader.find(location.offset)? {
+            Ok(Record::Enqueue { places, message }) if places.contains(&place) => {
                 if *self.exchange != *message.exchange {
                     self.exchange = Arc::from(message.exchange);
                 }
                 Ok(message.to_message(self.memory, self.exchange.clone()))
             }
-            _ => Err(Unreadable::Damaged),
-        }
+            Ok(_) => Err(Unreadable::Damaged),
+            Err(why) => Err(why),
+        })
     }
+}
+
+/// Whether the process or the system has no file, or no memory, to spare.
+fn wants_files(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 #[cfg(test)]

@@ -226,7 +226,7 @@ fn catch_up(
     last: &[(Place, Entry)],
     notes: &mut Vec<String>,
 ) -> Result<Restored, Failure> {
-    if !belongs(journal, mark, last) {
+    if !belongs(journal, mark, last)? {
         return Err(Failure::Index(IndexError::misfit()));
     }
     let restored = replay(journal, state, mark.position, mark.position, notes)?;
@@ -236,10 +236,10 @@ fn catch_up(
 
 /// Whether an index and a journal belong together. Looks at the last message of each segment: what is damaged or
 /// missing does not count, but it must not be another.
-fn belongs(journal: &Journal, mark: Mark, last: &[(Place, Entry)]) -> bool {
+fn belongs(journal: &Journal, mark: Mark, last: &[(Place, Entry)]) -> Result<bool, LogError> {
     let there = journal.fingerprint(mark.position.segment);
     if there.is_some_and(|there| mark.fingerprint.is_some_and(|marked| marked != there)) {
-        return false;
+        return Ok(false);
     }
     let locations: Vec<Location> = last.iter().map(|(_, entry)| entry.location).collect();
     let mut belongs = true;
@@ -249,8 +249,8 @@ fn belongs(journal: &Journal, mark: Mark, last: &[(Place, Entry)]) -> bool {
             Ok(_) => false,
             Err(_) => true,
         };
-    });
-    belongs
+    })?;
+    Ok(belongs)
 }
 
 /// Forgets messages that the index has in segments that are not there, or end before them.

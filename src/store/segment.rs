@@ -170,11 +170,17 @@ impl SegmentReader {
     }
 
     /// The record at `offset`, or what is wrong with it.
-    pub(super) fn find(&mut self, offset: u32) -> Result<Record<'_>, Unreadable> {
+    ///
+    /// # Errors
+    /// When it could not be read, which says nothing about it.
+    pub(super) fn find(&mut self, offset: u32) -> io::Result<Result<Record<'_>, Unreadable>> {
         match self.record(u64::from(offset)) {
-            Ok(Some(record)) => Ok(record),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Unreadable::Missing),
-            Ok(None) | Err(_) => Err(Unreadable::Damaged),
+            Ok(Some(record)) => Ok(Ok(record)),
+            Ok(None) => Ok(Err(Unreadable::Damaged)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok(Err(Unreadable::Missing))
+            }
+            Err(error) => Err(error),
         }
     }
 
