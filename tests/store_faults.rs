@@ -71,8 +71,7 @@ impl Desk {
         let done = move |result: Result<(), _>| *answer.lock().unwrap() = result.is_ok();
         self.store.append(operations, Some(Box::new(done)));
         self.run();
-        let confirmed = *confirmed.lock().unwrap();
-        confirmed
+        *confirmed.lock().unwrap()
     }
 
     /// Puts messages into queue 1, each a group of its own.
@@ -242,4 +241,81 @@ impl Desk {
     fn segments_alive(&self) -> usize {
         Self::segments(&self.ground).len()
     }
+}
+
+/// The last segment as somebody found it, and what is said of that.
+fn check_told(spoil: impl Fn(&Ground, &Path), expected: &str) {
+    let mut desk = Desk::new(tiny());
+    desk.fill(0..60);
+    // A mark, and messages behind it in a segment of their own.
+    let (ground, options) = desk.stop();
+    let mut desk = Desk::open(ground, Options { checkpoint_bytes: 1 << 30, ..options });
+    desk.fill(60..100);
+    let (ground, options) = desk.crash();
+    let segments = Desk::segments(&ground);
+    spoil(&ground, segments.last().unwrap());
+    let desk = Desk::open(ground, options);
+    let told = desk.recovered.notes.join("\n");
+    assert!(told.contains(expected), "{told:?}");
+    assert!(desk.positions(1).len() < 100 && !desk.recovered.clean);
+    // It is said once, and nothing is written where the lost segment was.
+    let mut desk = desk.stop_and_open();
+    assert_eq!(desk.recovered.notes, Vec::<String>::new());
+    desk.fill(200..203);
+    assert!(desk.stop_and_open().positions(1).ends_with(&[200, 201, 202]));
+}
+
+#[test]
+fn a_last_segment_that_is_missing_is_told() {
+    check_told(|ground, last| ground.disk.lose(last), "is missing: what was written to it");
+}
+
+#[test]
+fn a_last_segment_that_is_empty_is_told() {
+    check_told(
+        |ground, last| ground.disk.spoil(last, Vec::clear),
+        "is empty: its records are lost",
+    );
+    let zeros = |ground: &Ground, last: &Path| ground.disk.spoil(last, |bytes| bytes.fill(0));
+    check_told(zeros, "is empty: its records are lost");
+}
+
+#[test]
+fn a_journal_that_is_gone_is_told_with_and_without_an_index() {
+    for without_index in [false, true] {
+        let lose = |ground: &Ground, _: &Path| {
+            Desk::segments(ground).iter().for_each(|segment| ground.disk.lose(segment));
+            if without_index {
+                ground.index.destroy();
+            }
+        };
+        check_told(lose, "is missing: what was written to it");
+    }
+}
+
+#[test]
+fn lost_messages_are_counted_for_each_queue() {
+    let mut desk = Desk::new(options());
+    desk.fill(0..10);
+    assert!(desk.commit(vec![enqueue("x", &[(2, 0)]), enqueue("y", &[(2, 1)])]));
+    let (ground, options) = desk.stop();
+    let last = Desk::segments(&ground).pop().unwrap();
+    ground.disk.lose(&last);
+    let desk = Desk::open(ground, options);
+    let told = desk.recovered.notes.join("\n");
+    assert!(told.contains("10 messages are lost of queue `q1` in virtual host `/`"), "{told}");
+    assert!(told.contains("2 messages are lost of queue `q2` in virtual host `/`"), "{told}");
+}
+
+#[test]
+fn zeros_that_were_reserved_in_a_closed_segment_are_no_damage() {
+    let mut desk = Desk::new(Options { checkpoint_bytes: 1 << 30, ..tiny() });
+    desk.fill(0..100);
+    let (ground, options) = desk.crash();
+    let segments = Desk::segments(&ground);
+    assert!(segments.len() > 2);
+    ground.disk.spoil(&segments[0], |bytes| bytes.resize(bytes.len() + 4_000, 0));
+    let desk = Desk::open(ground, options);
+    assert_eq!(desk.recovered.notes, Vec::<String>::new());
+    assert_eq!(desk.positions(1).len(), 100);
 }

@@ -4,10 +4,12 @@
 //! # What reading does with damage
 //!
 //! - What is unreadable at the end of the last segment is a torn tail: it was never confirmed. It is
-//!   cut and noted. Zeros at its end are room that was reserved and not used: they are cut in silence.
+//!   cut and noted. Zeros at the end of any segment are room that was reserved and not used: they are
+//!   cut in silence.
 //! - What is unreadable elsewhere is skipped up to the next frame of that segment whose sum is right,
 //!   and noted. The other records stay in force: losing one message is better than losing all behind
 //!   it.
+//! - A last segment that is missing or empty is noticed, because its number was noted when it was begun.
 //! - A segment whose head is unreadable is read with the marker of its first frame.
 
 use std::collections::BTreeMap;
@@ -16,13 +18,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::definitions;
-use super::disk::{Disk, SegmentFile, is_full, read_full};
+use super::disk::{Disk, SegmentFile, is_full, read_full, replace_file};
 use super::log::{
     Location, Log, LogError, LogPosition, Progress, Replayed, SegmentId, Stand, Unreadable,
 };
 use super::record::{Marker, Record, encode};
 use super::segment::{
-    Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, read_head, scan, segment_of, segment_path,
+    Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, is_zeros, read_head, scan, segment_of,
+    segment_path,
 };
 use super::topology::Topology;
 use crate::entropy::Entropy;
@@ -35,6 +38,9 @@ const BUFFER_BYTES_MAX: usize = 4 << 20;
 
 /// Largest segment size, so that an offset fits four bytes.
 const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
+
+/// The file in the data directory that has the number of the last segment that was begun.
+const LAST_BEGUN: &str = "last-segment";
 
 /// The journal of one data directory.
 pub(super) struct Journal {
@@ -52,6 +58,8 @@ pub(super) struct Journal {
     lost: Option<String>,
     /// What opening found worth telling.
     notes: Vec<String>,
+    /// The last segment that was begun, as the disk was told; 0 where it was not.
+    last_begun: SegmentId,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +94,7 @@ impl Journal {
             is_overgrown: false,
             lost: None,
             notes: Vec::new(),
+            last_begun: 0,
             directory,
         };
         journal.find_segments().map_err(|error| journal.error("read", &error))?;
@@ -116,6 +125,7 @@ impl Journal {
     }
 
     fn find_segments(&mut self) -> io::Result<()> {
+        self.last_begun = self.read_last_begun()?;
         let mut found = BTreeMap::new();
         for name in self.disk.list(&self.directory)? {
             if let Some(id) = segment_of(&name) {
@@ -134,7 +144,7 @@ impl Journal {
                     self.notes.push(format!("the head of journal segment {id} is damaged"));
                     self.segments.insert(id, Segment { marker, bytes });
                 }
-                Head::Unfinished if Some(id) == last => {
+                Head::Unfinished if Some(id) == last && id > self.last_begun => {
                     self.notes.push(format!("removed journal segment {id}, which was never begun"));
                     self.disk.remove(&path)?;
                 }
@@ -144,6 +154,22 @@ impl Journal {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn read_last_begun(&self) -> io::Result<SegmentId> {
+        match self.disk.read(&self.data_directory().join(LAST_BEGUN)) {
+            Ok(text) => Ok(String::from_utf8_lossy(&text).trim().parse().unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes which segment was begun, so that a start misses it when it is not there.
+    fn keep_last_begun(&mut self, id: SegmentId) -> io::Result<()> {
+        let text = format!("{id}\n");
+        replace_file(&*self.disk, self.data_directory(), LAST_BEGUN, text.as_bytes())?;
+        self.last_begun = id;
         Ok(())
     }
 
@@ -180,6 +206,9 @@ impl Journal {
                         gap.offset
                     ));
                 }
+            } else if gap.at_end && is_zeros(&bytes[gap.offset - offset as usize..]) {
+                // Reserved as well, by a process that ended before it could give it back.
+                self.cut(id, gap.offset as u64)?;
             } else {
                 replayed.notes.push(format!(
                     "skipped {} damaged bytes of journal segment {id} at {}: what they held is lost",
@@ -200,6 +229,10 @@ impl Journal {
 
     /// Goes on at the end of the last segment, or begins a new one where that would stand before `from`.
     fn resume(&mut self, from: LogPosition) -> io::Result<()> {
+        let last = self.segments.keys().next_back().copied().unwrap_or_default();
+        if last < self.last_begun {
+            return self.begin_first(self.last_begun.max(from.segment) + 1);
+        }
         match self.segments.last_key_value() {
             Some((&id, &segment))
                 if (LogPosition { segment: id, offset: segment.bytes }) >= from =>
@@ -207,6 +240,13 @@ impl Journal {
                 let mut file = self.disk.resume(&segment_path(&self.directory, id))?;
                 // What an earlier process wrote and did not sync is relied upon from now on.
                 file.sync()?;
+                if self.last_begun < id {
+                    match self.keep_last_begun(id) {
+                        // A directory of an earlier version; the next segment will be noted.
+                        Err(error) if is_full(&error) => {}
+                        kept => kept?,
+                    }
+                }
                 self.writing = Some(Writing { id, marker: segment.marker, file });
                 Ok(())
             }
@@ -241,6 +281,14 @@ impl Journal {
         }
         file.sync()?;
         self.disk.sync_directory(&self.directory)?;
+        match self.keep_last_begun(id) {
+            Err(error) if is_full(&error) => {
+                drop(file);
+                self.disk.remove(&path)?;
+                return Ok(Progress::NoRoom);
+            }
+            kept => kept?,
+        }
         self.segments.insert(id, Segment { marker, bytes: SEGMENT_HEAD_BYTES as u64 });
         // Closing the segment before gives back what was reserved for it.
         self.writing = Some(Writing { id, marker, file });
@@ -375,6 +423,13 @@ impl Log for Journal {
                 ));
                 break;
             }
+        }
+        let last = self.segments.keys().next_back().copied().unwrap_or_default();
+        if last < self.last_begun {
+            replayed.notes.push(format!(
+                "journal segment {} is missing: what was written to it since the index was brought up to date is lost",
+                self.last_begun
+            ));
         }
         for id in ids {
             let offset = if id == from.segment { from.offset } else { SEGMENT_HEAD_BYTES as u64 };

@@ -14,7 +14,8 @@
 //! # On the disk
 //!
 //! `lock` is locked while a store has the directory, `format` holds the format's version, `journal/`
-//! the segments, `index/` sled, and `definitions.json` the last snapshot of the topology.
+//! the segments, `last-segment` the number of the one begun last, `index/` sled, and `definitions.json` the last
+//! snapshot of the topology.
 //!
 //! # What damage does
 //!

@@ -2,6 +2,8 @@
 //! journal the rest; if the index cannot be used, the journal and the snapshot of the topology give all
 //! of it.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::base::BasePlace;
@@ -17,9 +19,13 @@ use super::operation::{
 };
 use super::record::Record;
 use super::state::{Reading, State};
+use super::topology::Topology;
 
 /// So many messages of missing segments are looked up at once.
 const DROPPED_AT_ONCE: usize = 16_384;
+
+/// Of so many queues it is said one by one how many of their messages are lost.
+const QUEUES_TOLD_MAX: usize = 100;
 
 /// What the store held when it was opened.
 #[derive(Debug, Default)]
@@ -270,20 +276,44 @@ fn drop_missing(
     if !is_cut && ledger.segments().all(|id| segments.contains_key(&id)) {
         return Ok(());
     }
-    let mut count = 0;
+    let mut counts: BTreeMap<QueueId, u64> = BTreeMap::new();
     let mut from = Some((0, 0));
     while let Some(start) = from {
         let (missing, rest) = ledger.standing(&is_missing, start, DROPPED_AT_ONCE)?;
         for (Place { queue, position }, _) in &missing {
             ledger.settle(*queue, Run { first: *position, count: 1 })?;
+            *counts.entry(*queue).or_default() += 1;
         }
-        count += missing.len();
         from = rest;
     }
-    if count > 0 {
-        notes.push(format!("{count} messages are lost: their part of the journal is missing"));
-    }
+    drop(ledger);
+    tell_lost(&counts, &state.topology, notes);
     Ok(())
+}
+
+/// Says of which queues messages are lost, and how many.
+fn tell_lost(counts: &BTreeMap<QueueId, u64>, topology: &Topology, notes: &mut Vec<String>) {
+    let names: FxHashMap<QueueId, (&str, &str)> = topology
+        .records()
+        .filter_map(|record| match record {
+            Change::PutQueue(queue) => Some((queue.id, (&*queue.name, &*queue.vhost))),
+            _ => None,
+        })
+        .collect();
+    for (id, count) in counts.iter().take(QUEUES_TOLD_MAX) {
+        let (name, vhost) = names.get(id).copied().unwrap_or_default();
+        notes.push(format!(
+            "{count} messages are lost of queue `{name}` in virtual host `{vhost}`: their part of the journal is missing"
+        ));
+    }
+    if counts.len() > QUEUES_TOLD_MAX {
+        let rest = counts.values().skip(QUEUES_TOLD_MAX);
+        notes.push(format!(
+            "{} messages are lost of {} more queues",
+            rest.clone().sum::<u64>(),
+            rest.count()
+        ));
+    }
 }
 
 /// Applies the journal from `from` on, its topology from `known_to` on.
