@@ -47,6 +47,11 @@ impl Memory {
         if sum > isize::MAX as usize { 0 } else { sum }
     }
 
+    /// Counts so many bytes that are no message's, but are held for clients as well, until what this gives goes.
+    pub fn hold(&'static self, bytes: usize) -> Held {
+        Held::new(self, bytes)
+    }
+
     /// The counter of this thread, told by where its stack lies: threads that run at once mostly have one each, and
     /// where two share one, the sum is right none the less.
     fn share(&self) -> &AtomicUsize {
@@ -74,7 +79,7 @@ const OVERHEAD_BYTES: usize = std::mem::size_of::<Message>() + 64;
 
 /// A share of the bytes that messages hold. It is given back when this goes.
 #[derive(Debug)]
-struct Held {
+pub struct Held {
     memory: &'static Memory,
     bytes: usize,
 }

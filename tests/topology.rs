@@ -6,6 +6,9 @@
 #[path = "topology/desk.rs"]
 mod desk;
 
+#[path = "topology/definitions.rs"]
+mod definitions;
+
 use desk::Desk;
 use leveret::broker::ExchangeRef;
 use leveret::config::Config;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::Broker;
 use super::access::Permission;
 use super::pending::Pending;
+use crate::config::Limits;
 use crate::fault::Fault;
 use crate::store::{Change, PermissionRecord, UserRecord};
-use crate::wire::ReplyCode;
+use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX};
 
 /// Whether a change made something or replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,35 @@ impl Broker {
     }
 
     /// Makes or changes a user. An open connection goes on with what it was let in with.
-    pub fn put_user(&self, user: UserRecord) -> (Put, Pending) {
+    ///
+    /// # Errors
+    /// When its name or tags cannot be so, or there are as many users as may be; in one line.
+    pub fn put_user(&self, user: UserRecord) -> Result<(Put, Pending), String> {
+        check_user(&user, &self.config.limits)?;
         let _order = self.accounts.lock();
         let put = if self.access.user(&user.name).is_some() { Put::Changed } else { Put::New };
-        self.access.put_user(user.clone());
-        (put, self.commit(vec![Change::PutUser(user)]))
+        self.expect_room_for_users(usize::from(put == Put::New))?;
+        let pending = self.commit(vec![Change::PutUser(user.clone())]);
+        self.access.put_user(user);
+        Ok((put, pending))
+    }
+
+    /// Whether there may be so many users more.
+    pub(super) fn expect_room_for_users(&self, more: usize) -> Result<(), String> {
+        let limit = self.config.limits.users_max;
+        if more > 0 && self.access.user_count() + more > limit {
+            return Err(format!("user limit ({limit}) is reached"));
+        }
+        Ok(())
+    }
+
+    /// Whether there may be so many permissions more.
+    pub(super) fn expect_room_for_permissions(&self, more: usize) -> Result<(), String> {
+        let limit = self.config.limits.permissions_max;
+        if more > 0 && self.access.permission_count() + more > limit {
+            return Err(format!("permission limit ({limit}) is reached"));
+        }
+        Ok(())
     }
 
     /// Deletes a user with its permissions and closes its connections. None when there is no such user.
@@ -76,8 +101,9 @@ impl Broker {
             return Ok(None);
         }
         let known = self.permission(&record.user, &record.vhost).is_some();
+        self.expect_room_for_permissions(usize::from(!known))?;
+        let pending = self.commit(vec![Change::PutPermission(record.clone())]);
         self.put_permission(&record);
-        let pending = self.commit(vec![Change::PutPermission(record)]);
         Ok(Some((if known { Put::Changed } else { Put::New }, pending)))
     }
 
@@ -90,6 +116,24 @@ impl Broker {
         let (user, vhost) = (user.to_owned(), vhost.to_owned());
         Some(self.commit(vec![Change::DeletePermission { user, vhost }]))
     }
+}
+
+/// Whether a user can be like this.
+///
+/// # Errors
+/// One line that says why not.
+pub(super) fn check_user(user: &UserRecord, limits: &Limits) -> Result<(), String> {
+    if user.name.is_empty() || user.name.len() > SHORTSTR_BYTES_MAX {
+        return Err(format!("a user's name has 1 to {SHORTSTR_BYTES_MAX} bytes"));
+    }
+    if user.tags.len() > limits.tags_per_user_max {
+        let most = limits.tags_per_user_max;
+        return Err(format!("user '{}' has more than {most} tags", user.name));
+    }
+    if user.tags.iter().any(|tag| tag.len() > SHORTSTR_BYTES_MAX) {
+        return Err(format!("a tag has at most {SHORTSTR_BYTES_MAX} bytes"));
+    }
+    Ok(())
 }
 
 /// Which of the three patterns is none, in one line.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::equivalence;
 use super::resource::Resource;
+use crate::config::Limits;
 use crate::fault::Fault;
 use crate::queue::{Options, Overflow};
 use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX, Table, Value};
@@ -113,6 +114,20 @@ pub fn parse(
     };
     let dead_letter = check.dead_letter()?;
     Ok(QueueSettings { kind, options, dead_letter, arguments: arguments.clone() })
+}
+
+/// Whether arguments are small enough to be kept, whatever they are for.
+///
+/// # Errors
+/// One line that names the limit.
+pub fn expect_size(arguments: &Table, limits: &Limits) -> Result<(), String> {
+    let most = limits.arguments_bytes_max;
+    match arguments.held_bytes() {
+        bytes if bytes > most => Err(format!(
+            "the arguments take {bytes} bytes of memory, more than limits.arguments_bytes_max ({most})"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Compares the arguments of a queue that exists with those of a new declaration.

@@ -6,9 +6,9 @@ use super::client::Client;
 use super::exchange::{ExchangeRef, Target};
 use super::pending::Pending;
 use super::resource::Resource;
-use super::vhost::Topology;
+use super::vhost::{Counts, Topology};
 use crate::fault::Fault;
-use crate::routing::{Bound, canonical_arguments};
+use crate::routing::{Bound, canonical_arguments, check_arguments};
 use crate::store::{BindingRecord, Change, DestinationKind};
 use crate::wire::{ReplyCode, Table};
 
@@ -86,16 +86,24 @@ impl Client {
         let destination = self.destination(request.destination, noun)?;
         let source = self.exchange(request.source)?;
         let (key, arguments) = (request.routing_key, request.arguments);
-        let limit = self.broker.config.limits.bindings_per_vhost_max;
-        if topology.bindings >= limit as u64
-            && !source.bindings.read().contains(key, arguments, &destination)
-        {
-            let text = format!("binding limit in vhost '{}' ({limit}) is reached", self.vhost.name);
-            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+        if source.bindings.read().contains(key, arguments, &destination) {
+            return Ok(Pending::NONE);
         }
-        let change =
-            self.broker.add_binding(&mut topology, &source, key, arguments, destination)?;
-        Ok(change.map_or(Pending::NONE, |change| self.broker.commit(vec![change])))
+        let refused = |text| Fault::channel(ReplyCode::PreconditionFailed, text);
+        let one = Counts { bindings: 1, ..Counts::default() };
+        topology
+            .expect_room(&self.vhost, one, &self.broker.config.limits)
+            .map_err(|full| refused(full.text(&self.vhost.name)))?;
+        self.vhost
+            .arguments
+            .expect_room(arguments, &self.broker.config.limits)
+            .map_err(|full| refused(format!("cannot bind exchange '{}': {full}", source.name)))?;
+        check_arguments(source.kind(), arguments).map_err(|error| refused(error.to_string()))?;
+        // The journal first, as for everything that is declared.
+        let change = binding_change(&source, key, arguments, &destination);
+        let pending = self.broker.commit(change.into_iter().collect());
+        add_binding(&mut topology, &source, key, arguments, destination)?;
+        Ok(pending)
     }
 
     fn unbind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Fault> {
@@ -112,6 +120,7 @@ impl Client {
             return Ok(Pending::NONE);
         }
         topology.bindings -= 1;
+        source.weigh();
         if !source.bindings.read().lead_to(&destination) {
             destination.sources().remove(&source);
         }
@@ -134,30 +143,6 @@ enum Noun {
 }
 
 impl Broker {
-    /// Adds a binding under the topology lock and answers the change to commit, if there is one to be stored.
-    ///
-    /// # Errors
-    /// Channel 406 for arguments that the exchange cannot match.
-    pub(super) fn add_binding(
-        &self,
-        topology: &mut Topology,
-        source: &ExchangeRef,
-        key: &str,
-        arguments: &Table,
-        destination: Target,
-    ) -> Result<Option<Change>, Fault> {
-        let bound = source.bindings.write().bind(key, arguments, destination.clone());
-        let bound = bound
-            .map_err(|error| Fault::channel(ReplyCode::PreconditionFailed, error.to_string()))?;
-        if bound == Bound::AlreadyThere {
-            return Ok(None);
-        }
-        topology.bindings += 1;
-        destination.sources().add(source);
-        Ok(is_durable(source, &destination)
-            .then(|| Change::PutBinding(record(source, key, arguments, &destination))))
-    }
-
     /// Removes all bindings to a destination that goes, and the exchanges that are to go with their last binding. In
     /// the journal the bindings go with what they lead to.
     pub(super) fn unbind_everywhere(
@@ -171,11 +156,45 @@ impl Broker {
     }
 }
 
+/// What the journal is to hold of a new binding, if it outlives a restart.
+pub(super) fn binding_change(
+    source: &ExchangeRef,
+    key: &str,
+    arguments: &Table,
+    destination: &Target,
+) -> Option<Change> {
+    is_durable(source, destination)
+        .then(|| Change::PutBinding(record(source, key, arguments, destination)))
+}
+
+/// Adds a binding under the topology lock. If it is to be stored, its record is in the store's inbox already.
+///
+/// # Errors
+/// Channel 406 for arguments that the exchange cannot match.
+pub(super) fn add_binding(
+    topology: &mut Topology,
+    source: &ExchangeRef,
+    key: &str,
+    arguments: &Table,
+    destination: Target,
+) -> Result<(), Fault> {
+    let bound = source.bindings.write().bind(key, arguments, destination.clone());
+    let bound =
+        bound.map_err(|error| Fault::channel(ReplyCode::PreconditionFailed, error.to_string()))?;
+    if bound == Bound::New {
+        topology.bindings += 1;
+        source.weigh();
+        destination.sources().add(source);
+    }
+    Ok(())
+}
+
 /// Removes all bindings to a destination. Answers the exchanges that want to go with their last binding.
 pub(super) fn detach(topology: &mut Topology, destination: &Target) -> Vec<ExchangeRef> {
     let mut unbound = Vec::new();
     for source in destination.sources().take() {
         topology.bindings -= source.bindings.write().remove_destination(destination) as u64;
+        source.weigh();
         if source.goes_unbound() {
             unbound.push(source);
         }

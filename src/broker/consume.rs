@@ -83,11 +83,18 @@ impl Client {
         let name = self.queue_name(consume.queue);
         self.permit(Action::Read, &name)?;
         let priority = priority(consume.arguments, &name)?;
+        self.vhost.arguments.expect_room(consume.arguments, &self.broker.config.limits).map_err(
+            |full| {
+                let text = format!("cannot consume from {name}: {full}");
+                Fault::channel(ReplyCode::PreconditionFailed, text)
+            },
+        )?;
         let queue = self.queue(consume.queue)?;
         let consumer = Consumer(Arc::new(Subscription {
             id: self.broker.next_consumer_id(),
             client: self.id,
             arguments: consume.arguments.clone(),
+            _charge: self.vhost.arguments.charge(consume.arguments.held_bytes()),
             tag: Arc::from(consume.tag),
             key,
             acks: consume.acks,

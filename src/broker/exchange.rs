@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::charge::Charge;
 use super::queue_handle::QueueRef;
 use super::vhost::Vhost;
 use crate::routing::{Bindings, Destination, Kind};
@@ -27,6 +28,8 @@ pub struct ExchangeHandle {
     pub(super) bindings: RwLock<Bindings<Target>>,
     /// The exchanges that have bindings to this one.
     pub(super) sources: Sources,
+    /// What its arguments and those of its bindings hold.
+    charge: Mutex<Charge>,
     live: AtomicBool,
     entered: AtomicU64,
     left: AtomicU64,
@@ -63,6 +66,7 @@ impl ExchangeHandle {
         Self {
             id: number | EXCHANGE_ID_BIT,
             name,
+            charge: Mutex::new(vhost.arguments.charge(settings.arguments.held_bytes())),
             bindings: RwLock::new(Bindings::new(settings.kind, vhost.hash)),
             vhost,
             settings,
@@ -149,7 +153,15 @@ impl ExchangeHandle {
     /// Takes all bindings off the exchange. One that has gone keeps none: whoever still holds it would else hold
     /// what it led to as well, and so on along a chain of any length, to be dropped one inside the other.
     pub(super) fn take_bindings(&self) -> Bindings<Target> {
-        self.bindings.write().take()
+        let bindings = self.bindings.write().take();
+        self.weigh();
+        bindings
+    }
+
+    /// Counts what the arguments hold after bindings have come or gone. The caller holds the topology lock.
+    pub(super) fn weigh(&self) {
+        let bytes = self.settings.arguments.held_bytes() + self.bindings.read().argument_bytes();
+        self.charge.lock().set(bytes);
     }
 }
 

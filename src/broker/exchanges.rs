@@ -8,7 +8,7 @@ use super::client::Client;
 use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings, Target};
 use super::pending::Pending;
 use super::resource::Resource;
-use super::vhost::{Topology, Vhost};
+use super::vhost::{Counts, Topology, Vhost};
 use super::{Broker, equivalence};
 use crate::fault::Fault;
 use crate::routing::Kind;
@@ -104,13 +104,26 @@ impl Client {
             self.permit(Action::Read, &resource)?;
             self.permit(Action::Write, &self.exchange_name(alternate))?;
         }
-        self.broker.check_exchange_limit(&self.vhost, name)?;
-        let exchange = self.broker.add_exchange(&self.vhost, Arc::from(name), settings);
-        if !exchange.settings.durable {
-            return Ok(Pending::NONE);
-        }
-        let change = Change::PutExchange(exchange.record());
-        let pending = self.broker.commit(vec![change]);
+        let one = Counts { exchanges: 1, ..Counts::default() };
+        topology.expect_room(&self.vhost, one, &self.broker.config.limits).map_err(|full| {
+            let text = format!("cannot declare exchange '{name}': {}", full.text(&self.vhost.name));
+            Fault::channel(ReplyCode::PreconditionFailed, text)
+        })?;
+        self.vhost
+            .arguments
+            .expect_room(declaration.arguments, &self.broker.config.limits)
+            .map_err(|full| {
+                let text = format!("cannot declare exchange '{name}': {full}");
+                Fault::channel(ReplyCode::PreconditionFailed, text)
+            })?;
+        let exchange = self.broker.new_exchange(&self.vhost, Arc::from(name), settings);
+        // The journal first: what is bound to it has to stand behind it there.
+        let pending = if exchange.settings.durable {
+            self.broker.commit(vec![Change::PutExchange(exchange.record())])
+        } else {
+            Pending::NONE
+        };
+        exchange.show();
         drop(topology);
         Ok(pending)
     }
@@ -206,6 +219,11 @@ impl ExchangeHandle {
         self.settings.auto_delete && self.bindings.read().is_empty()
     }
 
+    /// Lets others find a new exchange. If it is durable, its record is in the store's inbox already.
+    pub(super) fn show(self: &Arc<Self>) {
+        self.vhost.exchanges.insert(Arc::clone(&self.name), Arc::clone(self));
+    }
+
     pub(super) fn record(&self) -> ExchangeRecord {
         ExchangeRecord {
             vhost: self.vhost.name.to_string(),
@@ -230,33 +248,19 @@ impl Broker {
                 arguments: Table::default(),
                 alternate: None,
             };
-            self.add_exchange(vhost, Arc::from(*name), settings);
+            self.new_exchange(vhost, Arc::from(*name), settings).show();
         }
     }
 
-    fn check_exchange_limit(&self, vhost: &Vhost, name: &str) -> Result<(), Fault> {
-        let limit = self.config.limits.exchanges_per_vhost_max;
-        if vhost.exchanges.len() < limit {
-            return Ok(());
-        }
-        let vhost = &vhost.name;
-        let text = format!(
-            "cannot declare exchange '{name}': exchange limit in vhost '{vhost}' ({limit}) is reached"
-        );
-        Err(Fault::channel(ReplyCode::PreconditionFailed, text))
-    }
-
-    pub(super) fn add_exchange(
+    /// An exchange that nobody sees yet: see [`ExchangeHandle::show`].
+    pub(super) fn new_exchange(
         &self,
         vhost: &Arc<Vhost>,
         name: Arc<str>,
         settings: ExchangeSettings,
     ) -> ExchangeRef {
         let number = self.next_exchange_id();
-        let exchange =
-            Arc::new(ExchangeHandle::new(number, Arc::clone(&name), Arc::clone(vhost), settings));
-        vhost.exchanges.insert(name, Arc::clone(&exchange));
-        exchange
+        Arc::new(ExchangeHandle::new(number, name, Arc::clone(vhost), settings))
     }
 
     /// Takes exchanges out of their virtual host with all bindings from them and to them, and what is left without a

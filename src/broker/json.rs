@@ -2,21 +2,33 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::wire::{Table, Value};
+use crate::wire::{SHORTSTR_BYTES_MAX, TABLE_DEPTH_MAX, Table, Value};
 
 /// Arguments as a client would have sent them.
 ///
 /// # Errors
 /// One line about the value that has no place in a table.
 pub fn from_json(arguments: &Map<String, Json>) -> Result<Table, String> {
-    arguments
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), value_from_json(value)?)))
-        .collect::<Result<Vec<(String, Value)>, String>>()
-        .map(Table::from_iter)
+    table_from_json(arguments, 1)
 }
 
-fn value_from_json(json: &Json) -> Result<Value, String> {
+/// A table at this depth. What is nested deeper than a client may nest could not be read back.
+fn table_from_json(entries: &Map<String, Json>, depth: usize) -> Result<Table, String> {
+    if depth > TABLE_DEPTH_MAX {
+        return Err(format!("a value is nested more than {TABLE_DEPTH_MAX} deep"));
+    }
+    let entries = entries.iter().map(|(name, value)| {
+        if name.len() > SHORTSTR_BYTES_MAX {
+            return Err(format!(
+                "the name of an argument is longer than {SHORTSTR_BYTES_MAX} bytes"
+            ));
+        }
+        Ok((name.clone(), value_from_json(value, depth)?))
+    });
+    entries.collect::<Result<Vec<(String, Value)>, String>>().map(Table::from_iter)
+}
+
+fn value_from_json(json: &Json, depth: usize) -> Result<Value, String> {
     Ok(match json {
         Json::Null => Value::Void,
         Json::Bool(value) => Value::Bool(*value),
@@ -26,10 +38,14 @@ fn value_from_json(json: &Json) -> Result<Value, String> {
             (None, None) => return Err(format!("the number {number} is out of range")),
         },
         Json::String(text) => Value::LongStr(text.as_bytes().to_vec()),
-        Json::Array(values) => {
-            Value::Array(values.iter().map(value_from_json).collect::<Result<_, _>>()?)
+        Json::Array(_) if depth >= TABLE_DEPTH_MAX => {
+            return Err(format!("a value is nested more than {TABLE_DEPTH_MAX} deep"));
         }
-        Json::Object(entries) => Value::Table(from_json(entries)?),
+        Json::Array(values) => {
+            let values = values.iter().map(|value| value_from_json(value, depth + 1));
+            Value::Array(values.collect::<Result<_, _>>()?)
+        }
+        Json::Object(entries) => Value::Table(table_from_json(entries, depth + 1)?),
     })
 }
 
@@ -73,6 +89,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!(to_json(&from_json(&json).unwrap()), json);
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_refused() {
+        let check = |open: &str, close: &str, depth: usize| {
+            let text = format!(r#"{{"a": {}1{}}}"#, open.repeat(depth), close.repeat(depth));
+            let table = from_json(&serde_json::from_str(&text).unwrap());
+            match table {
+                Ok(table) => assert_eq!(Table::parse(&table.to_bytes()), Ok(table)),
+                Err(why) => assert!(why.contains("64 deep") && depth >= TABLE_DEPTH_MAX, "{why}"),
+            }
+        };
+        for depth in [1, 62, 63, 64, 65, 100] {
+            check("[", "]", depth);
+            check(r#"{"b":"#, "}", depth);
+        }
+        let long = format!(r#"{{"{}": 1}}"#, "x".repeat(256));
+        assert!(from_json(&serde_json::from_str(&long).unwrap()).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod arguments;
 mod arrivals;
 mod bindings;
 mod burial;
+mod charge;
 mod client;
 mod consume;
 mod dead_letter;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
+use super::charge::Charge;
 use super::exchange::Sources;
 use super::gate::Gate;
 use super::grave::Grave;
@@ -47,6 +48,8 @@ pub struct QueueHandle {
     pub(super) vhost: Arc<Vhost>,
     pub(super) lifetime: Lifetime,
     pub(super) arguments: Table,
+    /// What they hold.
+    _charge: Charge,
     pub(super) kind: QueueKind,
     pub(super) dead_letter: Option<DeadLetterTarget>,
     pub(super) options: Options,
@@ -75,6 +78,7 @@ impl QueueHandle {
         let queue = Queue::new(settings.options.clone(), now_ms);
         let state = MeetingLock::new(&vhost.meet, Meeting::Queue, queue);
         Self {
+            _charge: vhost.arguments.charge(settings.arguments.held_bytes()),
             id,
             name,
             vhost,

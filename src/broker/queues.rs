@@ -13,7 +13,7 @@ use super::queue_handle::{Lifetime, QueueHandle, QueueRef};
 use super::reply_to;
 use super::resource::Resource;
 use super::subscriber::Subscriber;
-use super::vhost::Vhost;
+use super::vhost::{Counts, Vhost};
 use super::{Broker, equivalence};
 use crate::fault::Fault;
 use crate::queue::{Closed, Condition, Kept, Window};
@@ -100,7 +100,19 @@ impl Client {
         }
         topology.expect_vhost(&self.vhost.name)?;
         let settings = self.queue_settings(declaration, &resource)?;
-        let (queue, pending) = self.create_queue(name, lifetime, settings, now_ms)?;
+        let one = Counts { queues: 1, ..Counts::default() };
+        topology.expect_room(&self.vhost, one, &self.broker.config.limits).map_err(|full| {
+            let text = format!("cannot declare queue '{name}': {}", full.text(&self.vhost.name));
+            Fault::channel(ReplyCode::PreconditionFailed, text)
+        })?;
+        self.vhost
+            .arguments
+            .expect_room(declaration.arguments, &self.broker.config.limits)
+            .map_err(|full| {
+                let text = format!("cannot declare queue '{name}': {full}");
+                Fault::channel(ReplyCode::PreconditionFailed, text)
+            })?;
+        let (queue, pending) = self.create_queue(name, lifetime, settings, now_ms);
         // Under the lock still: nobody can have deleted it.
         let declared = self.declared(&queue, pending, now_ms);
         drop(topology);
@@ -131,15 +143,7 @@ impl Client {
         lifetime: Lifetime,
         settings: QueueSettings,
         now_ms: u64,
-    ) -> Result<(QueueRef, Pending), Fault> {
-        let limit = self.broker.config.limits.queues_per_vhost_max;
-        if self.vhost.queues.len() >= limit {
-            let vhost = &self.vhost.name;
-            let text = format!(
-                "cannot declare queue '{name}': queue limit in vhost '{vhost}' ({limit}) is reached"
-            );
-            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
-        }
+    ) -> (QueueRef, Pending) {
         self.broker.departed.queues_created.fetch_add(1, Ordering::Relaxed);
         let mut ids = self.broker.queue_ids();
         let queue =
@@ -155,7 +159,7 @@ impl Client {
             self.exclusive_queues.lock().push(Arc::clone(&queue));
         }
         queue.show();
-        Ok((queue, pending))
+        (queue, pending)
     }
 
     fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Fault> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::access;
 use super::arguments::{self, DeclaredAs};
+use super::bindings::add_binding;
 use super::exchange::{ExchangeSettings, Target};
 use super::exchanges;
 use super::meeting::Meeting;
@@ -60,12 +61,15 @@ impl Broker {
             read: everything,
         };
         let vhost = VhostRecord { name: FIRST_VHOST.to_owned() };
-        self.add_vhost(&vhost.name);
-        self.access.put_user(user.clone());
-        self.put_permission(&permission);
-        let changes =
-            vec![Change::PutVhost(vhost), Change::PutUser(user), Change::PutPermission(permission)];
+        let changes = vec![
+            Change::PutVhost(vhost.clone()),
+            Change::PutUser(user.clone()),
+            Change::PutPermission(permission.clone()),
+        ];
         let pending = self.commit(changes);
+        self.add_vhost(&vhost.name);
+        self.access.put_user(user);
+        self.put_permission(&permission);
         self.meet.until(Meeting::Durable, || pending.is_settled());
         pending
             .wait_blocking()
@@ -78,7 +82,7 @@ impl Broker {
             return vhost;
         }
         let name: Arc<str> = Arc::from(name);
-        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.meet, self.hash));
+        let vhost = Arc::new(Vhost::new(Arc::clone(&name), &self.meet, self.memory, self.hash));
         self.predeclare(&vhost);
         self.vhosts.insert(name, Arc::clone(&vhost));
         vhost
@@ -142,7 +146,7 @@ impl Broker {
             arguments,
             alternate,
         };
-        self.add_exchange(&vhost, Arc::from(record.name.as_str()), settings);
+        self.new_exchange(&vhost, Arc::from(record.name.as_str()), settings).show();
         Ok(())
     }
 
@@ -192,8 +196,7 @@ impl Broker {
             .ok_or_else(|| missing(&record.destination))?;
         let arguments = read_table(&record.arguments)?;
         let mut topology = vhost.topology.lock();
-        self.add_binding(&mut topology, &source, &record.routing_key, &arguments, destination)
-            .map(|_| ())
+        add_binding(&mut topology, &source, &record.routing_key, &arguments, destination)
             .map_err(|fault| fault.text)
     }
 

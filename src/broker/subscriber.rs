@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::arguments::QueueKind;
+use super::charge::Charge;
 use super::delivery_count;
 use super::queue_handle::QueueRef;
 use crate::message::Message;
@@ -27,6 +28,8 @@ pub(super) struct Subscription {
     pub client: u64,
     /// As they came with `basic.consume`.
     pub arguments: Table,
+    /// What they hold.
+    pub _charge: Charge,
     pub tag: Arc<str>,
     pub key: ChannelKey,
     pub acks: Acks,

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use super::charge::ArgumentCount;
 use super::exchange::ExchangeHandle;
 use super::meeting::{Meet, Meeting, MeetingLock};
 use super::queue_handle::QueueRef;
 use super::registry::Registry;
+use crate::config::Limits;
 use crate::fault::Fault;
+use crate::message::Memory;
 use crate::routing::KeyHash;
 use crate::wire::ReplyCode;
 
@@ -19,6 +22,8 @@ pub struct Vhost {
     /// their order in the journal. Publishing and consuming never take it.
     pub(super) topology: MeetingLock<Topology>,
     pub(super) meet: Meet,
+    /// What arguments hold in it.
+    pub(super) arguments: ArgumentCount,
     /// How names and keys are hashed in it.
     pub(super) hash: KeyHash,
 }
@@ -28,11 +33,60 @@ pub struct Vhost {
 pub(super) struct Topology {
     /// Bindings of all exchanges together.
     pub bindings: u64,
+    /// What an import that is under way still has room kept for.
+    pub kept: Counts,
     /// The virtual host was deleted: nothing is to be added to it any more.
     pub gone: bool,
 }
 
+/// How many there are of what a virtual host has limits for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub queues: usize,
+    pub exchanges: usize,
+    pub bindings: usize,
+}
+
+/// A limit of a virtual host that is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full {
+    noun: &'static str,
+    limit: usize,
+}
+
+impl Full {
+    /// What is said of it.
+    pub fn text(self, vhost: &str) -> String {
+        format!("{} limit in vhost '{vhost}' ({}) is reached", self.noun, self.limit)
+    }
+}
+
+impl Counts {
+    /// Whether so many more are allowed.
+    pub fn expect_room(self, more: Self, limits: &Limits) -> Result<(), Full> {
+        let rows = [
+            ("queue", self.queues, more.queues, limits.queues_per_vhost_max),
+            ("exchange", self.exchanges, more.exchanges, limits.exchanges_per_vhost_max),
+            ("binding", self.bindings, more.bindings, limits.bindings_per_vhost_max),
+        ];
+        match rows.iter().find(|(_, there, more, limit)| *more > 0 && there + more > *limit) {
+            Some((noun, _, _, limit)) => Err(Full { noun, limit: *limit }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Topology {
+    /// Whether so many more may be made.
+    pub fn expect_room(&self, vhost: &Vhost, more: Counts, limits: &Limits) -> Result<(), Full> {
+        let there = Counts {
+            queues: vhost.queues.len() + self.kept.queues,
+            exchanges: vhost.exchanges.len() + self.kept.exchanges,
+            bindings: usize::try_from(self.bindings).unwrap_or(usize::MAX) + self.kept.bindings,
+        };
+        there.expect_room(more, limits)
+    }
+
     /// # Errors
     /// Channel 404 when the virtual host was deleted: whoever still works in it is about to be closed.
     pub fn expect_vhost(&self, name: &str) -> Result<(), Fault> {
@@ -44,13 +98,14 @@ impl Topology {
 }
 
 impl Vhost {
-    pub(super) fn new(name: Arc<str>, meet: &Meet, hash: KeyHash) -> Self {
+    pub(super) fn new(name: Arc<str>, meet: &Meet, memory: &'static Memory, hash: KeyHash) -> Self {
         Self {
             name,
             queues: Registry::new(meet, hash),
             exchanges: Registry::new(meet, hash),
             topology: MeetingLock::new(meet, Meeting::Topology, Topology::default()),
             meet: meet.clone(),
+            arguments: ArgumentCount::new(memory),
             hash,
         }
     }

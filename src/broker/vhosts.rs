@@ -9,9 +9,6 @@ use crate::fault::Fault;
 use crate::store::{Change, VhostRecord};
 use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX};
 
-/// Virtual hosts that there may be.
-const VHOSTS_MAX: usize = 10_000;
-
 impl Broker {
     /// The names of the virtual hosts, in order.
     pub fn vhost_names(&self) -> Vec<Arc<str>> {
@@ -38,11 +35,12 @@ impl Broker {
         if name.is_empty() || name.len() > SHORTSTR_BYTES_MAX {
             return Err(format!("a virtual host's name has 1 to {SHORTSTR_BYTES_MAX} bytes"));
         }
-        if self.vhosts.len() >= VHOSTS_MAX {
-            return Err(format!("virtual host limit ({VHOSTS_MAX}) is reached"));
+        let limit = self.config.limits.vhosts_max;
+        if self.vhosts.len() >= limit {
+            return Err(format!("virtual host limit ({limit}) is reached"));
         }
-        self.add_vhost(name);
         let pending = self.commit(vec![Change::PutVhost(VhostRecord { name: name.to_owned() })]);
+        self.add_vhost(name);
         Ok((Put::New, pending))
     }
 
@@ -54,7 +52,11 @@ impl Broker {
             self.access.remove_permission(&permission.user, name);
         }
         // Whoever is under way in it still finds it, and adds nothing to it from here on.
-        vhost.topology.lock().gone = true;
+        // In the journal it goes with everything at once.
+        let mut topology = vhost.topology.lock();
+        topology.gone = true;
+        let pending = self.commit(vec![Change::DeleteVhost { name: name.to_owned() }]);
+        drop(topology);
         for queue in vhost.queues.values() {
             // One that is gone already is as good as removed.
             let _ = self.remove_queue(&queue, &[], now_ms);
@@ -62,7 +64,6 @@ impl Broker {
         let mut topology = vhost.topology.lock();
         // The virtual host's record takes theirs along.
         self.remove_exchanges(&mut topology, vhost.exchanges.values(), &mut Vec::new());
-        let pending = self.commit(vec![Change::DeleteVhost { name: name.to_owned() }]);
         drop(topology);
         drop(order);
         let text = format!("vhost '{name}' is deleted");

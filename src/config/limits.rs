@@ -33,7 +33,9 @@ impl Config {
         self.validate_amqp()?;
         self.validate_management()?;
         self.validate_alarms_and_store()?;
-        self.validate_access_and_limits()
+        self.validate_access()?;
+        self.validate_limits()?;
+        self.validate_admin()
     }
 
     fn validate_paths(&self) -> Result<(), Invalid> {
@@ -106,8 +108,7 @@ impl Config {
         between("store.queue_window_bytes", store.queue_window_bytes as u64, 2, SIZE_BYTES_MAX)
     }
 
-    fn validate_access_and_limits(&self) -> Result<(), Invalid> {
-        let limits = &self.limits;
+    fn validate_access(&self) -> Result<(), Invalid> {
         if self.access.loopback_users.iter().any(String::is_empty) {
             return invalid("access.loopback_users", "holds an empty name");
         }
@@ -117,12 +118,24 @@ impl Config {
         between("access.verifications_max", access.verifications_max as u64, 1, 1024)?;
         between("access.logins_waiting_max", access.logins_waiting_max as u64, 1, COUNT_MAX)?;
         let failed = access.failed_logins_per_minute_max.into();
-        between("access.failed_logins_per_minute_max", failed, 1, COUNT_MAX)?;
+        between("access.failed_logins_per_minute_max", failed, 1, COUNT_MAX)
+    }
+
+    fn validate_limits(&self) -> Result<(), Invalid> {
+        let limits = &self.limits;
+        between("limits.vhosts_max", limits.vhosts_max as u64, 1, COUNT_MAX)?;
+        between("limits.users_max", limits.users_max as u64, 1, COUNT_MAX)?;
+        between("limits.tags_per_user_max", limits.tags_per_user_max as u64, 1, COUNT_MAX)?;
+        between("limits.permissions_max", limits.permissions_max as u64, 1, COUNT_MAX)?;
         between("limits.queues_per_vhost_max", limits.queues_per_vhost_max as u64, 1, COUNT_MAX)?;
         let exchanges = limits.exchanges_per_vhost_max as u64;
         between("limits.exchanges_per_vhost_max", exchanges, 16, COUNT_MAX)?;
         let bindings = limits.bindings_per_vhost_max as u64;
         between("limits.bindings_per_vhost_max", bindings, 1, COUNT_MAX)?;
+        let arguments = limits.arguments_bytes_max as u64;
+        between("limits.arguments_bytes_max", arguments, 1024, SIZE_BYTES_MAX)?;
+        let arguments = limits.arguments_bytes_per_vhost_max as u64;
+        between("limits.arguments_bytes_per_vhost_max", arguments, 1024, SIZE_BYTES_MAX)?;
         between("limits.routing_steps_max", limits.routing_steps_max, 100, COUNT_MAX)?;
         let unacked = limits.unacked_per_channel_max as u64;
         between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)?;
@@ -131,7 +144,10 @@ impl Config {
         let deaths = limits.deaths_per_message_max as u64;
         between("limits.deaths_per_message_max", deaths, 1, 100_000)?;
         let waiting = limits.dead_messages_waiting_max as u64;
-        between("limits.dead_messages_waiting_max", waiting, 1, COUNT_MAX)?;
+        between("limits.dead_messages_waiting_max", waiting, 1, COUNT_MAX)
+    }
+
+    fn validate_admin(&self) -> Result<(), Invalid> {
         if self.admin.user.is_empty() {
             return invalid("admin.user", "is empty, but must name a user");
         }

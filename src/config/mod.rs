@@ -159,6 +159,14 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
+    /// Virtual hosts; making one more is refused with 400, and definitions that would make more change nothing.
+    pub vhosts_max: usize,
+    /// Users, likewise.
+    pub users_max: usize,
+    /// Tags of one user, likewise.
+    pub tags_per_user_max: usize,
+    /// Permissions of all users in all virtual hosts, likewise.
+    pub permissions_max: usize,
     /// Queues of one virtual host; declaring one more closes the channel with 406.
     pub queues_per_vhost_max: usize,
     /// Exchanges of one virtual host, the predeclared ones included; declaring one more closes the channel
@@ -166,6 +174,12 @@ pub struct Limits {
     pub exchanges_per_vhost_max: usize,
     /// Bindings of one virtual host; making one more closes the channel with 406.
     pub bindings_per_vhost_max: usize,
+    /// Bytes of memory that the arguments of one queue, exchange, binding or consumer may take; declaring it with
+    /// more closes the channel with 406.
+    pub arguments_bytes_max: usize,
+    /// Bytes of memory that the arguments of everything in one virtual host may take; declaring more closes the
+    /// channel with 406. They count towards the memory alarm too.
+    pub arguments_bytes_per_vhost_max: usize,
     /// Steps that routing one message may take: exchanges, bindings, queues, and words of patterns that are looked
     /// at. A message that needs more closes its channel with 406 and reaches nobody; a dead letter that does is
     /// dropped, logged and counted.
@@ -307,9 +321,15 @@ impl Default for Access {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            vhosts_max: 10_000,
+            users_max: 100_000,
+            tags_per_user_max: 64,
+            permissions_max: 1_000_000,
             queues_per_vhost_max: 100_000,
             exchanges_per_vhost_max: 100_000,
             bindings_per_vhost_max: 1_000_000,
+            arguments_bytes_max: 65_536,
+            arguments_bytes_per_vhost_max: 268_435_456,
             routing_steps_max: 500_000,
             unacked_per_channel_max: 100_000,
             dead_letters_per_message_max: 100_000,

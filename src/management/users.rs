@@ -12,9 +12,6 @@ use crate::store::UserRecord;
 /// Users that one request may delete.
 const BULK_MAX: usize = 10_000;
 
-/// Tags of one user.
-const TAGS_MAX: usize = 64;
-
 /// `GET users`.
 pub(super) fn list(call: &Call<'_>) -> Outcome {
     call.caller.expect_administrator()?;
@@ -76,9 +73,6 @@ pub(super) fn put(call: &Call<'_>) -> Outcome {
     call.caller.expect_administrator()?;
     let account: Account = call.body()?;
     let tags = account.tags.ok_or_else(|| Reply::bad_request("tags_not_present"))?.into_list();
-    if tags.len() > TAGS_MAX {
-        return Err(Reply::bad_request(format!("a user has at most {TAGS_MAX} tags")));
-    }
     let password_hash = match (account.password.as_deref(), account.password_hash.as_deref()) {
         (Some(""), _) => return Err(Reply::bad_request("the password is empty")),
         (Some(password), _) => hash_password(password.as_bytes(), call.api.broker.entropy())
@@ -92,7 +86,8 @@ pub(super) fn put(call: &Call<'_>) -> Outcome {
     if name.is_empty() {
         return Err(Reply::bad_request("a user has a name"));
     }
-    answered(call.api.broker.put_user(UserRecord { name, password_hash, tags }))
+    let record = UserRecord { name, password_hash, tags };
+    answered(call.api.broker.put_user(record).map_err(Reply::bad_request)?)
 }
 
 /// `DELETE users/USER`.

@@ -23,6 +23,7 @@ pub struct Bindings<D> {
     /// By the destination's identity.
     bound: FxHashMap<u64, BoundTo<D>>,
     count: usize,
+    argument_bytes: usize,
     /// What bindings without arguments share.
     no_arguments: Arc<Table>,
 }
@@ -52,7 +53,8 @@ impl<D: Destination> Bindings<D> {
             Kind::Headers => Matcher::Headers(HeaderIndex::new(hash)),
         };
         let no_arguments = Arc::new(Table::new());
-        Bindings { kind, hash, matcher, bound: FxHashMap::default(), count: 0, no_arguments }
+        let bound = FxHashMap::default();
+        Bindings { kind, hash, matcher, bound, count: 0, argument_bytes: 0, no_arguments }
     }
 
     /// Takes all bindings out.
@@ -95,6 +97,7 @@ impl<D: Destination> Bindings<D> {
             .bound
             .entry(id)
             .or_insert_with(|| BoundTo { destination, keys: HashMap::with_hasher(hash) });
+        self.argument_bytes += arguments.held_bytes();
         bound.keys.entry(key).or_default().add(arguments, hash);
         self.count += 1;
         Ok(Bound::New)
@@ -129,6 +132,7 @@ impl<D: Destination> Bindings<D> {
             self.bound.remove(&id);
         }
         self.count -= 1;
+        self.argument_bytes -= arguments.held_bytes();
         self.matcher.remove(key, &arguments, id, left);
         true
     }
@@ -141,6 +145,7 @@ impl<D: Destination> Bindings<D> {
         for (key, tables) in keys {
             for arguments in tables.iter() {
                 self.matcher.remove(&key, arguments, id, Left::Nothing);
+                self.argument_bytes -= arguments.held_bytes();
                 removed += 1;
             }
         }
@@ -193,6 +198,11 @@ impl<D: Destination> Bindings<D> {
                 })
             })
         })
+    }
+
+    /// Bytes of memory that the arguments of all bindings hold, about.
+    pub fn argument_bytes(&self) -> usize {
+        self.argument_bytes
     }
 
     /// How many bindings there are.

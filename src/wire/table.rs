@@ -7,6 +7,9 @@ use super::value::{self, Value};
 /// How deep tables and arrays may be nested, the outermost table being 1. Reading recurses once per level.
 pub const TABLE_DEPTH_MAX: usize = 64;
 
+/// Memory of an entry, with what the allocator adds.
+const ENTRY_BYTES: usize = size_of::<(String, Value)>() + 16;
+
 /// A field table. It keeps the order of its entries, and a name that came twice.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table(Vec<(String, Value)>);
@@ -54,6 +57,12 @@ impl Table {
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Bytes of memory that the table holds, about. Small values take many times what they have on the wire.
+    pub fn held_bytes(&self) -> usize {
+        let entries = self.0.iter();
+        entries.map(|(name, value)| ENTRY_BYTES + name.len() + value.held_bytes()).sum()
     }
 
     /// Whether there are none.

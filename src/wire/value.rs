@@ -101,6 +101,18 @@ impl Value {
         }
     }
 
+    /// Bytes of memory that the value holds beside itself, about.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Value::LongStr(bytes) | Value::Bytes(bytes) => bytes.len(),
+            Value::Array(values) => {
+                values.iter().map(|value| size_of::<Self>() + value.held_bytes()).sum()
+            }
+            Value::Table(table) => table.held_bytes(),
+            _ => 0,
+        }
+    }
+
     /// RabbitMQ's name for the type, as its error texts print it.
     pub fn type_name(&self) -> &'static str {
         match self {

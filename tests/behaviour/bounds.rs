@@ -72,6 +72,55 @@ fn bindings_of_a_virtual_host() {
 }
 
 #[test]
+fn bytes_of_arguments() {
+    let settings = "arguments_bytes_max = 2000\narguments_bytes_per_vhost_max = 10000";
+    let (_server, mut client) = start("limits", settings);
+    let junk = |bytes: usize| table(&[("junk", text(&"x".repeat(bytes)))]);
+    let large = || junk(2000);
+    client.queue("q", &[]);
+    let refused = |client: &mut Client, method: &Method<'_>, what: &str, limit: &str| {
+        let (code, text) = client.closing(method);
+        assert_eq!(code, 406, "{text}");
+        assert!(text.contains(what) && text.contains(limit), "{text}");
+    };
+    let bind = |arguments| queue::Bind {
+        queue: "q",
+        exchange: "amq.headers",
+        routing_key: "",
+        no_wait: false,
+        arguments,
+    };
+    let one = "limits.arguments_bytes_max (2000)";
+    let queue = queue::Declare { arguments: large(), ..a_queue("r") };
+    refused(&mut client, &Method::QueueDeclare(queue), "declare queue 'r'", one);
+    let exchange = exchange::Declare { arguments: large(), ..an_exchange("x", "fanout") };
+    refused(&mut client, &Method::ExchangeDeclare(exchange), "declare exchange 'x'", one);
+    refused(&mut client, &Method::QueueBind(bind(large())), "bind exchange", one);
+    let consume = basic::Consume { arguments: large(), ..a_consumer("q", "c") };
+    refused(&mut client, &Method::BasicConsume(consume), "consume from queue 'q'", one);
+    // Five of each kind together, and then no more until some go.
+    let all = "limits.arguments_bytes_per_vhost_max (10000)";
+    let fitting = || junk(1700);
+    client.declare(queue::Declare { arguments: fitting(), ..a_queue("r") });
+    let exchange = exchange::Declare { arguments: fitting(), ..an_exchange("x", "fanout") };
+    client.call(&Method::ExchangeDeclare(exchange));
+    client.call(&Method::QueueBind(bind(fitting())));
+    for tag in ["a", "b"] {
+        let consume = basic::Consume { arguments: fitting(), ..a_consumer("q", tag) };
+        client.call(&Method::BasicConsume(consume));
+    }
+    let consume = |tag| basic::Consume { arguments: fitting(), ..a_consumer("q", tag) };
+    refused(&mut client, &Method::BasicConsume(consume("c")), "consume from queue 'q'", all);
+    // The channel took two consumers along.
+    client.call(&Method::BasicConsume(consume("a")));
+    client.call(&Method::BasicConsume(consume("b")));
+    refused(&mut client, &Method::QueueBind(bind(junk(1600))), "bind exchange", all);
+    super::own_queue::delete(&mut client, "q");
+    client.queue("q", &[]);
+    client.call(&Method::QueueBind(bind(junk(1600))));
+}
+
+#[test]
 fn steps_of_routing_one_message() {
     let (server, mut client) = start("limits", "routing_steps_max = 100");
     client.queue("q", &[]);

@@ -210,6 +210,21 @@ impl Client {
         self.raw.open_channel(CHANNEL);
     }
 
+    /// The code and text that a method closes its channel with. It is opened again.
+    #[track_caller]
+    pub fn closing(&mut self, method: &Method<'_>) -> (u16, String) {
+        self.raw.send(CHANNEL, method);
+        let incoming = self.next();
+        let Incoming::Frame(frame) = &incoming else { panic!("got {}", show(&incoming)) };
+        let Frame::Method { method: Method::ChannelClose(close), .. } = parse(frame) else {
+            panic!("got {}", show(&incoming))
+        };
+        let closing = (close.reply_code, close.reply_text.to_owned());
+        self.raw.send(CHANNEL, &Method::ChannelCloseOk(channel::CloseOk));
+        self.raw.open_channel(CHANNEL);
+        closing
+    }
+
     /// Expects the connection to be closed with this code and text.
     #[track_caller]
     pub fn connection_closed(&mut self, code: u16, text: &str) {

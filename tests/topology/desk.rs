@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, ClientOutbox, DeclareMode, DeleteExchange,
-    DeleteQueue, Events, ExchangeDeclaration, Login, NewClient, QueueDeclaration, Surroundings,
-    Terms,
+    DeleteQueue, Events, ExchangeDeclaration, Login, Meet, NewClient, Publish, QueueDeclaration,
+    Surroundings, Terms, bindings_from,
 };
 use leveret::config::Config;
+use leveret::message::{Facts, Message};
 use leveret::outbox::{Limits, Outbox};
 use leveret::wire::Table;
 use tempfile::TempDir;
@@ -21,22 +22,82 @@ pub struct Desk {
     pub broker: Arc<Broker>,
     pub client: Arc<Client>,
     arguments: Table,
+    config: Config,
     _directory: TempDir,
 }
 
 impl Desk {
     pub fn open_with(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::open(configure, Surroundings::of_the_machine())
+    }
+
+    /// One whose meetings are listened to.
+    pub fn open_meeting(meet: Meet) -> Self {
+        Self::open(|_| (), Surroundings { meet, ..Surroundings::of_the_machine() })
+    }
+
+    fn open(configure: impl FnOnce(&mut Config), surroundings: Surroundings) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config { data_dir: directory.path().to_owned(), ..Config::default() };
         configure(&mut config);
-        let quiet = || Box::new(|| {}) as Box<dyn Fn() + Send + Sync>;
-        let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
-        let (room, alarm, deadline, errands) = (quiet(), quiet(), quiet(), quiet());
-        let events = Events { room, alarm, deadline, errands, lost };
-        let broker =
-            Broker::open(config, events, Surroundings::of_the_machine(), now_ms()).unwrap();
+        let broker = open(&config, surroundings);
         let client = client(&broker);
-        Self { broker, client, arguments: Table::new(), _directory: directory }
+        Self { broker, client, arguments: Table::new(), config, _directory: directory }
+    }
+
+    /// Stops in good order and starts again.
+    pub fn reopen(&mut self) {
+        self.broker.disconnect(&self.client, now_ms());
+        self.broker.close();
+        self.broker = open(&self.config, Surroundings::of_the_machine());
+        self.client = client(&self.broker);
+    }
+
+    pub fn import(&self, json: &str) -> Result<(), String> {
+        let pending = self.broker.import_definitions(json.as_bytes(), now_ms())?;
+        pending.wait_blocking().unwrap();
+        Ok(())
+    }
+
+    /// Messages that are ready in a queue.
+    pub fn ready(&self, queue: &str) -> u64 {
+        self.broker.queue("/", queue).unwrap().figures().counts.ready
+    }
+
+    pub fn queue_count(&self) -> usize {
+        self.broker.queues("/").len()
+    }
+
+    /// What there is, by name.
+    pub fn everything(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        names.extend(self.broker.vhost_names().iter().map(|name| format!("vhost {name}")));
+        names.extend(self.broker.users().iter().map(|user| format!("user {}", user.name)));
+        names.extend(self.broker.permissions().iter().map(|one| format!("{one:?}")));
+        names.extend(self.broker.queues("/").iter().map(|one| format!("queue {}", one.name())));
+        for exchange in self.broker.exchanges("/") {
+            names.push(format!("exchange {}", exchange.name()));
+            names.extend(bindings_from(&exchange).iter().map(|one| format!("{one:?}")));
+        }
+        names.sort_unstable();
+        names
+    }
+
+    /// Publishes a persistent message through the default exchange, and does not wait for anything.
+    pub fn publish_persistent(broker: &Broker, client: &Client, queue: &str) {
+        let exchange = client.target("").unwrap();
+        let facts = Facts { persistent: true, accepted_ms: now_ms(), ..Facts::default() };
+        let name = Arc::clone(exchange.name());
+        let message = Message::new(broker.memory(), name, queue, &[0, 0], b"body", facts);
+        let publish = Publish {
+            key: client.outbox().open_channel(1),
+            exchange,
+            message: Arc::new(message),
+            extra_keys: Vec::new(),
+            mandatory: false,
+            confirm: None,
+        };
+        assert!(client.publish(&mut vec![publish], now_ms()).failed.is_empty());
     }
 
     pub fn auto_delete_exchange(&self, name: &str) {
@@ -89,6 +150,14 @@ impl Desk {
     pub fn exchange_count(&self) -> usize {
         self.broker.exchanges("/").len()
     }
+}
+
+fn open(config: &Config, surroundings: Surroundings) -> Arc<Broker> {
+    let quiet = || Box::new(|| {}) as Box<dyn Fn() + Send + Sync>;
+    let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
+    let (room, alarm, deadline, errands) = (quiet(), quiet(), quiet(), quiet());
+    let events = Events { room, alarm, deadline, errands, lost };
+    Broker::open(config.clone(), events, surroundings, now_ms()).unwrap()
 }
 
 fn client(broker: &Arc<Broker>) -> Arc<Client> {

@@ -69,6 +69,16 @@ impl Access {
         self.permissions.remove(&(Arc::from(user), Arc::from(vhost))).is_some()
     }
 
+    /// How many users there are.
+    pub(super) fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
+    /// How many permissions there are.
+    pub(super) fn permission_count(&self) -> usize {
+        self.permissions.len()
+    }
+
     /// The users, by name.
     pub(super) fn users(&self) -> Vec<Arc<UserRecord>> {
         let mut users = self.users.values();

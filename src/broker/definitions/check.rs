@@ -1,19 +1,20 @@
 //! Whether definitions are sound, entry by entry, before any of them is applied.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::file::{Binding, Exchange, File, Queue, User};
+use super::file::{Binding, Exchange, File, Queue, User, Vhost};
 use crate::broker::access;
-use crate::broker::accounts::pattern_fault;
+use crate::broker::accounts::{self, pattern_fault};
 use crate::broker::arguments::{self, DeclaredAs, QueueSettings};
 use crate::broker::exchange::ExchangeSettings;
 use crate::broker::exchanges::{self, RESERVED_PREFIX};
 use crate::broker::json;
 use crate::broker::resource::Resource;
+use crate::config::Limits;
 use crate::entropy::Entropy;
 use crate::routing::Kind;
 use crate::store::{PermissionRecord, UserRecord, VhostRecord};
-use crate::wire::Table;
+use crate::wire::{SHORTSTR_BYTES_MAX, Table};
 
 /// Sections that this broker does not act on; a file that uses them is refused rather than half understood.
 const REFUSED_SECTIONS: &[&str] = &["policies", "topic_permissions", "parameters"];
@@ -32,7 +33,7 @@ pub(super) struct Checked {
 ///
 /// # Errors
 /// One line that names the entry and what is wrong with it.
-pub(super) fn check(file: File, entropy: &dyn Entropy) -> Result<Checked, String> {
+pub(super) fn check(file: File, entropy: &dyn Entropy, limits: &Limits) -> Result<Checked, String> {
     for section in REFUSED_SECTIONS {
         if file.other.get(*section).and_then(Json::as_array).is_some_and(|list| !list.is_empty()) {
             return Err(format!("it has {section}, which this version does not support"));
@@ -47,37 +48,66 @@ pub(super) fn check(file: File, entropy: &dyn Entropy) -> Result<Checked, String
             )
         })?;
     }
-    let vhosts = file.vhosts.into_iter().map(|vhost| VhostRecord { name: vhost.name });
     Ok(Checked {
-        vhosts: vhosts.collect(),
+        vhosts: file.vhosts.into_iter().map(check_vhost).collect::<Result<_, _>>()?,
         users: file
             .users
             .into_iter()
-            .map(|user| check_user(user, entropy))
+            .map(|user| check_user(user, entropy, limits))
             .collect::<Result<_, _>>()?,
         permissions: file.permissions,
         exchanges: file
             .exchanges
             .into_iter()
             .filter(|exchange| !is_predeclared(&exchange.name))
-            .map(check_exchange)
+            .map(|exchange| check_exchange(exchange, limits))
             .collect::<Result<_, _>>()?,
-        queues: file.queues.into_iter().map(check_queue).collect::<Result<_, _>>()?,
+        queues: file
+            .queues
+            .into_iter()
+            .map(|queue| check_queue(queue, limits))
+            .collect::<Result<_, _>>()?,
         bindings: file
             .bindings
             .into_iter()
             // Every queue is bound to the default exchange, in an export too.
             .filter(|binding| !binding.source.is_empty())
-            .map(check_binding)
+            .map(|binding| check_binding(binding, limits))
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// A name is not empty, and fits a short string of the protocol.
+fn expect_name(what: &str, name: &str) -> Result<(), String> {
+    if (1..=SHORTSTR_BYTES_MAX).contains(&name.len()) {
+        return Ok(());
+    }
+    // The beginning is enough to find it by.
+    let beginning: String = name.chars().take(40).collect();
+    Err(format!("{what} '{beginning}': a name has 1 to {SHORTSTR_BYTES_MAX} bytes"))
+}
+
+/// Arguments that can be kept.
+fn check_arguments(
+    what: &dyn std::fmt::Display,
+    json: &Map<String, Json>,
+    limits: &Limits,
+) -> Result<Table, String> {
+    let table = json::from_json(json).map_err(|why| format!("{what}: {why}"))?;
+    arguments::expect_size(&table, limits).map_err(|why| format!("{what}: {why}"))?;
+    Ok(table)
+}
+
+fn check_vhost(vhost: Vhost) -> Result<VhostRecord, String> {
+    expect_name("vhost", &vhost.name)?;
+    Ok(VhostRecord { name: vhost.name })
 }
 
 fn is_predeclared(name: &str) -> bool {
     name.is_empty() || name.starts_with(RESERVED_PREFIX)
 }
 
-fn check_user(user: User, entropy: &dyn Entropy) -> Result<UserRecord, String> {
+fn check_user(user: User, entropy: &dyn Entropy, limits: &Limits) -> Result<UserRecord, String> {
     let User { name, password, password_hash, hashing_algorithm, tags } = user;
     let password_hash = match (password, password_hash) {
         (Some(password), _) => access::hash(password.as_bytes(), entropy)
@@ -86,13 +116,18 @@ fn check_user(user: User, entropy: &dyn Entropy) -> Result<UserRecord, String> {
             .map_err(|why| format!("user '{name}': {why}"))?,
         (None, None) => return Err(format!("user '{name}' has no password and no password_hash")),
     };
-    let tags = tags.into_list();
-    Ok(UserRecord { name, password_hash, tags })
+    let user = UserRecord { name, password_hash, tags: tags.into_list() };
+    accounts::check_user(&user, limits)?;
+    Ok(user)
 }
 
-fn check_exchange(exchange: Exchange) -> Result<(Exchange, ExchangeSettings), String> {
+fn check_exchange(
+    exchange: Exchange,
+    limits: &Limits,
+) -> Result<(Exchange, ExchangeSettings), String> {
+    expect_name("exchange", &exchange.name)?;
     let name = Resource::exchange(&exchange.name, &exchange.vhost);
-    let arguments = json::from_json(&exchange.arguments).map_err(|why| format!("{name}: {why}"))?;
+    let arguments = check_arguments(&name, &exchange.arguments, limits)?;
     let Ok(kind) = exchange.kind.parse::<Kind>() else {
         return Err(format!("{name}: unknown exchange type '{}'", exchange.kind));
     };
@@ -108,18 +143,24 @@ fn check_exchange(exchange: Exchange) -> Result<(Exchange, ExchangeSettings), St
     Ok((exchange, settings))
 }
 
-fn check_queue(queue: Queue) -> Result<(Queue, QueueSettings), String> {
+fn check_queue(queue: Queue, limits: &Limits) -> Result<(Queue, QueueSettings), String> {
+    expect_name("queue", &queue.name)?;
     let name = Resource::queue(&queue.name, &queue.vhost);
-    let arguments = json::from_json(&queue.arguments).map_err(|why| format!("{name}: {why}"))?;
+    let arguments = check_arguments(&name, &queue.arguments, limits)?;
     let declared =
         DeclaredAs { durable: queue.durable, exclusive: false, auto_delete: queue.auto_delete };
     let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
     Ok((queue, settings))
 }
 
-fn check_binding(binding: Binding) -> Result<(Binding, Table), String> {
-    let arguments = json::from_json(&binding.arguments);
-    let arguments = arguments.map_err(|why| format!("{}: {why}", title(&binding)))?;
+fn check_binding(binding: Binding, limits: &Limits) -> Result<(Binding, Table), String> {
+    if binding.routing_key.len() > SHORTSTR_BYTES_MAX {
+        let (source, destination) = (&binding.source, &binding.destination);
+        return Err(format!(
+            "binding of '{source}' to '{destination}': a routing key has at most {SHORTSTR_BYTES_MAX} bytes"
+        ));
+    }
+    let arguments = check_arguments(&title(&binding), &binding.arguments, limits)?;
     Ok((binding, arguments))
 }
 
@@ -136,7 +177,7 @@ mod tests {
 
     fn check_refused(json: &str, expected: &str) {
         let file: File = serde_json::from_str(json).unwrap();
-        let why = check(file, &SystemEntropy).err().unwrap();
+        let why = check(file, &SystemEntropy, &Limits::default()).err().unwrap();
         assert!(why.contains(expected), "{why}");
     }
 
@@ -174,7 +215,8 @@ mod tests {
           "queues": [{"name": "q", "vhost": "/", "durable": true, "arguments": {"x-max-length": 5}}],
           "bindings": [{"source": "x", "vhost": "/", "destination": "q", "destination_type": "queue",
                         "routing_key": "a.*", "arguments": {}}]}"#;
-        let checked = check(serde_json::from_str(json).unwrap(), &SystemEntropy).unwrap();
+        let checked =
+            check(serde_json::from_str(json).unwrap(), &SystemEntropy, &Limits::default()).unwrap();
         assert_eq!(checked.users[0].password_hash, format!("rabbit-sha256:{}", "A".repeat(48)));
         assert_eq!(checked.users[1].tags, ["monitoring", "management"]);
         assert_eq!(checked.queues[0].1.options.length_max, Some(5));

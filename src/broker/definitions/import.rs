@@ -1,25 +1,26 @@
-//! Applying definitions. What an entry refers to is looked for first, so that nothing is applied of a file that
-//! refers to what is not there; then everything is applied and journaled as one change.
+//! Applying definitions. Everything is checked before the first change: what an entry refers to, and that there is room
+//! for all of them, which is kept for them until the end. Then they are applied in slices, so that nobody waits for a
+//! large file: each is one record of the journal, and stands there before anybody sees what it makes. They come in an
+//! order in which each may be the last: after a crash a beginning of the file is there, and applying it again makes the
+//! rest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::MutexGuard;
-use rustc_hash::FxHashSet;
-
 use super::check::{Checked, title};
-use super::file::Binding;
+use super::file::{Binding, Exchange, Queue};
 use crate::broker::Broker;
-use crate::broker::exchange::Target;
+use crate::broker::arguments::QueueSettings;
+use crate::broker::bindings::{add_binding, binding_change};
+use crate::broker::exchange::{ExchangeSettings, Target};
+use crate::broker::meeting::Meeting;
 use crate::broker::pending::Pending;
 use crate::broker::queue_handle::Lifetime;
-use crate::broker::vhost::{Topology, Vhost};
-use crate::routing::check_arguments;
-use crate::store::{Change, DestinationKind};
+use crate::store::{Change, PermissionRecord, UserRecord, VhostRecord};
 use crate::wire::Table;
 
-/// Virtual hosts whose topology is held while a file is applied.
-type Held<'a> = BTreeMap<&'a str, (&'a Arc<Vhost>, MutexGuard<'a, Topology>)>;
+/// Entries that are applied at once.
+const SLICE_ENTRIES: usize = 256;
 
 impl Broker {
     /// Applies a checked file and says when it is on the disk.
@@ -27,171 +28,149 @@ impl Broker {
     /// # Errors
     /// One line about the entry that cannot be applied. Nothing has changed then.
     pub(super) fn import(&self, file: Checked, now_ms: u64) -> Result<Pending, String> {
-        // Only who holds this takes more than one topology.
+        // One file after the other, and no virtual host goes meanwhile.
         let _order = self.accounts.lock();
-        let (existing, created): (Vec<_>, Vec<_>);
-        existing = self.vhosts.values();
-        let mut held: Held<'_> = existing.iter().map(hold).collect();
         self.expect_references(&file)?;
-        let mut changes = Vec::new();
-        let new = file.vhosts.into_iter().filter(|vhost| !self.vhosts.contains(&*vhost.name));
-        let new: Vec<_> = new.collect();
-        created = new.iter().map(|vhost| self.add_vhost(&vhost.name)).collect();
-        held.extend(created.iter().map(hold));
-        changes.extend(new.into_iter().map(Change::PutVhost));
-        for user in file.users {
-            self.access.put_user(user.clone());
-            changes.push(Change::PutUser(user));
-        }
-        for permission in file.permissions {
-            self.put_permission(&permission);
-            changes.push(Change::PutPermission(permission));
-        }
-        for (exchange, settings) in file.exchanges {
-            let (vhost, _) = held_vhost(&mut held, &exchange.vhost)?;
-            if vhost.exchanges.contains(&*exchange.name) {
-                continue;
+        let _kept = self.keep_room(&file)?;
+        // The journal has an order: when the last is on the disk, all are.
+        let mut last = Pending::NONE;
+        let mut follow = |pending: Pending| {
+            if !pending.is_done() {
+                last = pending;
             }
-            let durable = settings.durable;
-            let handle = self.add_exchange(vhost, Arc::from(&*exchange.name), settings);
-            if durable {
-                changes.push(Change::PutExchange(handle.record()));
+            self.meet.at(Meeting::Between);
+        };
+        slices(file.vhosts, |_| "").for_each(|slice| follow(self.import_vhosts(slice)));
+        slices(file.users, |_| "").for_each(|slice| follow(self.import_users(slice)));
+        slices(file.permissions, |_| "").for_each(|slice| follow(self.import_permissions(slice)));
+        slices(file.exchanges, |(one, _)| &one.vhost)
+            .for_each(|slice| follow(self.import_exchanges(slice)));
+        slices(file.queues, |(one, _)| &one.vhost)
+            .for_each(|slice| follow(self.import_queues(slice, now_ms)));
+        slices(file.bindings, |(one, _)| &one.vhost)
+            .for_each(|slice| follow(self.import_bindings(slice)));
+        Ok(last)
+    }
+
+    fn import_vhosts(&self, mut slice: Vec<VhostRecord>) -> Pending {
+        slice.retain(|vhost| !self.vhosts.contains(&*vhost.name));
+        let pending = self.commit(slice.iter().cloned().map(Change::PutVhost).collect());
+        for vhost in slice {
+            self.add_vhost(&vhost.name);
+        }
+        pending
+    }
+
+    fn import_users(&self, slice: Vec<UserRecord>) -> Pending {
+        let pending = self.commit(slice.iter().cloned().map(Change::PutUser).collect());
+        slice.into_iter().for_each(|user| self.access.put_user(user));
+        pending
+    }
+
+    fn import_permissions(&self, slice: Vec<PermissionRecord>) -> Pending {
+        let pending = self.commit(slice.iter().cloned().map(Change::PutPermission).collect());
+        slice.iter().for_each(|permission| self.put_permission(permission));
+        pending
+    }
+
+    fn import_exchanges(&self, slice: Vec<(Exchange, ExchangeSettings)>) -> Pending {
+        let Some(vhost) = slice.first().and_then(|(one, _)| self.vhosts.get(&*one.vhost)) else {
+            return Pending::NONE;
+        };
+        let _topology = vhost.topology.lock();
+        let mut new = BTreeMap::new();
+        for (exchange, settings) in slice {
+            if !vhost.exchanges.contains(&*exchange.name) {
+                let name = Arc::from(&*exchange.name);
+                new.entry(exchange.name)
+                    .or_insert_with(|| self.new_exchange(&vhost, name, settings));
             }
         }
+        let durable = new.values().filter(|exchange| exchange.settings.durable);
+        let changes = durable.map(|exchange| Change::PutExchange(exchange.record())).collect();
+        let pending = self.commit(changes);
+        new.values().for_each(|exchange| exchange.show());
+        pending
+    }
+
+    fn import_queues(&self, slice: Vec<(Queue, QueueSettings)>, now_ms: u64) -> Pending {
+        let Some(vhost) = slice.first().and_then(|(one, _)| self.vhosts.get(&*one.vhost)) else {
+            return Pending::NONE;
+        };
+        let _topology = vhost.topology.lock();
         let mut ids = self.queue_ids();
-        for (queue, settings) in file.queues {
-            let (vhost, _) = held_vhost(&mut held, &queue.vhost)?;
-            if vhost.queues.contains(&*queue.name) {
+        let mut new = BTreeMap::new();
+        for (queue, settings) in slice {
+            if vhost.queues.contains(&*queue.name) || new.contains_key(&queue.name) {
                 continue;
             }
             let lifetime =
                 Lifetime { durable: queue.durable, auto_delete: queue.auto_delete, owner: None };
-            let id = ids.next();
             let name = Arc::from(&*queue.name);
-            let handle = self.new_queue(id, vhost, name, lifetime, settings, now_ms);
-            handle.show();
-            if queue.durable {
-                changes.push(Change::PutQueue(handle.record()));
-            }
+            let handle = self.new_queue(ids.next(), &vhost, name, lifetime, settings, now_ms);
+            new.insert(queue.name, handle);
         }
-        for (binding, arguments) in file.bindings {
-            let (vhost, topology) = held_vhost(&mut held, &binding.vhost)?;
-            changes.extend(self.import_binding(vhost, topology, &binding, &arguments)?);
-        }
-        Ok(self.commit(changes))
+        let stored = new.values().filter(|queue| queue.is_stored());
+        let mut stored: Vec<_> = stored.map(|queue| queue.record()).collect();
+        // Ids ascend in the journal.
+        stored.sort_unstable_by_key(|record| record.id);
+        let pending = self.commit(stored.into_iter().map(Change::PutQueue).collect());
+        drop(ids);
+        new.values().for_each(|queue| queue.show());
+        pending
     }
 
-    fn import_binding(
-        &self,
-        vhost: &Arc<Vhost>,
-        topology: &mut Topology,
-        binding: &Binding,
-        arguments: &Table,
-    ) -> Result<Option<Change>, String> {
-        let missing = |name: &str| format!("{}: there is no '{name}'", title(binding));
-        let source =
-            vhost.exchanges.get(&*binding.source).ok_or_else(|| missing(&binding.source))?;
-        let kind = binding.destination_type.kind();
-        let destination = Target::find(vhost, kind, &binding.destination)
-            .ok_or_else(|| missing(&binding.destination))?;
-        self.add_binding(topology, &source, &binding.routing_key, arguments, destination)
-            .map_err(|fault| format!("{}: {}", title(binding), fault.text))
-    }
-
-    /// Looks for what the entries refer to, among themselves and in the broker.
-    fn expect_references(&self, file: &Checked) -> Result<(), String> {
-        let new_vhosts: FxHashSet<&str> = file.vhosts.iter().map(|one| &*one.name).collect();
-        let new_users: FxHashSet<&str> = file.users.iter().map(|one| &*one.name).collect();
-        let expect_vhost = |what: &str, vhost: &str| {
-            if new_vhosts.contains(vhost) || self.vhosts.contains(vhost) {
-                return Ok(());
-            }
-            Err(format!("{what}: there is no vhost '{vhost}'"))
+    fn import_bindings(&self, slice: Vec<(Binding, Table)>) -> Pending {
+        let Some(vhost) = slice.first().and_then(|(one, _)| self.vhosts.get(&*one.vhost)) else {
+            return Pending::NONE;
         };
-        for one in &file.permissions {
-            let what = format!("permission of user '{}' in vhost '{}'", one.user, one.vhost);
-            expect_vhost(&what, &one.vhost)?;
-            if !new_users.contains(&*one.user) && self.access.user(&one.user).is_none() {
-                return Err(format!("{what}: there is no user '{}'", one.user));
-            }
-        }
-        for (exchange, _) in &file.exchanges {
-            expect_vhost(&format!("exchange '{}'", exchange.name), &exchange.vhost)?;
-        }
-        for (queue, _) in &file.queues {
-            expect_vhost(&format!("queue '{}'", queue.name), &queue.vhost)?;
-        }
-        self.expect_limits(file)?;
-        for (binding, arguments) in &file.bindings {
-            expect_vhost(&title(binding), &binding.vhost)?;
-            self.expect_ends(file, binding, arguments)?;
-        }
-        Ok(())
-    }
-
-    /// Whether a binding starts and ends at something, and its arguments mean something there.
-    fn expect_ends(
-        &self,
-        file: &Checked,
-        binding: &Binding,
-        arguments: &Table,
-    ) -> Result<(), String> {
-        let vhost = self.vhosts.get(&*binding.vhost);
-        let exchange = |name: &str| {
-            let known = vhost.as_ref().and_then(|vhost| vhost.exchanges.get(name));
-            let new = || {
-                let mut new = file.exchanges.iter();
-                new.find(|(one, _)| one.name == name && one.vhost == binding.vhost)
-                    .map(|(_, settings)| settings.kind)
+        let mut topology = vhost.topology.lock();
+        let mut new = Vec::new();
+        let mut changes = Vec::new();
+        for (binding, arguments) in &slice {
+            let kind = binding.destination_type.kind();
+            let ends = vhost.exchanges.get(&*binding.source).zip(Target::find(
+                &vhost,
+                kind,
+                &binding.destination,
+            ));
+            let Some((source, destination)) = ends else {
+                // It was there when the file was looked through.
+                log::warn!("{} is left out: one of its ends was deleted", title(binding));
+                continue;
             };
-            // A new virtual host has its predeclared exchanges.
-            let predeclared = || super::predeclared_kind(name);
-            known.map(|one| one.settings.kind).or_else(new).or_else(predeclared)
-        };
-        let queue = |name: &str| {
-            vhost.as_ref().is_some_and(|vhost| vhost.queues.contains(name))
-                || file.queues.iter().any(|(one, _)| one.name == name && one.vhost == binding.vhost)
-        };
-        let missing = |name: &str| Err(format!("{}: there is no '{name}'", title(binding)));
-        let Some(kind) = exchange(&binding.source) else { return missing(&binding.source) };
-        let there = match binding.destination_type.kind() {
-            DestinationKind::Queue => queue(&binding.destination),
-            DestinationKind::Exchange => exchange(&binding.destination).is_some(),
-        };
-        if !there {
-            return missing(&binding.destination);
-        }
-        check_arguments(kind, arguments).map_err(|error| format!("{}: {error}", title(binding)))
-    }
-
-    /// Whether the file stays within the limits of each virtual host.
-    fn expect_limits(&self, file: &Checked) -> Result<(), String> {
-        let limits = &self.config.limits;
-        let mut queues: BTreeMap<&str, usize> = BTreeMap::new();
-        for (queue, _) in &file.queues {
-            *queues.entry(&queue.vhost).or_default() += 1;
-        }
-        for (vhost, new) in queues {
-            let most = limits.queues_per_vhost_max;
-            let there = self.vhosts.get(vhost).map_or(0, |vhost| vhost.queues.len());
-            if new > most || there > most {
-                return Err(format!("queue limit in vhost '{vhost}' ({most}) is reached"));
+            let key = &binding.routing_key;
+            if !source.bindings.read().contains(key, arguments, &destination) {
+                changes.extend(binding_change(&source, key, arguments, &destination));
+                new.push((source, key, arguments, destination));
             }
         }
-        Ok(())
+        let pending = self.commit(changes);
+        for (source, key, arguments, destination) in new {
+            if let Err(fault) = add_binding(&mut topology, &source, key, arguments, destination) {
+                log::error!("a binding of exchange '{}' is left out: {fault}", source.name);
+            }
+        }
+        pending
     }
 }
 
-fn hold(vhost: &Arc<Vhost>) -> (&str, (&Arc<Vhost>, MutexGuard<'_, Topology>)) {
-    (&vhost.name, (vhost, vhost.topology.lock()))
-}
-
-fn held_vhost<'h, 'a>(
-    held: &'h mut Held<'a>,
-    name: &str,
-) -> Result<(&'a Arc<Vhost>, &'h mut Topology), String> {
-    match held.get_mut(name) {
-        Some((vhost, topology)) => Ok((vhost, topology)),
-        None => Err(format!("there is no vhost '{name}'")),
+/// Entries in slices of one virtual host each.
+fn slices<T>(entries: Vec<T>, vhost: impl Fn(&T) -> &str) -> impl Iterator<Item = Vec<T>> {
+    let mut by_vhost: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for entry in entries {
+        match by_vhost.get_mut(vhost(&entry)) {
+            Some(entries) => entries.push(entry),
+            None => {
+                by_vhost.insert(vhost(&entry).to_owned(), vec![entry]);
+            }
+        }
     }
+    by_vhost.into_values().flat_map(|entries| {
+        let mut entries = entries.into_iter();
+        std::iter::from_fn(move || {
+            let slice: Vec<T> = entries.by_ref().take(SLICE_ENTRIES).collect();
+            (!slice.is_empty()).then_some(slice)
+        })
+    })
 }

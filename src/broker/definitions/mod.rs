@@ -7,6 +7,7 @@ mod check;
 mod export;
 mod file;
 mod import;
+mod room;
 
 use std::path::Path;
 
@@ -45,7 +46,7 @@ impl Broker {
     /// One line that says which entry is wrong. Nothing has changed then.
     pub fn import_definitions(&self, text: &[u8], now_ms: u64) -> Result<Pending, String> {
         let file: File = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        self.import(check::check(file, self.entropy())?, now_ms)
+        self.import(check::check(file, self.entropy(), &self.config.limits)?, now_ms)
     }
 
     /// Applies definitions to one virtual host; their entries name none, or this one.
@@ -71,6 +72,6 @@ impl Broker {
             }
             vhost.clone_into(named);
         }
-        self.import(check::check(file, self.entropy())?, now_ms)
+        self.import(check::check(file, self.entropy(), &self.config.limits)?, now_ms)
     }
 }
