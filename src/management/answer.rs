@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_std::io::{Read, Write};
 use async_std::net::TcpStream;
 use async_std::{future, task};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use hyper::{Method, Response, StatusCode};
@@ -20,6 +20,7 @@ use hyper::{Method, Response, StatusCode};
 use super::Api;
 use super::authentication::Caller;
 use super::budget::Share;
+use super::pieces::Pieces;
 use super::reply::Reply;
 use super::request::Request;
 use super::router;
@@ -45,7 +46,7 @@ pub(super) async fn answer(
     api: Arc<Api>,
     request: hyper::Request<Incoming>,
     peer: IpAddr,
-) -> Response<Full<Bytes>> {
+) -> Response<Pieces> {
     let (head, body) = request.into_parts();
     let method = head.method.clone();
     let Some(request) = Request::new(head.method, &head.uri, &head.headers, peer) else {
@@ -136,7 +137,7 @@ enum Challenge {
     No,
 }
 
-fn respond(answer: Answer, method: &Method, challenge: Challenge) -> Response<Full<Bytes>> {
+fn respond(answer: Answer, method: &Method, challenge: Challenge) -> Response<Pieces> {
     let Answer { reply, mut body, allow } = answer;
     if body.is_empty() {
         // What says why something is refused is small, and is never refused itself.
@@ -144,7 +145,7 @@ fn respond(answer: Answer, method: &Method, challenge: Challenge) -> Response<Fu
     }
     let length = body.len();
     let body = if method == Method::HEAD { Bytes::new() } else { body };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Pieces::new(body));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     if length > 0 {

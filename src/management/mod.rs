@@ -26,6 +26,7 @@ mod node;
 mod overview;
 mod paging;
 mod permissions;
+mod pieces;
 mod policies;
 mod process;
 mod properties;
