@@ -98,7 +98,11 @@ struct Connection {
 
 impl Connection {
     fn new(broker: &Arc<Broker>) -> Self {
-        let limits = Limits { bytes_max: 1 << 20, unacked_per_channel_max: 100 };
+        let limits = Limits {
+            bytes_max: 1 << 20,
+            unacked_per_channel_max: 100,
+            unacked_bytes_per_channel_max: usize::MAX,
+        };
         let outbox: Arc<ClientOutbox> = Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {}));
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let identity = match broker.login("guest", b"guest", local) {

@@ -69,7 +69,11 @@ impl Broker {
     /// # Errors
     /// Connection 530 when there is no such virtual host or the user has no permission in it.
     pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Client, Fault> {
-        let limits = Limits { bytes_max: usize::MAX, unacked_per_channel_max: usize::MAX };
+        let limits = Limits {
+            bytes_max: usize::MAX,
+            unacked_per_channel_max: usize::MAX,
+            unacked_bytes_per_channel_max: usize::MAX,
+        };
         self.admit(NewClient {
             identity: Identity { user: Arc::clone(user) },
             vhost: vhost.to_owned(),

@@ -139,6 +139,8 @@ impl Config {
         between("limits.routing_steps_max", limits.routing_steps_max, 100, COUNT_MAX)?;
         let unacked = limits.unacked_per_channel_max as u64;
         between("limits.unacked_per_channel_max", unacked, 1, COUNT_MAX)?;
+        let unacked_bytes = limits.unacked_bytes_per_channel_max as u64;
+        between("limits.unacked_bytes_per_channel_max", unacked_bytes, 1, SIZE_BYTES_MAX)?;
         let letters = limits.dead_letters_per_message_max as u64;
         between("limits.dead_letters_per_message_max", letters, 1, COUNT_MAX)?;
         let deaths = limits.deaths_per_message_max as u64;

@@ -186,6 +186,8 @@ pub struct Limits {
     pub routing_steps_max: u64,
     /// Unacknowledged deliveries of one channel. Deliveries pause here even where the prefetch is unlimited.
     pub unacked_per_channel_max: usize,
+    /// Bytes of the bodies of those. Deliveries pause here, but one message always goes, however large it is.
+    pub unacked_bytes_per_channel_max: usize,
     /// Dead letters that one message may lead to in all, counted for each queue that they go to. What is over it is
     /// dropped, and said in the log.
     pub dead_letters_per_message_max: usize,
@@ -332,6 +334,7 @@ impl Default for Limits {
             arguments_bytes_per_vhost_max: 268_435_456,
             routing_steps_max: 500_000,
             unacked_per_channel_max: 100_000,
+            unacked_bytes_per_channel_max: 128 * 1024 * 1024,
             dead_letters_per_message_max: 100_000,
             deaths_per_message_max: 256,
             dead_messages_waiting_max: 10_000,

@@ -23,6 +23,7 @@ pub(super) fn start(server: &Arc<Server>, stream: TcpStream, peer: Peer) {
     let limits = Limits {
         bytes_max: config.amqp.outbox_bytes_max,
         unacked_per_channel_max: config.limits.unacked_per_channel_max,
+        unacked_bytes_per_channel_max: config.limits.unacked_bytes_per_channel_max,
     };
     let writer = Arc::clone(&link);
     let outbox = Arc::new(Outbox::new(limits, config.amqp.frame_bytes_max, move || {

@@ -35,7 +35,7 @@ impl<'a, Q: Clone> Delivering<'a, Q> {
             state.stalled.push(resume());
             return Delivered::Full;
         }
-        if delivery.acks == Acks::Manual && channel.unacked.len() >= channel.unacked_max {
+        if delivery.acks == Acks::Manual && !channel.has_credit() {
             channel.starved.push(resume());
             return Delivered::Full;
         }

@@ -43,6 +43,8 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Unacknowledged deliveries of one channel, also when no prefetch was asked for.
     pub unacked_per_channel_max: usize,
+    /// Bytes of the bodies of those. Whoever holds none gets one, however large it is.
+    pub unacked_bytes_per_channel_max: usize,
 }
 
 /// How a delivery was received.
@@ -141,6 +143,7 @@ struct Channel<Q> {
     last_tag: u64,
     unacked: Ledger<Q>,
     unacked_max: usize,
+    unacked_bytes_max: u64,
     /// Consumers that found the channel's credit used up.
     starved: Vec<Resume<Q>>,
     confirms: Confirms,
@@ -196,6 +199,7 @@ impl<Q: Clone> Outbox<Q> {
             last_tag: 0,
             unacked: Ledger::default(),
             unacked_max: self.limits.unacked_per_channel_max,
+            unacked_bytes_max: self.limits.unacked_bytes_per_channel_max as u64,
             starved: Vec::new(),
             confirms: Confirms::default(),
             mode: ChannelMode::Plain,
@@ -483,7 +487,8 @@ impl<Q> Channel<Q> {
         self.tally.redelivered += u64::from(delivery.redelivered);
         if delivery.acks == Acks::Manual {
             let queue = delivery.queue.clone();
-            self.unacked.push(Unacked { tag, queue, position: delivery.position });
+            let body_bytes = delivery.message.body().len() as u64;
+            self.unacked.push(Unacked { tag, queue, position: delivery.position, body_bytes });
         }
         tag
     }
@@ -502,10 +507,11 @@ impl<Q> Channel<Q> {
     }
 
     fn take_starved(&mut self) -> Vec<Resume<Q>> {
-        if self.unacked.len() < self.unacked_max {
-            std::mem::take(&mut self.starved)
-        } else {
-            Vec::new()
-        }
+        if self.has_credit() { std::mem::take(&mut self.starved) } else { Vec::new() }
+    }
+
+    /// Whether one more delivery may be unacknowledged.
+    fn has_credit(&self) -> bool {
+        self.unacked.len() < self.unacked_max && self.unacked.body_bytes() < self.unacked_bytes_max
     }
 }

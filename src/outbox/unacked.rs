@@ -11,6 +11,8 @@ pub struct Unacked<Q> {
     pub queue: Q,
     /// The message's position in that queue.
     pub position: u64,
+    /// Bytes of its body.
+    pub body_bytes: u64,
 }
 
 /// Unacknowledged deliveries in the order of their tags. Settling the oldest, the newest or a prefix costs
@@ -19,11 +21,12 @@ pub struct Unacked<Q> {
 pub struct Ledger<Q> {
     slots: VecDeque<(u64, Option<Unacked<Q>>)>,
     live: usize,
+    body_bytes: u64,
 }
 
 impl<Q> Default for Ledger<Q> {
     fn default() -> Self {
-        Self { slots: VecDeque::new(), live: 0 }
+        Self { slots: VecDeque::new(), live: 0, body_bytes: 0 }
     }
 }
 
@@ -36,8 +39,14 @@ impl<Q> Ledger<Q> {
         self.live
     }
 
+    /// Bytes of the bodies of those.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
     /// Records a delivery; its tag is higher than every earlier one.
     pub fn push(&mut self, unacked: Unacked<Q>) {
+        self.body_bytes += unacked.body_bytes;
         self.slots.push_back((unacked.tag, Some(unacked)));
         self.live += 1;
     }
@@ -47,6 +56,7 @@ impl<Q> Ledger<Q> {
         let index = self.slots.binary_search_by_key(&tag, |slot| slot.0).ok()?;
         let taken = self.slots[index].1.take()?;
         self.live -= 1;
+        self.body_bytes -= taken.body_bytes;
         self.close_gaps();
         Some(taken)
     }
@@ -66,6 +76,7 @@ impl<Q> Ledger<Q> {
         let before = into.len();
         into.extend(self.slots.drain(..end).filter_map(|slot| slot.1));
         self.live -= into.len() - before;
+        self.body_bytes -= into[before..].iter().map(|one| one.body_bytes).sum::<u64>();
         self.close_gaps();
         true
     }
@@ -81,6 +92,7 @@ impl<Q> Ledger<Q> {
     /// Puts back what was taken, in any order: a transaction that held them was rolled back.
     pub fn restore(&mut self, unacked: Vec<Unacked<Q>>) {
         for one in unacked {
+            self.body_bytes += one.body_bytes;
             match self.slots.binary_search_by_key(&one.tag, |slot| slot.0) {
                 Ok(index) => self.slots[index].1 = Some(one),
                 Err(index) => self.slots.insert(index, (one.tag, Some(one))),
@@ -107,7 +119,7 @@ mod tests {
     fn ledger(tags: &[u64]) -> Ledger<()> {
         let mut ledger = Ledger::default();
         for &tag in tags {
-            ledger.push(Unacked { tag, queue: (), position: tag * 10 });
+            ledger.push(Unacked { tag, queue: (), position: tag * 10, body_bytes: tag });
         }
         ledger
     }
@@ -123,7 +135,7 @@ mod tests {
         assert_eq!(ledger.take_one(2).map(|one| one.position), Some(20));
         assert_eq!(ledger.take_one(2), None);
         assert_eq!(ledger.take_one(3), None);
-        assert_eq!(ledger.len(), 2);
+        assert_eq!((ledger.len(), ledger.body_bytes()), (2, 5));
     }
 
     #[test]
@@ -133,7 +145,7 @@ mod tests {
         assert_eq!(take_through(&mut ledger, 3), Some(vec![2, 3]));
         assert_eq!(take_through(&mut ledger, 3), None);
         assert_eq!(take_through(&mut ledger, 9), None);
-        assert_eq!(ledger.len(), 1);
+        assert_eq!((ledger.len(), ledger.body_bytes()), (1, 5));
     }
 
     #[test]
@@ -148,16 +160,17 @@ mod tests {
         let mut ledger = ledger(&[1, 2, 3]);
         let one = ledger.take_one(1);
         let two = ledger.take_one(2);
+        assert_eq!(ledger.body_bytes(), 3);
         ledger.restore(two.into_iter().chain(one).collect());
         assert_eq!(take_through(&mut ledger, 3), Some(vec![1, 2, 3]));
-        assert_eq!(ledger.len(), 0);
+        assert_eq!((ledger.len(), ledger.body_bytes()), (0, 0));
     }
 
     #[test]
     fn gaps_behind_one_old_delivery_do_not_pile_up() {
         let mut ledger = ledger(&[1]);
         for tag in 2..10_000 {
-            ledger.push(Unacked { tag, queue: (), position: tag });
+            ledger.push(Unacked { tag, queue: (), position: tag, body_bytes: tag });
             ledger.take_one(tag);
         }
         assert_eq!(ledger.len(), 1);

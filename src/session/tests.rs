@@ -43,7 +43,11 @@ impl Place {
     }
 
     fn talk(&self) -> Talk {
-        let limits = Limits { bytes_max: OUTBOX_BYTES_MAX, unacked_per_channel_max: 100 };
+        let limits = Limits {
+            bytes_max: OUTBOX_BYTES_MAX,
+            unacked_per_channel_max: 100,
+            unacked_bytes_per_channel_max: usize::MAX,
+        };
         let outbox = Arc::new(Outbox::new(limits, 131_072, || {}));
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 5672));
         let peer = Peer { address: here, local: here };

@@ -169,6 +169,28 @@ fn unacknowledged_deliveries_of_a_channel() {
 }
 
 #[test]
+fn bytes_of_unacknowledged_deliveries_of_a_channel() {
+    let (_server, mut client) = start("limits", "unacked_bytes_per_channel_max = 1000");
+    client.queue("q", &[]);
+    client.consume("q", "c");
+    let bodies = ["a".repeat(999), "b".repeat(2000), "c".into(), "d".repeat(5000), "e".into()];
+    for body in &bodies {
+        client.put("q", body);
+    }
+    // What passes the limit is the last.
+    assert_eq!(client.bodies(2), bodies[..2]);
+    assert!(nothing_within(&mut client, A_WHILE));
+    client.ack(1);
+    assert!(nothing_within(&mut client, A_WHILE), "the other alone is over it");
+    client.ack(2);
+    // One always goes, however large it is.
+    assert_eq!(client.bodies(2), bodies[2..4]);
+    assert!(nothing_within(&mut client, A_WHILE));
+    client.ack(4);
+    assert_eq!(client.delivered().body, "e");
+}
+
+#[test]
 fn consumers_of_a_channel() {
     let (_server, mut client) = start("amqp", "consumers_per_channel_max = 2");
     client.queue("q", &[]);

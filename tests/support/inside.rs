@@ -45,7 +45,11 @@ pub struct Connection {
 impl Connection {
     /// A client that understands everything, as the first user.
     pub fn new(broker: &Arc<Broker>) -> Self {
-        let limits = Limits { bytes_max: 1 << 20, unacked_per_channel_max: 10_000 };
+        let limits = Limits {
+            bytes_max: 1 << 20,
+            unacked_per_channel_max: 10_000,
+            unacked_bytes_per_channel_max: usize::MAX,
+        };
         let outbox: Arc<ClientOutbox> = Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {}));
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let identity = match broker.login("guest", b"guest", here) {

@@ -30,6 +30,7 @@ impl Side {
         let limits = Limits {
             bytes_max: config.amqp.outbox_bytes_max,
             unacked_per_channel_max: config.limits.unacked_per_channel_max,
+            unacked_bytes_per_channel_max: config.limits.unacked_bytes_per_channel_max,
         };
         let outbox = Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {}));
         let here = SocketAddr::from(([127, 0, 0, 1], 5672));

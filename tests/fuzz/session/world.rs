@@ -321,7 +321,11 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         Login::Verify(verification) => verification.run().expect("the first user"),
         Login::Refused(reason) => panic!("{reason}"),
     };
-    let limits = Limits { bytes_max: 4096, unacked_per_channel_max: 1 };
+    let limits = Limits {
+        bytes_max: 4096,
+        unacked_per_channel_max: 1,
+        unacked_bytes_per_channel_max: usize::MAX,
+    };
     let new = NewClient {
         identity,
         vhost: "/".to_owned(),
