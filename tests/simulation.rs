@@ -1,19 +1,48 @@
-//! Many clients and a broker in one thread, under one seed and a clock of its own: no sockets, bytes in and bytes out.
-//! A plain model of every queue runs beside it, and after each step the two must agree: who got what, in which
-//! order, marked as redelivered or not; what is confirmed; how many are ready; that nothing waits which could be
-//! delivered. Now and then the broker stops, in good order or as if killed, and goes on from its directory.
+//! The broker and its store in one thread, under one seed and a clock of its own: no sockets, bytes in and bytes out.
 //!
-//! The seed is printed; `LEVERET_SIMULATION_SEED` sets it, `LEVERET_SIMULATION_STEPS` says how many steps there are.
+//! One simulation compares them with a plain model of every queue (`model`, `world`, `peer`): after each step the two
+//! must agree: who got what, in which order, marked as redelivered or not; what is confirmed; how many are ready; that
+//! nothing waits which could be delivered. Now and then the broker stops, in good order or as if killed, and goes on
+//! from its directory.
+//!
+//! The other (`play`) lets many things happen at once. Clients, committer, reader, errands and the clock are strands
+//! (`strand`), and wherever two connections can meet the seed says who goes on. The disk and the index's map are in
+//! memory (`disk`, `base`); the disk delays, fills, fails, tears, and loses in a crash what was not synced. The broker
+//! crashes or stops at any step, and another starts on what is left (`ground`, `life`). A witness (`witness`) knows what
+//! clients did and heard (`guest`, `deeds`), and says what must be there and what may not come: no confirm without its
+//! message, order for each publisher and queue, nothing that was settled, nobody who waits for what nobody does.
+//!
+//! The seed of a failure is printed. `LEVERET_SIMULATION_SEED` plays it alone and tells what happens;
+//! `LEVERET_SIMULATION_STEPS` says how many steps the first takes, `LEVERET_SIMULATION_FIRST` and
+//! `LEVERET_SIMULATION_COUNT` which seeds the second plays. `benches/simulate` plays many.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "simulation/base.rs"]
+mod base;
+#[path = "simulation/deeds.rs"]
+mod deeds;
+#[path = "simulation/disk.rs"]
+mod disk;
+#[path = "simulation/ground.rs"]
+mod ground;
+#[path = "simulation/guest.rs"]
+mod guest;
+#[path = "simulation/life.rs"]
+mod life;
 #[path = "simulation/model.rs"]
 mod model;
 #[path = "simulation/peer.rs"]
 mod peer;
+#[path = "simulation/play.rs"]
+mod play;
 #[allow(dead_code, unreachable_pub)]
 #[path = "support/random.rs"]
 mod random;
+#[path = "simulation/strand.rs"]
+mod strand;
+#[path = "simulation/witness.rs"]
+mod witness;
 #[path = "simulation/world.rs"]
 mod world;
 
@@ -45,6 +74,20 @@ fn the_broker_does_what_a_plain_model_of_it_does() {
         }
         simulation.world.finish();
     }
+}
+
+/// Seeds that are played by every `cargo test`.
+const SEEDS: u64 = 1_000;
+
+#[test]
+fn nothing_confirmed_is_lost_whoever_meets_whom_and_whatever_the_disk_does() {
+    if let Some(seed) = number("LEVERET_SIMULATION_SEED") {
+        return play::play(seed, true);
+    }
+    let first = number("LEVERET_SIMULATION_FIRST").unwrap_or(0);
+    let count = number("LEVERET_SIMULATION_COUNT").unwrap_or(SEEDS);
+    let failed = play::play_all(first..first + count);
+    assert!(failed.is_empty(), "LEVERET_SIMULATION_SEED={} fails, of {failed:?}", failed[0]);
 }
 
 struct Simulation {
