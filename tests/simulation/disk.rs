@@ -39,6 +39,13 @@ pub struct Trouble {
     pub slow: bool,
 }
 
+impl Trouble {
+    /// Whether anything fails that a store need not survive.
+    pub fn fails(&self) -> bool {
+        self.write.is_some() || self.sync.is_some() || self.read.is_some()
+    }
+}
+
 type FileId = u64;
 
 #[derive(Clone, Default)]

@@ -114,6 +114,7 @@ impl Guest {
         let limits = Limits {
             bytes_max: amqp.outbox_bytes_max,
             unacked_per_channel_max: broker.config().limits.unacked_per_channel_max,
+            unacked_bytes_per_channel_max: broker.config().limits.unacked_bytes_per_channel_max,
         };
         let outbox = Arc::new(Outbox::new(limits, amqp.frame_bytes_max, || {}));
         let here = SocketAddr::from(([127, 0, 0, 1], 5672));

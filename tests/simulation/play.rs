@@ -41,6 +41,8 @@ struct Play {
     config: Config,
     strands: Strands,
     deeds: u32,
+    /// The disk failed so that the store may be given up.
+    has_failed: bool,
 }
 
 /// Plays what the seed says.
@@ -57,7 +59,8 @@ pub fn play(seed: u64, is_loud: bool) {
     let config = config(&mut random);
     let strands = Strands::new(seed);
     let deeds = 10 + random.within(0..60) as u32;
-    let mut play = Play { random, world, ground: Ground::new(), config, strands, deeds };
+    let mut play =
+        Play { random, world, ground: Ground::new(), config, strands, deeds, has_failed: false };
     for _ in 0..play.random.within(1..4) {
         play.live();
     }
@@ -114,6 +117,7 @@ impl Play {
             if has_troubles && self.random.once_in(60) {
                 let trouble = self.trouble();
                 self.say(|| format!("{trouble:?}"));
+                self.has_failed |= trouble.fails();
                 self.ground.disk.suffer(trouble);
             }
             self.strands.step();
@@ -134,6 +138,7 @@ impl Play {
     }
 
     fn open(&mut self) -> Rc<Life> {
+        self.has_failed = false;
         let lost = Arc::new(AtomicBool::new(false));
         let seed = self.random.within(0..u64::MAX);
         let now_ms = self.world.now_ms.get();
@@ -258,6 +263,7 @@ impl Play {
 
     /// The broker ends, in good order or not, and leaves what it leaves.
     fn end(&mut self, life: &Rc<Life>) {
+        assert!(!life.is_lost() || self.has_failed, "the store is lost, and nothing failed");
         let is_clean = !life.is_lost() && self.random.once_in(2);
         if is_clean {
             if !self.random.once_in(4) {
