@@ -10,7 +10,7 @@ mod desk;
 mod definitions;
 
 use desk::Desk;
-use leveret::broker::ExchangeRef;
+use leveret::broker::{ExchangeRef, bindings_from};
 use leveret::config::Config;
 
 /// Long enough to overflow any stack, were it followed by recursion.
@@ -42,6 +42,8 @@ fn a_chain_of_auto_delete_exchanges_goes_with_the_queue_at_its_end() {
     chain(&desk);
     let before = desk.exchange_count();
     desk.delete_queue("end");
+    assert!(desk.exchange_count() > before - 2000, "no turn does all of it");
+    assert!(desk.run_errands() > CHAIN / 2000);
     assert_eq!(desk.exchange_count(), before - CHAIN);
 }
 
@@ -54,6 +56,7 @@ fn who_holds_the_head_of_a_chain_that_has_gone_holds_nothing_else() {
     for number in 0..CHAIN {
         desk.delete_exchange(&name(number));
     }
+    desk.run_errands();
     assert_eq!(desk.exchange_count(), before - CHAIN);
     drop(held);
 }
@@ -64,6 +67,20 @@ fn a_virtual_host_goes_with_a_chain_in_it() {
     chain(&desk);
     drop(desk.broker.delete_vhost("/", desk::now_ms()).unwrap());
     assert_eq!(desk.broker.vhost_names().len(), 0);
+}
+
+#[test]
+fn a_queue_with_a_hundred_thousand_bindings_loses_them_in_slices() {
+    let desk = Desk::open_with(|_| ());
+    desk.queue("q");
+    for number in 0..CHAIN {
+        desk.bind_queue_by("amq.topic", "q", &format!("k{number}.#"));
+    }
+    let exchange = desk.broker.exchange("/", "amq.topic").unwrap();
+    desk.delete_queue("q");
+    assert!(bindings_from(&exchange).len() > CHAIN - 2000, "no turn does all of it");
+    assert!(desk.run_errands() > CHAIN / 2000);
+    assert_eq!(bindings_from(&exchange).len(), 0);
 }
 
 #[test]
@@ -80,5 +97,6 @@ fn one_queue_may_be_bound_to_as_many_exchanges_as_there_are() {
         desk.delete_exchange(&name(number));
     }
     desk.delete_queue("q");
+    desk.run_errands();
     assert_eq!(desk.exchange_count(), before - CHAIN);
 }

@@ -1,10 +1,10 @@
 //! Binding and unbinding queues and exchanges (specification 1.7.2.3, and RabbitMQ's `exchange.bind`).
 
-use super::Broker;
 use super::access::Action;
 use super::client::Client;
 use super::exchange::{ExchangeRef, Target};
 use super::pending::Pending;
+use super::removal::Removal;
 use super::resource::Resource;
 use super::vhost::{Counts, Topology};
 use crate::fault::Fault;
@@ -130,7 +130,8 @@ impl Client {
             changes.push(Change::DeleteBinding(record));
         }
         if source.goes_unbound() {
-            self.broker.remove_exchanges(&mut topology, vec![source], &mut changes);
+            let removal = Removal::of([source]);
+            self.broker.remove_or_leave(&self.vhost, &mut topology, removal, &mut changes);
         }
         Ok(self.broker.commit(changes))
     }
@@ -140,20 +141,6 @@ impl Client {
 enum Noun {
     Queue,
     Exchange,
-}
-
-impl Broker {
-    /// Removes all bindings to a destination that goes, and the exchanges that are to go with their last binding. In
-    /// the journal the bindings go with what they lead to.
-    pub(super) fn unbind_everywhere(
-        &self,
-        topology: &mut Topology,
-        destination: &Target,
-        changes: &mut Vec<Change>,
-    ) {
-        let unbound = detach(topology, destination);
-        self.remove_exchanges(topology, unbound, changes);
-    }
 }
 
 /// What the journal is to hold of a new binding, if it outlives a restart.
@@ -187,19 +174,6 @@ pub(super) fn add_binding(
         destination.sources().add(source);
     }
     Ok(())
-}
-
-/// Removes all bindings to a destination. Answers the exchanges that want to go with their last binding.
-pub(super) fn detach(topology: &mut Topology, destination: &Target) -> Vec<ExchangeRef> {
-    let mut unbound = Vec::new();
-    for source in destination.sources().take() {
-        topology.bindings -= source.bindings.write().remove_destination(destination) as u64;
-        source.weigh();
-        if source.goes_unbound() {
-            unbound.push(source);
-        }
-    }
-    unbound
 }
 
 /// A binding outlives a restart when both its ends do.

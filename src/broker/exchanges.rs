@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::access::Action;
-use super::bindings::detach;
 use super::client::Client;
-use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings, Target};
+use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings};
 use super::pending::Pending;
+use super::removal::Removal;
 use super::resource::Resource;
-use super::vhost::{Counts, Topology, Vhost};
+use super::vhost::{Counts, Vhost};
 use super::{Broker, equivalence};
 use crate::fault::Fault;
 use crate::routing::Kind;
@@ -175,7 +175,8 @@ impl Client {
             return Err(resource.in_use());
         }
         let mut changes = Vec::new();
-        self.broker.remove_exchanges(&mut topology, vec![exchange], &mut changes);
+        let removal = Removal::of([exchange]);
+        self.broker.remove_or_leave(&self.vhost, &mut topology, removal, &mut changes);
         Ok(self.broker.commit(changes))
     }
 }
@@ -261,36 +262,6 @@ impl Broker {
     ) -> ExchangeRef {
         let number = self.next_exchange_id();
         Arc::new(ExchangeHandle::new(number, name, Arc::clone(vhost), settings))
-    }
-
-    /// Takes exchanges out of their virtual host with all bindings from them and to them, and what is left without a
-    /// binding and wanted to go with it; clients build chains of such exchanges, so this is a list and no recursion.
-    /// In the journal the bindings go with their exchange. The caller holds the topology lock and commits the changes.
-    pub(super) fn remove_exchanges(
-        &self,
-        topology: &mut Topology,
-        mut leaving: Vec<ExchangeRef>,
-        changes: &mut Vec<Change>,
-    ) {
-        while let Some(exchange) = leaving.pop() {
-            if !exchange.retire() {
-                continue;
-            }
-            let vhost = &exchange.vhost;
-            vhost.exchanges.remove(&*exchange.name);
-            if exchange.settings.durable {
-                changes.push(Change::DeleteExchange {
-                    vhost: vhost.name.to_string(),
-                    name: exchange.name.to_string(),
-                });
-            }
-            let bindings = exchange.take_bindings();
-            topology.bindings -= bindings.len() as u64;
-            for destination in bindings.destinations() {
-                destination.sources().remove(&exchange);
-            }
-            leaving.extend(detach(topology, &Target::Exchange(exchange)));
-        }
     }
 }
 

@@ -40,6 +40,7 @@ mod queue_handle;
 mod queues;
 mod recovery;
 mod registry;
+mod removal;
 mod reply_to;
 mod resource;
 mod routes;

@@ -10,6 +10,7 @@ use super::exchange::Target;
 use super::exchanges::{DeclareMode, RESERVED_PREFIX, expect_name_fits};
 use super::pending::Pending;
 use super::queue_handle::{Lifetime, QueueHandle, QueueRef};
+use super::removal::Removal;
 use super::reply_to;
 use super::resource::Resource;
 use super::subscriber::Subscriber;
@@ -316,7 +317,8 @@ impl Broker {
         queue.shut_if(conditions, now_ms)?;
         queue.vhost.queues.remove(&*queue.name);
         let mut changes = Vec::new();
-        self.unbind_everywhere(&mut topology, &Target::Queue(Arc::clone(queue)), &mut changes);
+        let removal = Removal::of_bindings_to(&Target::Queue(Arc::clone(queue)));
+        self.remove_or_leave(&queue.vhost, &mut topology, removal, &mut changes);
         if queue.is_stored() {
             changes.push(Change::DeleteQueue {
                 vhost: queue.vhost.name.to_string(),

@@ -105,6 +105,10 @@ impl Routes {
         self.exchanges.push(ExchangeRef::clone(exchange));
         let mut headers = Headers::new(message);
         while let Some(exchange) = self.exchanges.pop() {
+            // Bindings to one that has gone may be there for some moments more.
+            if !exchange.is_live() {
+                continue;
+            }
             self.search.found.clear();
             self.match_bindings(&exchange, message.routing_key(), extra_keys, &mut headers);
             if self.search.steps.are_too_many() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Broker;
 use super::accounts::Put;
 use super::pending::Pending;
+use super::removal::Removal;
 use crate::fault::Fault;
 use crate::store::{Change, VhostRecord};
 use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX};
@@ -61,10 +62,11 @@ impl Broker {
             // One that is gone already is as good as removed.
             let _ = self.remove_queue(&queue, &[], now_ms);
         }
-        let mut topology = vhost.topology.lock();
-        // The virtual host's record takes theirs along.
-        self.remove_exchanges(&mut topology, vhost.exchanges.values(), &mut Vec::new());
-        drop(topology);
+        let mut removal = Removal::of(vhost.exchanges.values());
+        while !removal.is_over() {
+            // The virtual host's record has taken theirs along.
+            removal.slice(&mut vhost.topology.lock(), &mut Vec::new());
+        }
         drop(order);
         let text = format!("vhost '{name}' is deleted");
         for client in self.clients.values().iter().filter(|one| **one.vhost_name() == *name) {

@@ -139,16 +139,40 @@ impl<D: Destination> Bindings<D> {
 
     /// Removes every binding that leads to `destination`, and answers how many there were.
     pub fn remove_destination(&mut self, destination: &D) -> usize {
+        self.remove_some(destination, usize::MAX)
+    }
+
+    /// Removes at most so many bindings that lead to `destination`, and answers how many it were.
+    pub fn remove_some(&mut self, destination: &D, most: usize) -> usize {
         let id = destination.id();
-        let Some(BoundTo { keys, .. }) = self.bound.remove(&id) else { return 0 };
-        let mut removed = 0;
-        for (key, tables) in keys {
-            for arguments in tables.iter() {
-                self.matcher.remove(&key, arguments, id, Left::Nothing);
-                self.argument_bytes -= arguments.held_bytes();
-                removed += 1;
+        let Some(bound) = self.bound.get_mut(&id) else { return 0 };
+        let (mut removed, mut bytes) = (0, 0);
+        let matcher = &mut self.matcher;
+        let mut emptied = bound.keys.extract_if(|key, tables| {
+            let taken = tables.take_some(most - removed);
+            removed += taken.len();
+            for arguments in taken {
+                bytes += arguments.held_bytes();
+                matcher.remove(key, &arguments, id, Left::SameKey);
             }
+            tables.is_empty()
+        });
+        let mut last_keys: Vec<Arc<str>> = Vec::new();
+        while last_keys.len() < most
+            && let Some((key, _)) = emptied.next()
+        {
+            last_keys.push(key);
         }
+        drop(emptied);
+        let is_last = bound.keys.is_empty();
+        for key in last_keys {
+            let left = if is_last { Left::Nothing } else { Left::OtherKeys };
+            self.matcher.remove_key(&key, id, left);
+        }
+        if is_last {
+            self.bound.remove(&id);
+        }
+        self.argument_bytes -= bytes;
         self.count -= removed;
         removed
     }
@@ -249,10 +273,18 @@ impl<D: Destination> Matcher<D> {
     fn remove(&mut self, key: &str, arguments: &Arc<Table>, id: u64, left: Left) {
         match self {
             Matcher::Headers(index) => index.remove(arguments, id),
+            _ if left != Left::SameKey => self.remove_key(key, id, left),
+            _ => {}
+        }
+    }
+
+    /// No binding by this key leads to the destination any more.
+    fn remove_key(&mut self, key: &str, id: u64, left: Left) {
+        match self {
             Matcher::Fanout(destinations) if left == Left::Nothing => {
                 destinations.remove(id);
             }
-            Matcher::Direct(keys) if left != Left::SameKey => {
+            Matcher::Direct(keys) => {
                 if let Some(destinations) = keys.get_mut(key) {
                     destinations.remove(id);
                     if destinations.is_empty() {
@@ -260,8 +292,8 @@ impl<D: Destination> Matcher<D> {
                     }
                 }
             }
-            Matcher::Topic(trie) if left != Left::SameKey => trie.remove(key, id),
-            Matcher::Direct(_) | Matcher::Fanout(_) | Matcher::Topic(_) => {}
+            Matcher::Topic(trie) => trie.remove(key, id),
+            Matcher::Fanout(_) | Matcher::Headers(_) => {}
         }
     }
 }

@@ -74,6 +74,33 @@ impl Tables {
         }
     }
 
+    /// Takes out at most so many, whichever.
+    pub fn take_some(&mut self, most: usize) -> Vec<Arc<Table>> {
+        match self {
+            Tables::Few(tables) => tables.drain(tables.len().saturating_sub(most)..).collect(),
+            Tables::Many { by_digest, count } => {
+                let mut taken = Vec::new();
+                let mut emptied = by_digest.extract_if(|_, among| {
+                    while taken.len() < most
+                        && let Some(table) = among.pop()
+                    {
+                        taken.push(table);
+                    }
+                    among.is_empty()
+                });
+                // Those are as many as there are tables, or fewer.
+                for _ in 0..most {
+                    if emptied.next().is_none() {
+                        break;
+                    }
+                }
+                drop(emptied);
+                *count -= taken.len();
+                taken
+            }
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -332,7 +332,11 @@ fn apply(change: Change, bindings: &mut Bindings<Queue>, model: &mut Model) {
         }
         Change::UnbindNth(_) => {}
         Change::RemoveDestination(id) => {
-            let removed = bindings.remove_destination(&Queue(id));
+            let first = bindings.remove_some(&Queue(id), 2);
+            let there = model.bindings.iter().filter(|(_, _, bound)| *bound == id).count();
+            assert_eq!(first, there.min(2));
+            assert_eq!(bindings.len(), model.bindings.len() - first);
+            let removed = first + bindings.remove_destination(&Queue(id));
             let before = model.bindings.len();
             model.bindings.retain(|(_, _, bound)| *bound != id);
             assert_eq!(removed, before - model.bindings.len());

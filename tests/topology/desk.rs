@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, ClientOutbox, DeclareMode, DeleteExchange,
     DeleteQueue, Events, ExchangeDeclaration, Login, Meet, NewClient, Publish, QueueDeclaration,
-    Surroundings, Terms, bindings_from,
+    Remaining, Surroundings, Terms, bindings_from,
 };
 use leveret::config::Config;
 use leveret::message::{Facts, Message};
@@ -129,6 +129,11 @@ impl Desk {
         drop(self.client.bind_exchange(&self.binding(source, destination)).unwrap());
     }
 
+    pub fn bind_queue_by(&self, source: &str, destination: &str, routing_key: &str) {
+        let binding = BindingRequest { routing_key, ..self.binding(source, destination) };
+        drop(self.client.bind_queue(&binding).unwrap());
+    }
+
     pub fn bind_queue(&self, source: &str, destination: &str) {
         drop(self.client.bind_queue(&self.binding(source, destination)).unwrap());
     }
@@ -145,6 +150,14 @@ impl Desk {
     pub fn delete_exchange(&self, name: &str) {
         let condition = DeleteExchange { if_unused: false };
         drop(self.client.delete_exchange(name, condition).unwrap());
+    }
+
+    /// Does all that was left for later, and answers how many slices it were.
+    pub fn run_errands(&self) -> usize {
+        let rest = std::iter::from_fn(|| {
+            (self.broker.run_errands(now_ms()) != Remaining::Nothing).then_some(())
+        });
+        rest.count()
     }
 
     pub fn exchange_count(&self) -> usize {

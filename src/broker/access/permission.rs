@@ -1,8 +1,15 @@
 //! What a user may do in one virtual host, as regular expressions over names of queues and exchanges.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::store::PermissionRecord;
+
+/// Memory that a pattern may take when it is ready to be matched, and again while it is. One that needs more is refused
+/// as one that cannot be read is.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// How deep the groups of a pattern may be nested.
+const PATTERN_DEPTH_MAX: u32 = 50;
 
 /// What is to be done with a queue or an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +86,12 @@ impl Pattern {
         match pattern {
             ".*" => Ok(Self::Everything),
             "" | "^$" => Ok(Self::Nothing),
-            other => Regex::new(&format!("^(?:{other})$")).map(Self::Names),
+            other => RegexBuilder::new(&format!("^(?:{other})$"))
+                .size_limit(PATTERN_BYTES_MAX)
+                .dfa_size_limit(PATTERN_BYTES_MAX)
+                .nest_limit(PATTERN_DEPTH_MAX)
+                .build()
+                .map(Self::Names),
         }
     }
 
@@ -116,5 +128,9 @@ mod tests {
     #[test]
     fn a_broken_pattern_is_an_error() {
         assert!(Pattern::new("(").is_err());
+        // Short, and large when it is unfolded; or nested without an end.
+        assert!(Pattern::new(r"\w{500}").is_err());
+        assert!(Pattern::new(&format!("{}a{}", "(".repeat(60), ")".repeat(60))).is_err());
+        assert!(Pattern::new("(orders|mail)\\.[a-z]{1,64}").is_ok());
     }
 }
