@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod bench;
 pub mod broker;
+pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod fault;

@@ -1,12 +1,6 @@
 //! The time of day, and how RabbitMQ writes it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Milliseconds since the Unix epoch.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as u64
-}
+pub(super) use crate::clock::now_ms;
 
 /// A time as `2026-11-25T12:32:24.445+00:00`; empty when it is outside of what can be written.
 pub(super) fn written(ms: u64) -> String {

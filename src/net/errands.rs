@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_lite::FutureExt;
 use futures_lite::future::yield_now;
 
-use super::clock::now_ms;
 use super::server::Server;
 use crate::broker::Remaining;
+use crate::clock::now_ms;
 
 /// Runs the broker's errands for ever.
 pub(super) async fn run(server: Arc<Server>) {

@@ -11,7 +11,6 @@
 //! broker's errands, one accepts, and one waits for
 //! signals.
 
-mod clock;
 mod connection;
 mod deadlines;
 mod errands;
@@ -36,6 +35,7 @@ use std::time::Instant;
 use async_std::task;
 
 use crate::broker::{Broker, OpenError, Surroundings};
+use crate::clock;
 use crate::config::Config;
 
 use self::hub::Hub;

@@ -16,12 +16,12 @@ use async_std::task;
 use event_listener::EventListener;
 use futures_lite::future::{pending, poll_fn, yield_now};
 
-use super::clock::now_ms;
 use super::link::{Link, Stage};
 use super::read_buffer::ReadBuffer;
 use super::server::Server;
 use super::turn::Turn;
 use super::watch::REFUSAL;
+use crate::clock::now_ms;
 use crate::session::{self, Outcome, Session, Then, Wait};
 
 /// Reads after which a reader lets others have a turn. A peer that sends without a pause always has something to

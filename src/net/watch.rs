@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use async_std::task;
 
-use super::clock::now_ms;
 use super::link::{Link, Stage};
 use super::server::Server;
 use crate::broker::ClientOutbox;
+use crate::clock::{self, now_ms};
 
 /// How often the connections are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -53,6 +53,9 @@ pub(super) async fn run(server: Arc<Server>) {
     loop {
         task::sleep(LOOK_EVERY).await;
         let now = Instant::now();
+        if clock::correct() {
+            server.hub.deadline.notify(1);
+        }
         server.each(|watch| watch.look(now, handshake_max));
         server.broker.check_alarms();
         server.broker.check_arrivals(now_ms());

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_std::io::WriteExt;
 use async_std::net::TcpStream;
 
-use super::clock::now_ms;
 use super::link::Link;
 use super::turn::Turn;
 use crate::broker::{Broker, ClientOutbox};
+use crate::clock::now_ms;
 use crate::outbox::Buffer;
 
 /// Parts handed to the operating system in one call.

@@ -5,6 +5,7 @@ use crate::source::{Source, words};
 
 /// The modules at the top of `src/`, each with its layer. An import goes to a lower layer or stays at home.
 pub const LAYERS: &[(&str, u8)] = &[
+    ("clock", 0),
     ("config", 0),
     ("entropy", 0),
     ("wire", 0),
