@@ -115,6 +115,44 @@ impl Lane {
         if full { Spot::Full } else { Spot::Line }
     }
 
+    /// Whether so much has come back to the front that some of it is to leave memory again.
+    pub(super) fn is_crowded(&self, window: &Window) -> bool {
+        self.front.len() >= window.messages + 2 * window.span_messages()
+            || self.front.len() > 1
+                && self.front.held_bytes() >= window.bytes + 2 * window.span_bytes()
+    }
+
+    /// Leaves a window in front, and takes out what is behind it, in stretches that are to become spans.
+    pub(super) fn split_front(&mut self, window: &Window) -> Vec<Line> {
+        let mut front = Line::default();
+        let mut rest: Vec<Line> = Vec::new();
+        self.front.drain(|entry| {
+            let fits = front.len() < window.messages && front.held_bytes() < window.bytes;
+            if rest.is_empty() && (fits || front.is_empty()) {
+                return front.insert(entry);
+            }
+            let full = |line: &Line| {
+                line.len() >= window.span_messages() || line.held_bytes() >= window.span_bytes()
+            };
+            match rest.last_mut().filter(|line| !full(line)) {
+                Some(line) => line.insert(entry),
+                None => {
+                    let mut line = Line::default();
+                    line.insert(entry);
+                    rest.push(line);
+                }
+            }
+        });
+        self.front = front;
+        rest
+    }
+
+    /// Makes a span right behind the front, in front of all others. Its number must be lower than theirs.
+    pub(super) fn seal_first(&mut self, number: u64, line: Line) -> &Span {
+        self.spans.push_front(Span::seal(number, line));
+        &self.spans[0]
+    }
+
     /// Makes a span of the tail.
     pub(super) fn seal(&mut self, number: u64) -> &mut Span {
         self.late_ms = None;

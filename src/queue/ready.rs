@@ -16,6 +16,9 @@ use super::span::{Absent, Rest, Span};
 /// So many spans may be on their way at once when one is asked for because its entries expire.
 const RECALLED_MAX: usize = 4;
 
+/// Spans are numbered from here: upwards behind those that are there, downwards in front of them.
+const MIDDLE_SPAN: u64 = 1 << 63;
+
 /// Ready entries of all priorities.
 pub(super) struct Ready {
     /// By priority; at least one.
@@ -31,6 +34,8 @@ pub(super) struct Ready {
     window: Option<Window>,
     /// Spans that were asked for.
     coming: usize,
+    /// The lowest and the highest number that a span ever had.
+    first_span: u64,
     last_span: u64,
     leaving: Vec<Ticket>,
     wanted: Vec<Wanted>,
@@ -48,7 +53,8 @@ impl Ready {
             rounds: Rounds::default(),
             window,
             coming: 0,
-            last_span: 0,
+            first_span: MIDDLE_SPAN,
+            last_span: MIDDLE_SPAN,
             leaving: Vec::new(),
             wanted: Vec::new(),
         }
@@ -116,6 +122,28 @@ impl Ready {
         };
         self.expiring -= line.iter().filter(|entry| entry.expires_at_ms != NEVER_MS).count();
         self.rounds.note(NEVER_MS, span.earliest_ms);
+    }
+
+    /// Makes spans of what has come back to the fronts of the lanes and is too much there. To be called when what has
+    /// expired is out.
+    pub(super) fn pack(&mut self) {
+        let Some(window) = self.window.clone() else { return };
+        for priority in 0..self.lanes.len() {
+            if !self.lanes[priority].is_crowded(&window) {
+                continue;
+            }
+            for line in self.lanes[priority].split_front(&window).into_iter().rev() {
+                self.first_span -= 1;
+                let ticket = Ticket { priority: priority as u8, span: self.first_span };
+                self.expiring -=
+                    line.iter().filter(|entry| entry.expires_at_ms != NEVER_MS).count();
+                let span = self.lanes[priority].seal_first(self.first_span, line);
+                self.rounds.note(NEVER_MS, span.earliest_ms);
+                if let Rest::Leaving(_) = span.rest {
+                    self.leaving.push(ticket);
+                }
+            }
+        }
     }
 
     /// The next to be delivered: the oldest of the highest priority. `None` also when it is not in memory.
@@ -316,13 +344,14 @@ impl Ready {
 
     /// A span's entries were read. They stay if they are wanted in front, or by a round that comes to them. Answers how
     /// many messages are given up.
-    pub(super) fn arrived(&mut self, ticket: Ticket, entries: Vec<Entry>) -> u64 {
+    pub(super) fn arrived(&mut self, ticket: Ticket, mut entries: Vec<Entry>) -> u64 {
         let Ticket { priority, span: number } = ticket;
         let Some(absent) = self.take_coming(ticket) else { return 0 };
         let lost = absent.positions.len().saturating_sub(entries.len() as u64);
         self.len -= lost;
         self.bytes -= absent.bytes;
         self.bytes += entries.iter().map(Entry::bytes).sum::<u64>();
+        absent.remind(&mut entries);
         let mut line = Line::default();
         entries.into_iter().for_each(|entry| line.insert(entry));
         let lane = &mut self.lanes[usize::from(priority)];

@@ -58,6 +58,8 @@ impl<R: Receiver> Queue<R> {
         self.expire(now_ms, fx);
         self.hand_out(now_ms, fx);
         self.drop_excess(fx);
+        self.ready.pack();
+        self.ready.take_requests(fx);
     }
 
     /// Takes an entry out of its holder's hands, and gives the holder its credit.

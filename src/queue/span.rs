@@ -13,7 +13,7 @@ pub(super) struct Span {
     pub(super) first: Position,
     /// Its highest position.
     pub(super) last: Position,
-    /// What stays in memory: transient entries, those that came back or came late.
+    /// What stays in memory: transient entries, and those that came late or came back behind the front.
     pub(super) here: Line,
     /// Everything else.
     pub(super) rest: Rest,
@@ -43,6 +43,31 @@ pub(super) struct Absent {
     pub(super) positions: Packed,
     /// Bytes of their bodies.
     pub(super) bytes: u64,
+    /// Of those that came back, how many times: the journal may hear of it later than of what is read from it.
+    returned: Vec<(Position, u32)>,
+}
+
+impl Absent {
+    fn push(&mut self, entry: &Entry) {
+        self.positions.push(entry.position);
+        self.bytes += entry.bytes();
+        if entry.returns > 0 {
+            self.returned.push((entry.position, entry.returns));
+        }
+    }
+
+    /// Gives entries that were read what is known of them here.
+    pub(super) fn remind(&self, entries: &mut [Entry]) {
+        if self.returned.is_empty() {
+            return;
+        }
+        for entry in entries {
+            if let Ok(index) = self.returned.binary_search_by_key(&entry.position, |one| one.0) {
+                entry.returns = entry.returns.max(self.returned[index].1);
+                entry.redelivered = true;
+            }
+        }
+    }
 }
 
 impl Span {
@@ -116,14 +141,14 @@ impl Span {
         let mut absent = Absent::default();
         line.drain(|entry| {
             if can_leave(&entry) {
-                absent.positions.push(entry.position);
-                absent.bytes += entry.bytes();
+                absent.push(&entry);
                 gone.push(entry);
             } else {
                 self.here.insert(entry);
             }
         });
         absent.positions.shrink();
+        absent.returned.shrink_to_fit();
         self.rest = if gone.is_empty() { Rest::Nothing } else { Rest::Away(absent) };
         gone
     }
@@ -177,8 +202,7 @@ pub(super) fn earliest_ms(line: &Line) -> u64 {
     line.iter().map(|entry| entry.expires_at_ms).min().unwrap_or(NEVER_MS)
 }
 
-/// Whether the journal can give an entry back as it is. The count of a message that came back may be on its way
-/// there still.
+/// Whether the journal can give an entry back.
 fn can_leave(entry: &Entry) -> bool {
-    entry.durable && entry.returns == 0
+    entry.durable
 }

@@ -410,3 +410,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_came_back_leaves_memory_again() {
+    let mut rig = Rig::new(windowed(20));
+    rig.publish(5_000);
+    rig.all_leave();
+    rig.consume(1, 0);
+    rig.page();
+    assert_eq!(rig.handed(), to(1, 1..=5_000));
+    rig.queue.unsubscribe(1, rig.now_ms, &mut rig.fx);
+    rig.requeue(&(1..=5_000).collect::<Vec<_>>());
+    // The journal hears of it later.
+    let returned = std::mem::take(&mut rig.fx.returned);
+    assert_eq!(returned.len(), 5_000);
+    rig.all_leave();
+    assert!(rig.queue.ready.slots() < 1_000, "{} slots", rig.queue.ready.slots());
+    assert_eq!(rig.queue.counts().ready, 5_000);
+    for position in 1..=5_000 {
+        let got = loop {
+            match rig.queue.get(AckMode::Automatic, rig.now_ms, &mut rig.fx) {
+                Fetched::Got(got) => break got.entry,
+                _ => assert!(rig.page(), "nothing is on its way"),
+            }
+        };
+        assert_eq!((got.position, got.returns, got.redelivered), (position, 1, true));
+    }
+}
+
+#[test]
+fn what_comes_back_one_by_one_leaves_memory_again() {
+    let mut rig = Rig::new(windowed(20));
+    rig.consume(1, 0);
+    rig.publish(1_000);
+    rig.queue.unsubscribe(1, rig.now_ms, &mut rig.fx);
+    for position in (1..=1_000).rev() {
+        rig.requeue(&[position]);
+    }
+    rig.all_leave();
+    assert!(rig.queue.ready.slots() < 500, "{} slots", rig.queue.ready.slots());
+    assert_eq!(rig.drain(), (1..=1_000).collect::<Vec<_>>());
+}
