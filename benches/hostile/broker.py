@@ -31,7 +31,7 @@ class Broker:
             os.mkdir(self.data, mode)
         with open(os.path.join(self.directory, "broker.toml"), "w") as file:
             file.write(settings)
-        self.most = 0
+        self.most, self.stopped = 0, False
         self.start()
         self.watching = True
         threading.Thread(target=self.watch, daemon=True).start()
@@ -78,7 +78,7 @@ class Broker:
 
     def stop(self, sign=signal.SIGTERM, patience=60):
         """Ends it. Answers after how many seconds, or nothing when it did not end by itself."""
-        began = time.time()
+        began, self.stopped = time.time(), True
         if self.alive():
             self.process.send_signal(sign)
         try:

@@ -41,7 +41,7 @@ class Stage:
             self.over()
         time.sleep(rest)
         after = self.broker.resident()
-        if not self.broker.alive():
+        if not self.broker.alive() and not self.broker.stopped:
             self.say("THE BROKER HAS ENDED")
         return {"share": round(100 * self.share), "slowest_ms": round(1000 * self.slowest, 1), "idle_mib": self.idle,
                 "most_mib": self.broker.most, "after_mib": after, "words": "; ".join(self.words)}
