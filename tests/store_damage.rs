@@ -294,6 +294,7 @@ fn left_over(
     let (store, recovered) = open(options_of(directory.path()));
     let left = bodies(&store, 1);
     commit(&store, vec![enqueue("after", &[(1, 1000)])]).unwrap();
+    rest(&store);
     let crash = crashed(directory.path());
     drop(store);
     for directory in [&directory, &crash] {

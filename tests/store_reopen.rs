@@ -58,6 +58,7 @@ fn messages_survive_a_crash_before_any_checkpoint() {
     let (store, _) = open(options(directory.path()));
     commit(&store, vec![queues([1]), enqueue("a", &[(1, 1)]), enqueue("b", &[(1, 2)])]).unwrap();
     commit(&store, vec![settle(1, &[1])]).unwrap();
+    rest(&store);
     let crashed = crashed(directory.path());
     let (store, recovered) = open(options(crashed.path()));
     assert!(!recovered.clean && !recovered.new);
@@ -73,6 +74,7 @@ fn messages_survive_a_crash_after_a_checkpoint() {
     store.close();
     let (store, _) = open(options(directory.path()));
     commit(&store, vec![settle(1, &[1]), returned(1, 2, 4), enqueue("c", &[(1, 3)])]).unwrap();
+    rest(&store);
     let crashed = crashed(directory.path());
     let (store, recovered) = open(options(crashed.path()));
     assert!(!recovered.clean);
@@ -129,6 +131,7 @@ fn every_kind_of_definition_survives() {
         Change::PutBinding(short),
     ];
     commit(&store, vec![queues([1]), Operation::Topology(changes)]).unwrap();
+    rest(&store);
     let crash = crashed(directory.path());
     store.close();
     for directory in [&crash, &directory] {
@@ -151,6 +154,7 @@ fn a_deleted_queue_stays_deleted_and_its_id_is_remembered() {
     let (store, _) = open(options(directory.path()));
     let delete = Change::DeleteQueue { vhost: "/".into(), name: "q9".into(), id: 9 };
     commit(&store, vec![Operation::Topology(vec![delete]), enqueue("late", &[(9, 2)])]).unwrap();
+    rest(&store);
     let crash = crashed(directory.path());
     store.close();
     for directory in [&crash, &directory] {
@@ -272,6 +276,7 @@ fn doubt_about_what_was_delivered_lasts_as_long_as_the_messages() {
     let directory = tempdir().unwrap();
     let (store, _) = open(options(directory.path()));
     commit(&store, vec![queues([1]), enqueue("a", &[(1, 1)])]).expect("durable");
+    rest(&store);
     let copy = crashed(directory.path());
     let (store, recovered) = open(options(copy.path()));
     assert!(!recovered.clean);

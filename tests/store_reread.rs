@@ -82,6 +82,7 @@ fn a_deep_queue_is_purged_in_runs() {
     commit(&store, vec![Operation::SettleRuns { queue: 1, runs }]).unwrap();
     let expected: Vec<u64> = (500..600).chain([999]).collect();
     assert_eq!(positions(&store, 1), expected);
+    rest(&store);
     let crash = crashed(directory.path());
     store.close();
     for directory in [&directory, &crash] {

@@ -351,5 +351,6 @@ fn store_options(config: &Config, memory: &'static Memory) -> store::Options {
         inbox_bytes_max: settings.inbox_bytes_max,
         index_cache_bytes: settings.index_cache_bytes,
         memory,
+        slice: store::Slice::default(),
     }
 }

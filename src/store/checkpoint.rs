@@ -1,297 +1,322 @@
 //! Checkpoints: the index is brought up to date, the topology is saved, and segments that hold nothing
 //! alive are deleted. Where a segment is mostly dead, its survivors are first copied to the journal's
 //! end.
+//!
+//! A checkpoint is done in slices, with groups between them, so that nobody waits for longer than a slice. What a slice
+//! may do has limits, by chunks, bytes, definitions and queues. What blocks for as long as the disk takes is a chore (see
+//! `chores`). `index` says why what comes between the slices does no harm.
 
-use std::sync::Arc;
+mod copying;
+mod marking;
 
-use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
-use super::chunk::Entry;
+use self::copying::Copying;
+use super::chunk::ChunkKey;
 use super::committer::{Committer, unusable};
+use super::definitions::Draft;
 use super::figures::Counters;
 use super::index::{Index, IndexError, MarkStand, Occasion};
-use super::log::{Location, LogError, LogPosition, Progress, SegmentId};
-use super::operation::{Operation, Place};
-use super::record::Record;
-use crate::message::Message;
+use super::log::{LogError, LogPosition, Progress, SegmentId};
+use super::operation::{Place, QueueId};
 
-/// Survivors are copied only when the journal is larger than this many full segments.
-const SPARE_SEGMENTS: u64 = 4;
-
-/// A segment is mostly dead when less than one part in this many is alive.
-const ALIVE_PART: u64 = 4;
-
-/// So many places are looked up at once.
-const COPY_PLACES: usize = 16_384;
-
-/// Survivors are copied in runs of about so many bytes.
-const COPY_BYTES: u64 = 1 << 20;
-
-/// Survivors that could not be read so many times in a row will not be.
-const UNREAD_MAX: u32 = 5;
-
-/// A message that outlives its segment.
-struct Survivor {
-    location: Location,
-    places: SmallVec<[(Place, u32); 1]>,
+/// A checkpoint under way.
+pub(super) struct Checkpoint {
+    occasion: Occasion,
+    phase: Phase,
+    /// Segments that hold nothing alive, in order.
+    dead: Vec<SegmentId>,
+    /// What the definitions on the disk lack.
+    draft: Option<Draft>,
+    /// What the index will stand for.
+    stand: Option<MarkStand>,
+    /// Bytes of journal that the index will have come to cover.
     bytes: u64,
+    /// The mark is to be written even where nothing has changed.
+    is_forced: bool,
+    /// The index has failed once, and another is being given everything.
+    is_rebuilding: bool,
+}
+
+/// What is done, in this order.
+enum Phase {
+    /// Survivors are appended again.
+    Copying(Copying),
+    /// Floors of these queues are appended.
+    Floors(Vec<QueueId>),
+    /// All that was appended is made durable, and what has changed by then is what the index takes in.
+    Standing,
+    /// The index has failed: what only it has is brought into memory, from this chunk on.
+    Bringing(ChunkKey),
+    /// Definitions are put together to be saved.
+    Drafting,
+    /// The index takes in definitions.
+    Defining,
+    /// The index drops what it has of deleted queues.
+    Dropping,
+    /// The index takes in chunks, from behind this one on.
+    Writing(Option<ChunkKey>),
+    /// A chore makes durable what the index took in, and the definitions.
+    Flushing,
+    /// A chore makes the mark durable.
+    Marking,
+    /// Dead segments are deleted, from this one on.
+    Reclaiming(usize),
+}
+
+/// What a slice came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There is more to do.
+    Worked,
+    /// There is more to do when a chore has ended.
+    Waiting,
+    /// That was the last.
+    Done,
+}
+
+/// Why a slice could not be done.
+enum Trouble {
+    Log(LogError),
+    Index(IndexError),
+    /// The disk is full, or cannot be read for now. To be tried again, from the beginning.
+    NoRoom,
+}
+
+impl From<LogError> for Trouble {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<IndexError> for Trouble {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error)
+    }
 }
 
 impl Committer {
-    /// Brings the index up to date and deletes what is dead. Stops where the disk has no room, to be begun again.
+    /// Takes a whole checkpoint at once. Stops where the disk has no room, to be gone on with.
     pub(super) fn checkpoint(&mut self) -> Result<Progress, LogError> {
-        if self.copy_survivors()? == Progress::NoRoom {
-            return Ok(Progress::NoRoom);
-        }
-        let dead = self.dead_segments();
-        if self.keep_floors(&dead)? == Progress::NoRoom || self.make_durable()? == Progress::NoRoom
-        {
-            return Ok(Progress::NoRoom);
-        }
-        let position = self.log.end();
-        if self.marked != Some(position) || self.state.topology.is_unsaved() {
-            self.mark(position, Occasion::Running)?;
-        }
-        self.reclaim(&dead);
-        Counters::add(&self.counters.checkpoints, 1);
-        self.count();
-        Ok(Progress::Done)
+        self.begin_checkpoint(Occasion::Running);
+        self.complete()
     }
 
     /// Takes back that the last stop was in good order: from now on messages are delivered, of which the journal
     /// says nothing.
-    pub(super) fn begin(&mut self) -> Result<(), LogError> {
-        self.mark(self.log.end(), Occasion::Running)
+    pub(super) fn begin(&mut self) -> Result<Progress, LogError> {
+        let mut checkpoint = Checkpoint::new(Occasion::Running, Phase::Standing);
+        checkpoint.is_forced = true;
+        self.checkpoint = Some(checkpoint);
+        self.complete()
     }
 
-    /// Leaves the store so that the next start has nothing to replay.
-    pub(super) fn close(&mut self) -> Result<Progress, LogError> {
-        let dead = self.dead_segments();
-        if self.keep_floors(&dead)? == Progress::NoRoom || self.make_durable()? == Progress::NoRoom
-        {
-            return Ok(Progress::NoRoom);
+    /// Begins a checkpoint: to go on with, or to leave the store so that the next start has nothing to replay.
+    pub(super) fn begin_checkpoint(&mut self, occasion: Occasion) {
+        let copying = Copying::from(match occasion {
+            Occasion::Running => self.sources(),
+            Occasion::Closing => Vec::new(),
+        });
+        self.counters.checkpoints_under_way.store(1, Ordering::Relaxed);
+        self.checkpoint = Some(Checkpoint::new(occasion, Phase::Copying(copying)));
+    }
+
+    fn complete(&mut self) -> Result<Progress, LogError> {
+        loop {
+            if self.catch_up()? == Progress::NoRoom {
+                return Ok(Progress::NoRoom);
+            }
+            match self.advance()? {
+                Turn::Worked => {}
+                Turn::Waiting => self.chores.wait(),
+                Turn::Done => return Ok(Progress::Done),
+            }
         }
-        let position = self.log.end();
-        let mark = self.index.as_ref().and_then(Index::mark);
-        if mark.is_none_or(|mark| !mark.closed || mark.position != position) {
-            let occasion = if self.is_in_doubt()? { Occasion::Running } else { Occasion::Closing };
-            self.mark(position, occasion)?;
+    }
+
+    /// Does the next slice of the checkpoint under way.
+    pub(super) fn advance(&mut self) -> Result<Turn, LogError> {
+        let Some(mut checkpoint) = self.checkpoint.take() else { return Ok(Turn::Done) };
+        let slice = match self.slice_of(&mut checkpoint) {
+            Ok(slice) => slice,
+            Err(Trouble::Index(error)) if !checkpoint.is_rebuilding => {
+                log::error!("the index could not be written and is built anew: {error}");
+                checkpoint.is_rebuilding = true;
+                checkpoint.phase = Phase::Bringing((0, 0));
+                Turn::Worked
+            }
+            Err(Trouble::Index(error)) => {
+                let path = self.place.path().display();
+                return Err(LogError(format!("the index in {path} could not be written: {error}")));
+            }
+            Err(Trouble::Log(error)) => return Err(error),
+            Err(Trouble::NoRoom) => {
+                // What the index took in so far does no harm.
+                self.put_off();
+                self.due = Some(self.now);
+                Turn::Done
+            }
+        };
+        if slice != Turn::Waiting {
+            Counters::add(&self.counters.slices, 1);
         }
-        self.reclaim(&dead);
-        self.count();
-        Ok(Progress::Done)
+        match slice {
+            Turn::Done => self.counters.checkpoints_under_way.store(0, Ordering::Relaxed),
+            _ => self.checkpoint = Some(checkpoint),
+        }
+        Ok(slice)
+    }
+
+    fn slice_of(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
+        match &mut checkpoint.phase {
+            Phase::Copying(copying) => {
+                if self.copy_some(copying)?.is_break() {
+                    checkpoint.dead = self.dead_segments();
+                    checkpoint.phase = Phase::Floors(self.floorless(&checkpoint.dead));
+                }
+            }
+            Phase::Floors(queues) if queues.is_empty() => checkpoint.phase = Phase::Standing,
+            Phase::Floors(queues) => self.keep_floors(queues)?,
+            Phase::Standing => return self.stand(checkpoint),
+            Phase::Bringing(from) => match self.bring(*from)? {
+                Some(next) => *from = next,
+                None => {
+                    self.renew_index()?;
+                    checkpoint.phase = Phase::Standing;
+                }
+            },
+            Phase::Drafting => {
+                if self.draft_some(&mut checkpoint.draft)?.is_break() {
+                    checkpoint.phase = Phase::Defining;
+                }
+            }
+            Phase::Defining => {
+                if self.define_some()?.is_break() {
+                    checkpoint.phase = Phase::Dropping;
+                }
+            }
+            Phase::Dropping => {
+                if self.drop_some()?.is_break() {
+                    checkpoint.phase = Phase::Writing(None);
+                }
+            }
+            Phase::Writing(after) => match self.write_some(*after)? {
+                Some(last) => *after = Some(last),
+                None => {
+                    self.begin_flush(checkpoint.draft.take())?;
+                    checkpoint.phase = Phase::Flushing;
+                }
+            },
+            Phase::Flushing => return self.flushed(checkpoint),
+            Phase::Marking => return self.marked(checkpoint),
+            Phase::Reclaiming(next) => {
+                let Some(segment) = checkpoint.dead.get(*next).copied() else {
+                    Counters::add(&self.counters.checkpoints, 1);
+                    self.count();
+                    return Ok(Turn::Done);
+                };
+                *next += 1;
+                self.reclaim(segment);
+            }
+        }
+        Ok(Turn::Worked)
     }
 
     /// Whether a message is left of which nobody knows if it was delivered.
     fn is_in_doubt(&self) -> Result<bool, LogError> {
-        let is_doubtful = |place: &Place| {
-            self.doubtful.get(&place.queue).is_some_and(|last| place.position <= *last)
-        };
-        Ok(self.floors()?.iter().any(is_doubtful))
-    }
-
-    fn floors(&self) -> Result<Vec<Place>, LogError> {
-        self.state.ledger.lock().floors().map_err(unusable)
-    }
-
-    fn mark(&mut self, position: LogPosition, occasion: Occasion) -> Result<(), LogError> {
-        if self.state.topology.is_unsaved() {
-            self.log.checkpoint(position, &self.state.topology)?;
-            self.state.topology.mark_saved();
-        }
-        if let Err(error) = self.update_index(position, occasion) {
-            log::error!("the index could not be written and is built anew: {error}");
-            self.rebuild_index(position, occasion).map_err(|error| {
-                LogError(format!(
-                    "the index in {} could not be written: {error}",
-                    self.place.path().display()
-                ))
-            })?;
-        }
-        self.state.mark_indexed();
-        self.marked = Some(position);
-        self.bytes_unmarked = 0;
-        self.due = None;
-        Ok(())
-    }
-
-    fn update_index(
-        &mut self,
-        position: LogPosition,
-        occasion: Occasion,
-    ) -> Result<(), IndexError> {
-        match &mut self.index {
-            Some(index) => {
-                let fingerprint = self.log.fingerprint(position.segment);
-                index.update(&self.state, MarkStand { position, fingerprint }, occasion)
+        let ledger = self.state.ledger.lock();
+        for (queue, last) in &self.doubtful {
+            if ledger.first(*queue).map_err(unusable)?.is_some_and(|first| first <= *last) {
+                return Ok(true);
             }
-            None => Err(IndexError::missing()),
         }
-    }
-
-    fn rebuild_index(
-        &mut self,
-        position: LogPosition,
-        occasion: Occasion,
-    ) -> Result<(), IndexError> {
-        self.state.detach()?;
-        self.index = None;
-        self.place.move_aside()?;
-        let index = Index::open(&*self.place)?;
-        self.state.ledger.lock().attach(index.chunks());
-        self.index = Some(index);
-        self.update_index(position, occasion)
+        Ok(false)
     }
 
     /// Segments before the last that hold nothing alive.
     fn dead_segments(&self) -> Vec<SegmentId> {
         let writing = self.log.end().segment;
-        let is_dead =
-            |id: &SegmentId| *id != writing && self.state.ledger.lock().usage(*id).places == 0;
+        let ledger = self.state.ledger.lock();
+        let is_dead = |id: &SegmentId| *id != writing && ledger.usage(*id).places == 0;
         self.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
     }
 
     /// When a segment goes while an older one stays, settlements of the older one's messages may go
-    /// with it. Without the index nothing else would tell that they are gone.
-    fn keep_floors(&mut self, dead: &[SegmentId]) -> Result<Progress, LogError> {
-        let oldest_alive =
-            self.log.segments().into_iter().map(|(id, _)| id).find(|id| !dead.contains(id));
+    /// with it. Without the index nothing else would tell that they are gone. Returns the queues that are concerned.
+    fn floorless(&self, dead: &[SegmentId]) -> Vec<QueueId> {
+        let segments = self.log.segments();
+        let oldest_alive = segments.into_iter().map(|(id, _)| id).find(|id| !dead.contains(id));
         if dead.last() <= oldest_alive.as_ref() {
-            return Ok(Progress::Done);
+            return Vec::new();
         }
-        let floors = self.floors()?;
-        if floors.is_empty() {
-            return Ok(Progress::Done);
-        }
-        self.append_floors(floors)
+        self.state.ledger.lock().take_unkept(dead)
     }
 
-    /// Deletes segments that the index no longer needs. What cannot be deleted is tried again next time.
-    fn reclaim(&mut self, dead: &[SegmentId]) {
-        match self.log.reclaim(dead) {
-            Ok(()) => {
-                for id in dead {
-                    self.state.ledger.lock().forget_segment(*id);
+    /// Appends the floors of the last of these queues.
+    fn keep_floors(&mut self, queues: &mut Vec<QueueId>) -> Result<(), LogError> {
+        let mut floors = Vec::new();
+        let mut count = 0;
+        let mut ledger = self.state.ledger.lock();
+        while count < self.options.slice.chunks
+            && let Some(queue) = queues.last().copied()
+        {
+            match ledger.floor(queue, &mut count, self.options.slice.chunks).map_err(unusable)? {
+                ControlFlow::Break(()) => break,
+                ControlFlow::Continue(floor) => {
+                    queues.pop();
+                    floors.extend(floor.map(|position| Place { queue, position }));
                 }
             }
+        }
+        drop(ledger);
+        self.counters.note_chunks(count);
+        if !floors.is_empty() {
+            let segment = self.append_floors(&floors)?;
+            self.state.ledger.lock().floors_kept(&floors, segment);
+        }
+        Ok(())
+    }
+
+    /// Deletes a segment that the index no longer needs. One that cannot be deleted is tried again next time.
+    fn reclaim(&mut self, segment: SegmentId) {
+        match self.log.reclaim(&[segment]) {
+            Ok(()) => self.state.ledger.lock().forget_segment(segment),
             Err(error) => log::warn!("{error}"),
         }
     }
 
-    /// Appends the survivors of mostly dead segments again, for the places that are left.
-    fn copy_survivors(&mut self) -> Result<Progress, LogError> {
-        let sources = self.sources();
-        let mut from = (!sources.is_empty()).then_some((0, 0));
-        while let Some(start) = from {
-            let is_wanted = |location: Location, _| sources.contains(&location.segment);
-            let ledger = self.state.ledger.lock();
-            let (entries, rest) =
-                ledger.standing(&is_wanted, start, COPY_PLACES).map_err(unusable)?;
-            drop(ledger);
-            let survivors = survivors(entries);
-            let mut rest_of_them = &survivors[..];
-            while !rest_of_them.is_empty() {
-                let mut bytes = 0;
-                let mut count = 0;
-                while count < rest_of_them.len() && bytes < COPY_BYTES {
-                    bytes += rest_of_them[count].bytes;
-                    count += 1;
-                }
-                let (run, after) = rest_of_them.split_at(count);
-                if self.copy(run)? == Progress::NoRoom {
-                    return Ok(Progress::NoRoom);
-                }
-                rest_of_them = after;
+    /// What the index stands for already, if that is all there is to stand for.
+    fn is_current(&self, checkpoint: &Checkpoint, position: LogPosition) -> bool {
+        let is_marked = match (checkpoint.occasion, self.index.as_ref().and_then(Index::mark)) {
+            (Occasion::Closing, mark) => {
+                mark.is_some_and(|mark| mark.closed && mark.position == position)
             }
-            self.state.ledger.lock().pack();
-            from = rest;
-        }
-        Ok(Progress::Done)
-    }
-
-    /// What cannot be read now may be read by the next checkpoint. A disk that goes on failing ends the store.
-    fn copy_later(&mut self, error: LogError) -> Result<Progress, LogError> {
-        self.unread += 1;
-        if self.unread >= UNREAD_MAX {
-            return Err(error);
-        }
-        log::error!("survivors are copied later: {error}");
-        Ok(Progress::NoRoom)
-    }
-
-    /// The mostly dead segments, if the journal is large enough to bother.
-    fn sources(&self) -> FxHashSet<SegmentId> {
-        let segments = self.log.segments();
-        let total: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
-        let mut sources = FxHashSet::default();
-        if total <= SPARE_SEGMENTS * self.options.segment_bytes_max {
-            return sources;
-        }
-        let writing = self.log.end().segment;
-        let ledger = self.state.ledger.lock();
-        for (id, bytes) in segments {
-            let usage = ledger.usage(id);
-            let mostly_dead = usage.places > 0 && usage.bytes * ALIVE_PART < bytes;
-            if id != writing && mostly_dead && !self.unreadable.contains(&id) {
-                sources.insert(id);
-            }
-        }
-        sources
-    }
-
-    fn copy(&mut self, survivors: &[Survivor]) -> Result<Progress, LogError> {
-        let locations: Vec<Location> = survivors.iter().map(|survivor| survivor.location).collect();
-        let mut messages: Vec<Option<Message>> = Vec::with_capacity(survivors.len());
-        let memory = self.options.memory;
-        let read = self.log.read(&locations, &mut |_, record| {
-            messages.push(match record {
-                Ok(Record::Enqueue { message, .. }) => {
-                    Some(message.to_message(memory, Arc::from(message.exchange)))
-                }
-                _ => None,
-            });
-        });
-        if let Err(error) = read {
-            return self.copy_later(error);
-        }
-        self.unread = 0;
-        let mut operations: Vec<Operation> = Vec::with_capacity(survivors.len());
-        for (survivor, message) in survivors.iter().zip(messages) {
-            let Some(message) = message else {
-                let segment = survivor.location.segment;
-                if self.unreadable.insert(segment) {
-                    log::error!("journal segment {segment} is damaged; it is kept as it is");
-                }
-                continue;
-            };
-            let places = survivor.places.iter().map(|(place, _)| *place).collect();
-            operations.push(Operation::Enqueue { places, message: Arc::new(message) });
-            for (place, returns) in survivor.places.iter().filter(|(_, returns)| *returns > 0) {
-                let Place { queue, position } = *place;
-                operations.push(Operation::Returned { queue, position, count: *returns });
-            }
-        }
-        self.append(operations)
+            (Occasion::Running, _) => self.marked == Some(position),
+        };
+        is_marked
+            && !checkpoint.is_forced
+            && !checkpoint.is_rebuilding
+            && !self.state.lacks_anything()
     }
 }
 
-/// Messages in the order in which they stand, each with its places.
-fn survivors(mut entries: Vec<(Place, Entry)>) -> Vec<Survivor> {
-    entries.sort_unstable_by_key(|(place, entry)| (entry.location, *place));
-    let mut survivors: Vec<Survivor> = Vec::new();
-    for (place, entry) in entries {
-        match survivors.last_mut() {
-            Some(last) if last.location == entry.location => {
-                last.places.push((place, entry.returns));
-                last.bytes += u64::from(entry.share);
-            }
-            _ => survivors.push(Survivor {
-                location: entry.location,
-                places: SmallVec::from_iter([(place, entry.returns)]),
-                bytes: u64::from(entry.share),
-            }),
+impl Checkpoint {
+    fn new(occasion: Occasion, phase: Phase) -> Self {
+        Self {
+            occasion,
+            phase,
+            dead: Vec::new(),
+            draft: None,
+            stand: None,
+            bytes: 0,
+            is_forced: false,
+            is_rebuilding: false,
         }
     }
-    survivors
+
+    /// When it is taken.
+    pub(super) fn occasion(&self) -> Occasion {
+        self.occasion
+    }
 }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::log::Location;
-use super::operation::QueueId;
+use super::operation::{Position, QueueId};
 use super::reader::Survivor;
 use super::record::{Reader, put_number};
 
@@ -37,10 +37,15 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// The message's position, in the chunk of this number.
+    pub(super) fn position(&self, number: u64) -> Position {
+        number * CHUNK_POSITIONS + u64::from(self.low)
+    }
+
     /// What can be told of the message, in the chunk of this number.
     pub(super) fn survivor(&self, number: u64) -> Survivor {
         Survivor {
-            position: number * CHUNK_POSITIONS + u64::from(self.low),
+            position: self.position(number),
             body_bytes: self.body_bytes,
             returns: self.returns,
             priority: self.priority,

@@ -3,7 +3,8 @@
 //! is no timer.
 //!
 //! It is a value that is stepped: it has no thread, no clock, and does not wait. A step does one thing (takes a group,
-//! writes a run of it, syncs it, answers those who wait), so that others can come between.
+//! writes a run of it, syncs it, answers those who wait), so that others can come between. What takes long is done in
+//! slices, one after each run of a group and more while nothing else is there to do.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -15,12 +16,15 @@ use std::vec;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::base::BasePlace;
+use super::checkpoint::{Checkpoint, Turn};
+use super::chores::Chores;
+use super::definitions::Definitions;
 use super::disk::Disk;
 use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next, Written};
-use super::index::{Index, IndexError};
+use super::index::{Index, IndexError, Occasion};
 use super::log::{Log, LogError, LogPosition, Progress, SegmentId, Stand};
 use super::operation::{Change, Operation, Place, Position, QueueId};
 use super::options::{Events, Options};
@@ -36,6 +40,9 @@ const RUN_BYTES: usize = 1 << 20;
 
 /// When a checkpoint that found too little room on the disk is tried again.
 const PUT_OFF: Duration = Duration::from_secs(1);
+
+/// After a long group no more slices come before the next one.
+const SLICES_DUE_MAX: u32 = 16;
 
 /// Room for so many who wait is kept from one group to the next.
 const WAITING_KEPT: usize = 4096;
@@ -68,6 +75,15 @@ pub(super) struct Committer {
     pub(super) put_off: Option<Duration>,
     /// The group under way.
     pub(super) group: Option<Group>,
+    /// The checkpoint under way.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// So many slices come before the next group.
+    pub(super) slices_due: u32,
+    /// The last slice was none of a checkpoint.
+    pub(super) has_paid: bool,
+    /// Does what blocks.
+    pub(super) chores: Chores,
+    pub(super) definitions: Definitions,
     /// What was appended and found no room yet. Its effects come when it is written, for nobody could read it before.
     pub(super) unwritten: Vec<(Vec<Operation>, Vec<Stand>)>,
     /// There will be no more steps.
@@ -143,21 +159,76 @@ impl Committer {
         if self.group.is_some() {
             return self.go_on();
         }
-        if self.next_checkpoint().is_some_and(|due| due <= self.now) {
-            self.checkpoint_if_there_is_room()?;
-            return Ok(Step::Worked);
+        if self.slices_due > 0 {
+            self.slices_due -= 1;
+            if self.slice()? {
+                return Ok(Step::Worked);
+            }
         }
         match self.inbox.take() {
             Next::Commit(batches) => {
                 self.begin_group(batches);
                 Ok(Step::Worked)
             }
-            Next::Nothing => Ok(Step::Idle),
-            Next::Stop => match self.close()? {
-                Progress::Done => Ok(Step::Ended),
-                Progress::NoRoom => self.wait_for_room(),
-            },
+            Next::Nothing => Ok(if self.slice()? { Step::Worked } else { Step::Idle }),
+            Next::Stop => self.leave(),
             Next::GiveUp(reason) => Err(LogError(reason)),
+        }
+    }
+
+    /// Does a slice of what takes long, if there is something of it that can be done now.
+    fn slice(&mut self) -> Result<bool, LogError> {
+        let owes = self.state.ledger.lock().owes();
+        if owes && (self.checkpoint.is_none() || !self.has_paid) {
+            return self.pay().map(|()| true);
+        }
+        self.has_paid = false;
+        if self.checkpoint.is_none() {
+            if self.next_checkpoint().is_none_or(|due| due > self.now) {
+                return Ok(false);
+            }
+            if !self.has_room() {
+                self.put_off();
+                return Ok(false);
+            }
+            self.begin_checkpoint(Occasion::Running);
+        }
+        match self.advance()? {
+            Turn::Waiting if owes => self.pay().map(|()| true),
+            Turn::Waiting => Ok(false),
+            Turn::Worked | Turn::Done => Ok(true),
+        }
+    }
+
+    /// Carries out some of what was put off when it was applied.
+    fn pay(&mut self) -> Result<(), LogError> {
+        self.has_paid = true;
+        let count = self.state.ledger.lock().pay(self.options.slice.chunks).map_err(unusable)?;
+        self.counters.note_chunks(count);
+        Counters::add(&self.counters.slices, 1);
+        self.count();
+        Ok(())
+    }
+
+    /// Does a slice of what is to be done before the store is left.
+    fn leave(&mut self) -> Result<Step, LogError> {
+        if self.state.ledger.lock().owes() {
+            self.pay()?;
+            return Ok(Step::Worked);
+        }
+        if self.checkpoint.is_none() {
+            self.begin_checkpoint(Occasion::Closing);
+        }
+        let occasion = self.checkpoint.as_ref().map(Checkpoint::occasion);
+        match self.advance()? {
+            Turn::Worked => Ok(Step::Worked),
+            Turn::Waiting => {
+                // Nobody else is to come.
+                self.chores.wait();
+                Ok(Step::Worked)
+            }
+            Turn::Done if occasion == Some(Occasion::Closing) => Ok(Step::Ended),
+            Turn::Done => Ok(Step::Worked),
         }
     }
 
@@ -170,8 +241,11 @@ impl Committer {
         }
     }
 
-    /// When the next checkpoint is to be taken.
+    /// When the next checkpoint is to be begun.
     fn next_checkpoint(&self) -> Option<Duration> {
+        if self.checkpoint.is_some() {
+            return None;
+        }
         let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
         let is_due = is_long || self.state.ledger.lock().is_heavy();
         let due = if is_due { Some(Duration::ZERO) } else { self.due };
@@ -180,15 +254,14 @@ impl Committer {
 
     /// On a nearly full disk the index is brought up to date later; until then a start replays more. Where the room cannot
     /// be learned it is tried.
-    fn checkpoint_if_there_is_room(&mut self) -> Result<(), LogError> {
+    fn has_room(&self) -> bool {
         let free = self.disk.free_bytes(&self.directory);
-        let has_room = free.is_none_or(|free| free >= CHECKPOINT_FREE_BYTES_MIN);
-        if has_room && self.checkpoint()? == Progress::Done {
-            self.put_off = None;
-        } else {
-            self.put_off = self.now.checked_add(PUT_OFF);
-        }
-        Ok(())
+        free.is_none_or(|free| free >= CHECKPOINT_FREE_BYTES_MIN)
+    }
+
+    /// The disk has too little room for a checkpoint.
+    pub(super) fn put_off(&mut self) {
+        self.put_off = self.now.checked_add(PUT_OFF);
     }
 
     fn begin_group(&mut self, mut batches: Vec<Batch>) {
@@ -214,6 +287,8 @@ impl Committer {
         let Some(group) = &mut self.group else { return Ok(Step::Worked) };
         if let Some((run, bytes)) = group.next_run(&mut self.waiting) {
             self.append(run)?;
+            // Slices keep pace with what comes in.
+            self.slices_due = (self.slices_due + 1).min(SLICES_DUE_MAX);
             if self.inbox.release(bytes) {
                 (self.events.room)();
             }
@@ -253,9 +328,13 @@ impl Committer {
         Ok(progress)
     }
 
-    /// Appends the positions below which nothing is alive. That changes nothing for those who are alive.
-    pub(super) fn append_floors(&mut self, floors: Vec<Place>) -> Result<Progress, LogError> {
-        self.append_records(&[Record::Floors(floors)], &mut Vec::new())
+    /// Appends the positions below which nothing is alive. That changes nothing for those who are alive. Returns the
+    /// segment in which they stand.
+    pub(super) fn append_floors(&mut self, floors: &[Place]) -> Result<SegmentId, LogError> {
+        let mut stands = Vec::new();
+        // What finds no room now is written before the next slice.
+        self.append_records(&[Record::Floors(floors.to_vec())], &mut stands)?;
+        Ok(stands.first().map_or(0, |stand| stand.location.segment))
     }
 
     fn append_records(
@@ -285,7 +364,7 @@ impl Committer {
     }
 
     /// Writes what found no room before.
-    fn catch_up(&mut self) -> Result<Progress, LogError> {
+    pub(super) fn catch_up(&mut self) -> Result<Progress, LogError> {
         if self.log.write_out()? == Progress::NoRoom {
             return Ok(Progress::NoRoom);
         }

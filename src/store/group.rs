@@ -1,10 +1,12 @@
 //! A group: all that the committer found in its inbox at once. What a group's own settlements undo is
 //! taken out before anything is written.
 
-use rustc_hash::FxHashSet;
+use std::ops::RangeInclusive;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::inbox::Batch;
-use super::operation::{Operation, Place};
+use super::operation::{Operation, Place, Position, QueueId};
 
 /// Takes out of the group every place whose message is settled in the same group, and every operation
 /// that is left with nothing to say. Runs are left as they are: they are rare and mostly of messages long
@@ -47,16 +49,29 @@ pub(super) fn elide(group: &mut [Batch]) -> u64 {
     elided.len() as u64
 }
 
-/// What the group settles. Nothing when no message enters in it.
+/// What the group settles of the positions that enter in it. Those of older messages, of which there may be any number,
+/// are only looked at.
 fn settled_places(group: &mut [Batch]) -> FxHashSet<Place> {
-    let enters = operations(group).any(|operation| matches!(operation, Operation::Enqueue { .. }));
+    let mut entering: FxHashMap<QueueId, RangeInclusive<Position>> = FxHashMap::default();
     let mut settled = FxHashSet::default();
-    if enters {
-        for operation in operations(group) {
-            if let Operation::Settle { queue, positions } = operation {
-                let queue = *queue;
-                settled.extend(positions.iter().map(|&position| Place { queue, position }));
-            }
+    let settles = operations(group).any(|operation| matches!(operation, Operation::Settle { .. }));
+    if !settles {
+        return settled;
+    }
+    for operation in operations(group) {
+        let Operation::Enqueue { places, .. } = operation else { continue };
+        for Place { queue, position } in places.iter().copied() {
+            let range = entering.entry(queue).or_insert(position..=position);
+            *range = position.min(*range.start())..=position.max(*range.end());
+        }
+    }
+    for operation in operations(group) {
+        if let Operation::Settle { queue, positions } = operation
+            && let Some(entering) = entering.get(queue)
+        {
+            let queue = *queue;
+            let near = positions.iter().filter(|position| entering.contains(position));
+            settled.extend(near.map(|&position| Place { queue, position }));
         }
     }
     settled

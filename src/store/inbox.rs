@@ -51,6 +51,8 @@ struct Waiting {
     batches: Vec<Batch>,
     /// The committer sleeps.
     asleep: bool,
+    /// The committer has something else to do.
+    woken: bool,
     /// Nothing more is taken in.
     closed: bool,
     /// The store is poisoned.
@@ -119,10 +121,13 @@ impl Inbox {
         }
     }
 
-    /// Waits until [`Inbox::take`] has something to give, or until a time.
+    /// Waits until [`Inbox::take`] has something to give, until [`Inbox::wake`], or until a time.
     pub(super) fn wait(&self, until: Option<Instant>) {
         let mut waiting = self.waiting.lock();
         while waiting.batches.is_empty() && waiting.reason.is_none() && !waiting.closed {
+            if std::mem::take(&mut waiting.woken) {
+                return;
+            }
             waiting.asleep = true;
             match until {
                 Some(until) => {
@@ -134,6 +139,15 @@ impl Inbox {
                 None => self.arrived.wait(&mut waiting),
             }
         }
+    }
+
+    /// Ends the wait of the one who waits, or the next one's.
+    pub(super) fn wake(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.woken = true;
+        waiting.asleep = false;
+        drop(waiting);
+        self.arrived.notify_one();
     }
 
     /// Why the store is to be given up, if it is.

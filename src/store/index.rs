@@ -6,10 +6,16 @@
 //!
 //! # Why a crash in the middle of an update does no harm
 //!
-//! Updates are plain inserts in order from one thread, and sled recovers a prefix of them. The mark
-//! moves last. Every record describes one thing whole (a chunk of positions, a definition), and
-//! applying the journal from the old mark on top of newer records leads to the same state. While an
-//! update is under way the mark says so, because the counts in it then need not agree.
+//! Updates are plain inserts in order from one thread, and the base recovers a prefix of them. The mark
+//! moves last. While an update is under way the mark says so, because the counts in it then need not agree.
+//!
+//! An update is done in slices, and meanwhile the journal grows. The mark will stand for the point at which the update
+//! began, or an earlier one: that of the oldest record that is not yet carried out. Chunks are taken as they are when
+//! their turn comes, so that some are newer than the mark, and of definitions some are missing that went since. Every
+//! record describes one thing whole (a chunk of positions, a definition), and applying the journal from the mark on, to
+//! its end, on top of newer records leads to the same state: the last word on each position, and on each name, is in the
+//! part that is applied, or it was said before the mark. So the mark's counts are those of what the index holds, not of
+//! what was alive at its point.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
@@ -20,10 +26,11 @@ use serde::{Deserialize, Serialize};
 pub(super) use super::base::IndexError;
 use super::base::{Base, BasePlace};
 use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry, decode_chunk};
-use super::ledger::Chunks;
+use super::ledger::{Changes, Chunks};
 use super::log::{LogPosition, SegmentId};
-use super::operation::{Place, QueueId};
+use super::operation::{Change, Place, QueueId};
 use super::state::State;
+use super::topology::{Keeper, Serial};
 
 const MARK: &[u8] = b"M";
 /// The mark of an earlier version, which knew less of each message.
@@ -33,9 +40,6 @@ const CHUNKS: u8 = b'l';
 
 /// A definition longer than this is split into several records.
 const PART_BYTES: usize = 3 * 1024;
-
-/// So many chunks are taken from the ledger at once.
-const CHUNKS_AT_ONCE: usize = 256;
 
 /// No key is longer.
 const KEY_BYTES_MAX: usize = 24;
@@ -48,9 +52,9 @@ pub(super) struct Mark {
     /// Tells the segment in which that is from another journal's.
     pub(super) fingerprint: Option<[u8; 4]>,
     pub(super) queue_id_max: QueueId,
-    /// How many places hold a message.
+    /// How many messages the index holds, those included that died after `position`.
     pub(super) entries: u64,
-    /// How many definitions there are.
+    /// How many definitions it holds.
     pub(super) definitions: u64,
     /// The store was closed in good order at this point.
     pub(super) closed: bool,
@@ -113,10 +117,11 @@ impl Index {
         };
         let mark: Mark = postcard::from_bytes(&mark)?;
         let mut state = State::default();
-        self.load_definitions(&mut state)?;
+        self.load_definitions(mark, &mut state)?;
         let last = self.load_chunks(&state)?;
         state.topology.note_queue_id(mark.queue_id_max);
-        let counts = (state.ledger.lock().len(), state.topology.len() as u64);
+        let definitions = state.topology.held_by(Keeper::Index);
+        let counts = (state.ledger.lock().indexed(), definitions);
         if !mark.updating && counts != (mark.entries, mark.definitions) {
             return Err(IndexError::new(format!(
                 "it holds {} messages and {} definitions where its mark says {} and {}",
@@ -152,27 +157,30 @@ impl Index {
         result
     }
 
-    fn load_definitions(&self, state: &mut State) -> Result<(), IndexError> {
-        let mut serial = None;
-        let mut text = Vec::new();
+    fn load_definitions(&self, mark: Mark, state: &mut State) -> Result<(), IndexError> {
+        let mut open: Option<(Serial, Vec<u8>)> = None;
+        let mut unfinished = Vec::new();
+        let mut load = |(serial, text): (Serial, Vec<u8>)| -> Result<(), IndexError> {
+            state.topology.load(Keeper::Index, serial, postcard::from_bytes(&text)?);
+            Ok(())
+        };
         self.each(TOPOLOGY, |key, part| {
-            let Some((this, number)) = parse_definition_key(key) else {
+            let Some((serial, number)) = parse_definition_key(key) else {
                 return Err(IndexError::new("a definition's key is malformed"));
             };
-            if number == 0
-                && let Some(serial) = serial.replace(this)
-            {
-                state.topology.load(serial, postcard::from_bytes(&text)?);
-                text.clear();
+            match &mut open {
+                _ if number == 0 => {
+                    open.replace((serial, part.to_vec())).map_or(Ok(()), &mut load)?;
+                }
+                Some((open, text)) if *open == serial => text.extend_from_slice(part),
+                _ if mark.updating => unfinished.push(key.to_vec()),
+                _ => return Err(IndexError::new("a part of a definition is missing")),
             }
-            if serial != Some(this) {
-                return Err(IndexError::new("a part of a definition is missing"));
-            }
-            text.extend_from_slice(part);
             Ok(())
         })?;
-        if let Some(serial) = serial {
-            state.topology.load(serial, postcard::from_bytes(&text)?);
+        open.map_or(Ok(()), load)?;
+        for key in unfinished {
+            self.base.remove(&key)?;
         }
         Ok(())
     }
@@ -201,38 +209,36 @@ impl Index {
         Ok(last.into_values().collect())
     }
 
-    /// Brings the index up to date with `state` as of `stand`. Returns when it is on the disk.
-    pub(super) fn update(
-        &mut self,
-        state: &State,
-        stand: MarkStand,
-        occasion: Occasion,
-    ) -> Result<(), IndexError> {
-        if let Some(mark) = &mut self.mark {
-            mark.updating = true;
-            self.base.insert(MARK, &postcard::to_stdvec(mark)?)?;
-        }
-        for (serial, record) in state.topology.dirty() {
-            self.update_definition(serial, record)?;
-        }
-        for queue in state.ledger.lock().closed() {
-            self.drop_chunks(queue)?;
-        }
-        self.update_chunks(state)?;
-        self.base.flush()?;
-        let mark = Mark {
-            position: stand.position,
-            fingerprint: stand.fingerprint,
-            queue_id_max: state.topology.queue_id_max(),
-            entries: state.ledger.lock().len(),
-            definitions: state.topology.len() as u64,
-            closed: occasion == Occasion::Closing,
-            updating: false,
-        };
+    /// Begins an update. From here to its end the counts in the mark need not agree. A new index gets a first mark, if
+    /// there is a point of the journal before which there is nothing.
+    pub(super) fn begin(&mut self, origin: Option<MarkStand>) -> Result<(), IndexError> {
+        let first = origin.map(|MarkStand { position, fingerprint }| Mark {
+            position,
+            fingerprint,
+            queue_id_max: 0,
+            entries: 0,
+            definitions: 0,
+            closed: false,
+            updating: true,
+        });
+        let Some(mark) = self.mark.or(first) else { return Ok(()) };
+        self.put_mark(Mark { updating: true, ..mark })
+    }
+
+    /// Ends an update whose changes are on the disk: the index stands for this now, once the mark is on the disk too.
+    pub(super) fn finish(&mut self, mark: Mark) -> Result<(), IndexError> {
+        self.put_mark(mark)
+    }
+
+    fn put_mark(&mut self, mark: Mark) -> Result<(), IndexError> {
         self.base.insert(MARK, &postcard::to_stdvec(&mark)?)?;
-        self.base.flush()?;
         self.mark = Some(mark);
         Ok(())
+    }
+
+    /// What is to be flushed.
+    pub(super) fn base(&self) -> Arc<dyn Base> {
+        self.base.clone()
     }
 
     /// What the index stands for; nothing when it is new.
@@ -240,8 +246,60 @@ impl Index {
         self.mark
     }
 
-    fn drop_chunks(&self, queue: QueueId) -> Result<(), IndexError> {
-        self.drop_keys(&chunk_key(queue, 0)..=&chunk_key(queue, u64::MAX))
+    /// Drops the chunks of a queue, so many of them at most. Returns how many, with how many messages, and breaks when they
+    /// were the last.
+    pub(super) fn drop_chunks(
+        &self,
+        queue: QueueId,
+        count_max: usize,
+    ) -> Result<(usize, u64, ControlFlow<()>), IndexError> {
+        let (first, last) = (chunk_key(queue, 0), chunk_key(queue, u64::MAX));
+        let mut dropped = Vec::new();
+        let mut messages = 0;
+        let mut progress = ControlFlow::Break(());
+        self.base.scan(&first..=&last, &mut |key, value| {
+            if dropped.len() == count_max {
+                progress = ControlFlow::Continue(());
+                return ControlFlow::Break(());
+            }
+            messages += decode_chunk(value).map_or(0, |entries| entries.len() as u64);
+            dropped.push(key.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        for key in &dropped {
+            self.base.remove(key)?;
+        }
+        Ok((dropped.len(), messages, progress))
+    }
+
+    /// Writes chunks, or takes them out.
+    pub(super) fn write_chunks(&self, changes: &Changes) -> Result<(), IndexError> {
+        for ((queue, number), content) in &changes.chunks {
+            let key = chunk_key(*queue, *number);
+            match content {
+                Some(bytes) => self.base.insert(&key, bytes)?,
+                None => self.base.remove(&key)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a definition, or takes it out. One in several parts is there when its first part is, which comes last and goes
+    /// first.
+    pub(super) fn write_definition(
+        &self,
+        serial: Serial,
+        record: Option<&Change>,
+    ) -> Result<(), IndexError> {
+        let Some(record) = record else {
+            return self.drop_keys(&definition_key(serial, 0)..=&definition_key(serial, u32::MAX));
+        };
+        let bytes = postcard::to_stdvec(record)?;
+        let parts: Vec<(&[u8], u32)> = bytes.chunks(PART_BYTES).zip(0_u32..).collect();
+        for (part, number) in parts.into_iter().rev() {
+            self.base.insert(&definition_key(serial, number), part)?;
+        }
+        Ok(())
     }
 
     fn drop_keys(&self, keys: RangeInclusive<&[u8]>) -> Result<(), IndexError> {
@@ -252,37 +310,6 @@ impl Index {
         })?;
         for key in dropped {
             self.base.remove(&key)?;
-        }
-        Ok(())
-    }
-
-    fn update_chunks(&self, state: &State) -> Result<(), IndexError> {
-        let mut after = None;
-        loop {
-            // Written with the ledger's lock free, for those who read meanwhile.
-            let changes = state.ledger.lock().changes(after, CHUNKS_AT_ONCE);
-            let Some(((queue, number), _)) = changes.last() else { return Ok(()) };
-            after = Some((*queue, *number));
-            for ((queue, number), content) in changes {
-                let key = chunk_key(queue, number);
-                match content {
-                    Some(bytes) => self.base.insert(&key, &bytes)?,
-                    None => self.base.remove(&key)?,
-                };
-            }
-        }
-    }
-
-    fn update_definition(
-        &self,
-        serial: u64,
-        record: Option<&super::operation::Change>,
-    ) -> Result<(), IndexError> {
-        let Some(record) = record else {
-            return self.drop_keys(&definition_key(serial, 0)..=&definition_key(serial, u32::MAX));
-        };
-        for (part, number) in postcard::to_stdvec(record)?.chunks(PART_BYTES).zip(0_u32..) {
-            self.base.insert(&definition_key(serial, number), part)?;
         }
         Ok(())
     }

@@ -17,7 +17,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::definitions;
 use super::disk::{Disk, SegmentFile, is_full, read_full, replace_file};
 use super::log::{
     Location, Log, LogError, LogPosition, Progress, Replayed, SegmentId, Stand, Unreadable,
@@ -27,7 +26,6 @@ use super::segment::{
     Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, is_zeros, read_head, scan, segment_of,
     segment_path,
 };
-use super::topology::Topology;
 use crate::entropy::Entropy;
 
 /// So many encoded bytes are handed to the system at once, at least: a small batch is one write.
@@ -35,6 +33,9 @@ const WRITE_BYTES: usize = 1 << 20;
 
 /// The buffer gives memory back when a burst has made it larger than this.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// By one part in so many may a segment grow past its size for counts of returns.
+const RETURNS_PART: u64 = 8;
 
 /// Largest segment size, so that an offset fits four bytes.
 const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
@@ -105,12 +106,6 @@ impl Journal {
     pub(super) fn start(&self) -> LogPosition {
         let segment = self.segments.keys().next().copied().unwrap_or(1);
         LogPosition { segment, offset: SEGMENT_HEAD_BYTES as u64 }
-    }
-
-    /// The topology as of a checkpoint, or nothing when there was none. An error says what is wrong
-    /// with it.
-    pub(super) fn snapshot(&self) -> Result<Option<(LogPosition, Topology)>, String> {
-        definitions::load(&*self.disk, self.data_directory())
     }
 
     fn data_directory(&self) -> &Path {
@@ -303,7 +298,12 @@ impl Journal {
     ) -> io::Result<Progress> {
         let mut progress = Progress::Done;
         for record in batch {
-            if self.end().offset >= self.segment_bytes_max && progress == Progress::Done {
+            // A count of returns stays with the message that it follows: a segment of its own might go before the message's.
+            let spare = match record {
+                Record::Returned { .. } => self.segment_bytes_max / RETURNS_PART,
+                _ => 0,
+            };
+            if self.end().offset >= self.segment_bytes_max + spare && progress == Progress::Done {
                 progress = self.go_to_next_segment()?;
             }
             let end = self.end();
@@ -459,11 +459,6 @@ impl Log for Journal {
             visit(place, reader.find(location.offset).map_err(unread)?);
         }
         Ok(())
-    }
-
-    fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError> {
-        definitions::save(&*self.disk, self.data_directory(), up_to, snapshot)
-            .map_err(|error| self.lose(&error))
     }
 
     fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError> {

@@ -4,18 +4,28 @@
 //! Most of it is in the index only. In memory are the chunks that differ from what the index holds: those
 //! changed since the last checkpoint. A chunk that is needed and not here is fetched. So a queue of ten
 //! million messages takes as much memory as what happened to it lately.
+//!
+//! Nothing here takes long. What concerns many chunks at once, a queue that is deleted or emptied, is owed at first
+//! and paid in slices (see `debts`). Whoever looks meanwhile sees it as if it were paid; only counts lag behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use self::debts::{Closing, Owed, Settlement};
+use super::base::IndexError;
 use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry};
-use super::index::IndexError;
-use super::log::{Location, SegmentId};
+use super::log::{LogPosition, SegmentId};
 use super::operation::{Place, Position, QueueId, Run};
-use super::reader::Survivor;
+
+mod debts;
+mod floors;
+mod keeping;
+mod view;
+
+pub(super) use self::keeping::Changes;
 
 /// When the chunks in memory take more than this, it is time for a checkpoint.
 const CHANGED_BYTES_MAX: usize = 16 << 20;
@@ -25,9 +35,6 @@ const CHUNK_OVERHEAD_BYTES: usize = 96;
 
 /// A run over more chunks than this is compared with the chunks that there are, instead of asking for each.
 const CHUNKS_ASKED_MAX: u64 = 4;
-
-/// Scans under the ledger's lock look at no more chunks than this at a time.
-const CHUNKS_SCANNED_MAX: usize = 4096;
 
 /// The last chunk number that there can be.
 const NUMBER_MAX: u64 = Position::MAX / CHUNK_POSITIONS;
@@ -68,12 +75,32 @@ impl Chunks for NoChunks {
 pub(super) struct Ledger {
     index: Arc<dyn Chunks>,
     queues: FxHashMap<QueueId, Queue>,
+    /// The same queues in order, for walks that are taken up again.
+    ids: BTreeSet<QueueId>,
     /// Chunks that the index does not hold, or holds otherwise. Empty ones are to go from it.
     changed: BTreeMap<ChunkKey, Chunk>,
     /// What `changed` takes.
     changed_bytes: usize,
+    /// Counts updates of the index. One under way takes what changed in an earlier age.
+    age: u64,
+    /// The last chunk that the update under way takes.
+    last: Option<ChunkKey>,
+    /// How many messages the index holds, dead ones too.
+    indexed: u64,
     /// All that the index holds of these queues is to go, and does not count.
     closed: BTreeSet<QueueId>,
+    /// Those of them whose turn it is, as far as the update under way has not come to them.
+    dropping: BTreeSet<QueueId>,
+    /// Deleted queues whose messages are still counted as alive in their segments.
+    closing: FxHashMap<QueueId, Closing>,
+    /// A settlement that spans more chunks than this is owed at first.
+    owed_above: u64,
+    /// What is to be paid, in the order in which it came.
+    owed: VecDeque<Owed>,
+    /// Queues that have lost messages since their floor was last kept.
+    stirred: Vec<QueueId>,
+    /// Whose floors were last kept in a segment.
+    floors_in: BTreeMap<SegmentId, Vec<QueueId>>,
     usage: FxHashMap<SegmentId, Usage>,
     entries: u64,
 }
@@ -82,23 +109,33 @@ pub(super) struct Ledger {
 struct Queue {
     /// Above every position seen.
     next: Position,
-    /// How many messages it has.
+    /// How many messages it has, those included whose settlement is owed.
     entries: u64,
     /// From this chunk on the index holds nothing.
     indexed_end: u64,
     /// The chunk to which a message came last.
     filling: u64,
+    /// Chunks from this one on came in this age.
+    frontier: u64,
+    frontier_age: u64,
+    /// Settlements that are owed, in order.
+    owed: VecDeque<Settlement>,
+    /// No chunk before this one holds anything alive.
+    bottom: u64,
+    /// It is in `stirred`.
+    is_stirred: bool,
+    /// The segment in which its floor was last kept.
+    floor_in: SegmentId,
 }
 
 #[derive(Debug, Default)]
 struct Chunk {
     content: Content,
-    /// The index has a record of it.
-    indexed: bool,
+    /// How many messages the index holds under its key. The index has no record of a chunk without one.
+    indexed: u8,
+    /// The age in which it came to differ from what the index holds.
+    age: u64,
 }
-
-/// A live message, and where it stands.
-pub(super) type Standing = (Place, Entry);
 
 /// What of a segment is alive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -112,9 +149,19 @@ impl Default for Ledger {
         Self {
             index: Arc::new(NoChunks),
             queues: FxHashMap::default(),
+            ids: BTreeSet::new(),
             changed: BTreeMap::new(),
             changed_bytes: 0,
+            age: 1,
+            last: None,
+            indexed: 0,
             closed: BTreeSet::new(),
+            dropping: BTreeSet::new(),
+            closing: FxHashMap::default(),
+            owed_above: 256,
+            owed: VecDeque::new(),
+            stirred: Vec::new(),
+            floors_in: BTreeMap::new(),
             usage: FxHashMap::default(),
             entries: 0,
         }
@@ -129,29 +176,24 @@ impl std::fmt::Debug for Ledger {
 
 impl Ledger {
     /// From now on the queue takes messages.
-    pub(super) fn open_queue(&mut self, queue: QueueId) {
-        self.queues.entry(queue).or_default();
+    pub(super) fn open_queue(&mut self, queue: QueueId) -> Result<(), IndexError> {
+        if self.queues.contains_key(&queue) {
+            return Ok(());
+        }
+        // Ids are not given again; only a replay meets one once more.
+        self.finish_closing(queue)?;
+        self.queues.insert(queue, Queue::default());
+        self.ids.insert(queue);
+        Ok(())
     }
 
-    /// The queue is gone with all its messages.
-    pub(super) fn close_queue(&mut self, queue: QueueId) -> Result<(), IndexError> {
-        let usage = &mut self.usage;
-        each_chunk(&*self.index, &self.changed, &self.queues, (queue, 0), &mut |_, content| {
-            content.entries().iter().for_each(|entry| release(usage, entry));
-            ControlFlow::Continue(())
-        })?;
-        let Some(closed) = self.queues.remove(&queue) else { return Ok(()) };
+    /// The queue is gone with all its messages, by a record at this position.
+    pub(super) fn close_queue(&mut self, queue: QueueId, by: LogPosition) {
+        let Some(closed) = self.queues.remove(&queue) else { return };
+        self.ids.remove(&queue);
         self.entries -= closed.entries;
-        let keys: Vec<ChunkKey> = self.changed.range(chunks_of(queue)).map(|(k, _)| *k).collect();
-        for key in keys {
-            if let Some(chunk) = self.changed.remove(&key) {
-                self.changed_bytes -= chunk.bytes();
-            }
-        }
-        if closed.indexed_end > 0 {
-            self.closed.insert(queue);
-        }
-        Ok(())
+        self.closing.insert(queue, Closing::new(closed.indexed_end));
+        self.owed.push_back(Owed::Closing(queue, by));
     }
 
     /// Queues in no order.
@@ -162,9 +204,19 @@ impl Ledger {
     /// A message stands at a place, with `entry` for all but its position. One that stood there before keeps its
     /// count of returns. Ignored when the queue is unknown.
     pub(super) fn place(&mut self, place: Place, mut entry: Entry) -> Result<(), IndexError> {
+        if !self.owed.is_empty()
+            && self.queues.get(&place.queue).is_some_and(|queue| queue.owes(place.position))
+        {
+            // A settlement may not take what came after it. Positions are not given again; only a replay meets this.
+            self.pay_settlements(place.queue)?;
+        }
         let Some(queue) = self.queues.get_mut(&place.queue) else { return Ok(()) };
         let number = place.position / CHUNK_POSITIONS;
         if number > queue.filling {
+            if queue.frontier_age < self.age {
+                queue.frontier_age = self.age;
+                queue.frontier = number;
+            }
             // Nothing more comes to the chunk before; packed it takes a few bytes.
             let before = (place.queue, std::mem::replace(&mut queue.filling, number));
             if let Some(chunk) = self.changed.get_mut(&before) {
@@ -174,11 +226,12 @@ impl Ledger {
             }
         }
         queue.next = queue.next.max(place.position.saturating_add(1));
+        queue.bottom = queue.bottom.min(number);
         entry.low = (place.position % CHUNK_POSITIONS) as u8;
         let key = (place.queue, number);
         if !self.changed.contains_key(&key) && !self.fetch(key)? {
             self.changed_bytes += CHUNK_OVERHEAD_BYTES;
-            self.changed.insert(key, Chunk::default());
+            self.changed.insert(key, Chunk { age: self.age, ..Chunk::default() });
         }
         let (Some(chunk), Some(queue)) =
             (self.changed.get_mut(&key), self.queues.get_mut(&place.queue))
@@ -206,10 +259,42 @@ impl Ledger {
         Ok(())
     }
 
-    /// The messages in a run of positions are gone.
-    pub(super) fn settle(&mut self, queue: QueueId, run: Run) -> Result<(), IndexError> {
-        let Some(indexed_end) = self.queues.get(&queue).map(|queue| queue.indexed_end) else {
+    /// The messages in runs of positions, which are in order and apart, are gone, by a record at this position.
+    pub(super) fn settle(
+        &mut self,
+        queue: QueueId,
+        runs: &[Run],
+        by: LogPosition,
+    ) -> Result<(), IndexError> {
+        let chunks_of = |run: &Run| run.last() / CHUNK_POSITIONS - run.first / CHUNK_POSITIONS + 1;
+        let mut chunks = 0_u64;
+        let is_long = runs.iter().any(|run| {
+            chunks = chunks.saturating_add(chunks_of(run));
+            chunks > self.owed_above
+        });
+        if is_long {
+            self.owe_settlement(queue, runs, by);
             return Ok(());
+        }
+        for run in runs {
+            let mut rest = Some(*run);
+            while let Some(run) = rest {
+                rest = self.settle_some(queue, run, usize::MAX)?.1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles a run in at most so many of the chunks that there are. Returns how many chunks were looked at, and what
+    /// is left of the run.
+    fn settle_some(
+        &mut self,
+        queue: QueueId,
+        run: Run,
+        count_max: usize,
+    ) -> Result<(usize, Option<Run>), IndexError> {
+        let Some(indexed_end) = self.queues.get(&queue).map(|queue| queue.indexed_end) else {
+            return Ok((1, None));
         };
         let (first, last) = (run.first / CHUNK_POSITIONS, run.last() / CHUNK_POSITIONS);
         if last - first < CHUNKS_ASKED_MAX {
@@ -219,27 +304,21 @@ impl Ledger {
                     self.settle_in(key, run);
                 }
             }
-            return Ok(());
+            return Ok(((last - first + 1) as usize, None));
         }
-        let range = (queue, first)..=(queue, last);
-        let here: Vec<ChunkKey> = self.changed.range(range).map(|(key, _)| *key).collect();
-        for key in here {
-            self.settle_in(key, run);
+        let found = self.gather((queue, first), last, indexed_end, count_max)?;
+        for number in found.here {
+            self.settle_in((queue, number), run);
         }
-        if first < indexed_end {
-            let index = self.index.clone();
-            let numbers = first..=last.min(indexed_end - 1);
-            index.scan(queue, numbers, &mut |number, content| {
-                let key = (queue, number);
-                // What is here was settled above, or was found to be gone.
-                if !self.changed.contains_key(&key) {
-                    self.take_in(key, content);
-                    self.settle_in(key, run);
-                }
-                ControlFlow::Continue(())
-            })?;
+        for (number, content) in found.indexed {
+            self.take_in((queue, number), content);
+            self.settle_in((queue, number), run);
         }
-        Ok(())
+        let rest = found.next.map(|next| {
+            let first = next * CHUNK_POSITIONS;
+            Run { first, count: run.last() - first + 1 }
+        });
+        Ok((found.count, rest))
     }
 
     /// The messages of one chunk, which is here, in a run of positions are gone.
@@ -255,6 +334,10 @@ impl Ledger {
         let entries = chunk.content.open();
         let start = entries.partition_point(|entry| entry.low < low);
         let end = entries.partition_point(|entry| entry.low <= high);
+        if start < end && !queue.is_stirred {
+            queue.is_stirred = true;
+            self.stirred.push(key.0);
+        }
         for entry in entries.drain(start..end) {
             queue.entries -= 1;
             self.entries -= 1;
@@ -265,7 +348,7 @@ impl Ledger {
             chunk.content = Content::default();
         }
         self.changed_bytes += chunk.bytes();
-        if chunk.content.is_empty() && !chunk.indexed {
+        if chunk.content.is_empty() && chunk.indexed == 0 {
             // What the index never knew needs no trace.
             self.changed.remove(&key);
             self.changed_bytes -= CHUNK_OVERHEAD_BYTES;
@@ -300,7 +383,8 @@ impl Ledger {
     }
 
     fn take_in(&mut self, key: ChunkKey, content: Content) {
-        let chunk = Chunk { content, indexed: true };
+        let indexed = content.entries().len() as u8;
+        let chunk = Chunk { content, indexed, age: self.age };
         self.changed_bytes += chunk.bytes();
         self.changed.insert(key, chunk);
     }
@@ -314,17 +398,24 @@ impl Ledger {
         }
         let count = entries.len() as u64;
         self.entries += count;
+        self.indexed += count;
+        self.ids.insert(key.0);
         let queue = self.queues.entry(key.0).or_default();
         queue.entries += count;
         queue.indexed_end = queue.indexed_end.max(key.1 + 1);
         queue.filling = queue.filling.max(key.1);
+        if !queue.is_stirred {
+            // Nobody knows what was kept of its floor.
+            queue.is_stirred = true;
+            self.stirred.push(key.0);
+        }
         if let Some(last) = entries.last() {
             let position = key.1.saturating_mul(CHUNK_POSITIONS) + u64::from(last.low);
             queue.next = queue.next.max(position.saturating_add(1));
         }
     }
 
-    /// How many places hold a message.
+    /// How many places hold a message. What is still to be settled counts.
     pub(super) fn len(&self) -> u64 {
         self.entries
     }
@@ -346,193 +437,9 @@ impl Ledger {
 
     /// A segment was deleted.
     pub(super) fn forget_segment(&mut self, segment: SegmentId) {
-        self.usage.remove(&segment);
-    }
-
-    /// The live messages of a queue in order of position.
-    pub(super) fn survey(
-        &self,
-        queue: QueueId,
-        visit: &mut dyn FnMut(Survivor),
-    ) -> Result<(), IndexError> {
-        self.each_chunk((queue, 0), &mut |number, content| {
-            content.entries().iter().for_each(|entry| visit(entry.survivor(number)));
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// What stands at a queue's positions; those that hold nothing are left out.
-    pub(super) fn locate(
-        &self,
-        queue: QueueId,
-        positions: &[Position],
-    ) -> Result<Vec<(Position, Entry)>, IndexError> {
-        let indexed_end = self.queues.get(&queue).map_or(0, |queue| queue.indexed_end);
-        let mut found = Vec::with_capacity(positions.len());
-        let mut open: Option<(u64, Vec<Entry>)> = None;
-        for position in positions {
-            let number = position / CHUNK_POSITIONS;
-            if open.as_ref().is_none_or(|(open, _)| *open != number) {
-                let entries = match self.changed.get(&(queue, number)) {
-                    Some(chunk) => chunk.content.entries().into_owned(),
-                    None if number < indexed_end => {
-                        let content = self.index.chunk((queue, number))?;
-                        content.map(|content| content.entries().into_owned()).unwrap_or_default()
-                    }
-                    None => Vec::new(),
-                };
-                open = Some((number, entries));
-            }
-            let low = (position % CHUNK_POSITIONS) as u8;
-            let entries = open.as_ref().map_or(&[][..], |(_, entries)| entries);
-            if let Ok(at) = entries.binary_search_by_key(&low, |entry| entry.low) {
-                found.push((*position, entries[at]));
-            }
-        }
-        Ok(found)
-    }
-
-    /// For each queue the position below which nothing is alive, where that is known.
-    pub(super) fn floors(&self) -> Result<Vec<Place>, IndexError> {
-        let mut floors = Vec::new();
-        for (id, queue) in &self.queues {
-            let mut floor = queue.next;
-            if queue.entries > 0 {
-                self.each_chunk((*id, 0), &mut |number, content| {
-                    let entries = content.entries();
-                    let Some(first) = entries.first() else { return ControlFlow::Continue(()) };
-                    floor = number * CHUNK_POSITIONS + u64::from(first.low);
-                    ControlFlow::Break(())
-                })?;
-            }
-            if floor > 0 {
-                floors.push(Place { queue: *id, position: floor });
-            }
-        }
-        Ok(floors)
-    }
-
-    /// For each queue that has messages a position that is not below any of them.
-    pub(super) fn ceilings(&self) -> impl Iterator<Item = Place> {
-        let queues = self.queues.iter().filter(|(_, queue)| queue.entries > 0);
-        queues.map(|(id, queue)| Place { queue: *id, position: queue.next.saturating_sub(1) })
-    }
-
-    /// Messages that stand where `is_wanted` says, from the chunk `from` on. Stops after `count_max` of them or
-    /// after a while, and says from which chunk to go on.
-    pub(super) fn standing(
-        &self,
-        is_wanted: &dyn Fn(Location, u32) -> bool,
-        from: ChunkKey,
-        count_max: usize,
-    ) -> Result<(Vec<Standing>, Option<ChunkKey>), IndexError> {
-        let mut found = Vec::new();
-        let mut scanned = 0;
-        let mut ids: Vec<QueueId> = self.queue_ids().filter(|queue| *queue >= from.0).collect();
-        ids.sort_unstable();
-        for queue in ids {
-            let start = if queue == from.0 { from.1 } else { 0 };
-            let mut rest = None;
-            self.each_chunk((queue, start), &mut |number, content| {
-                if found.len() >= count_max || scanned >= CHUNKS_SCANNED_MAX {
-                    rest = Some((queue, number));
-                    return ControlFlow::Break(());
-                }
-                scanned += 1;
-                for entry in content.entries().iter() {
-                    if is_wanted(entry.location, entry.share) {
-                        let position = number * CHUNK_POSITIONS + u64::from(entry.low);
-                        found.push((Place { queue, position }, *entry));
-                    }
-                }
-                ControlFlow::Continue(())
-            })?;
-            if rest.is_some() {
-                return Ok((found, rest));
-            }
-        }
-        Ok((found, None))
-    }
-
-    fn each_chunk(
-        &self,
-        from: ChunkKey,
-        visit: &mut dyn FnMut(u64, &Content) -> ControlFlow<()>,
-    ) -> Result<(), IndexError> {
-        each_chunk(&*self.index, &self.changed, &self.queues, from, visit)
-    }
-
-    /// Queues of which the index is to drop everything before it takes changes.
-    pub(super) fn closed(&self) -> Vec<QueueId> {
-        self.closed.iter().copied().collect()
-    }
-
-    /// The next chunks behind `after` that the index must change, in order, each as it is to be written; nothing
-    /// for one that is to go.
-    pub(super) fn changes(
-        &self,
-        after: Option<ChunkKey>,
-        count_max: usize,
-    ) -> Vec<(ChunkKey, Option<Vec<u8>>)> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let chunks = self.changed.range((after.map_or(Unbounded, Excluded), Unbounded));
-        let write = |(key, chunk): (&ChunkKey, &Chunk)| (*key, chunk.content.to_index());
-        chunks.take(count_max).map(write).collect()
-    }
-
-    /// Makes what is in memory small.
-    pub(super) fn pack(&mut self) {
-        for chunk in self.changed.values_mut() {
-            self.changed_bytes -= chunk.bytes();
-            chunk.content.pack();
-            self.changed_bytes += chunk.bytes();
-        }
-    }
-
-    /// The index is up to date.
-    pub(super) fn mark_indexed(&mut self) {
-        for ((queue, number), chunk) in std::mem::take(&mut self.changed) {
-            if let Some(queue) = self.queues.get_mut(&queue)
-                && !chunk.content.is_empty()
-            {
-                queue.indexed_end = queue.indexed_end.max(number + 1);
-            }
-        }
-        self.changed_bytes = 0;
-        self.closed.clear();
-    }
-
-    /// From now on chunks are fetched there.
-    pub(super) fn attach(&mut self, index: Arc<dyn Chunks>) {
-        self.index = index;
-    }
-
-    /// Lets go of the index, which is to be given everything again: all that only it holds is brought here, packed.
-    pub(super) fn detach(&mut self) -> Result<(), IndexError> {
-        for id in self.queue_ids().collect::<Vec<_>>() {
-            let end = self.queues.get(&id).map_or(0, |queue| queue.indexed_end);
-            if end > 0 {
-                let index = self.index.clone();
-                index.scan(id, 0..=end - 1, &mut |number, mut content| {
-                    content.pack();
-                    if !self.changed.contains_key(&(id, number)) {
-                        self.take_in((id, number), content);
-                    }
-                    ControlFlow::Continue(())
-                })?;
-            }
-        }
-        self.attach(Arc::new(NoChunks));
-        self.changed.retain(|_, chunk| !chunk.content.is_empty());
-        for chunk in self.changed.values_mut() {
-            chunk.indexed = false;
-        }
-        self.changed_bytes = self.changed.values().map(Chunk::bytes).sum();
-        for queue in self.queues.values_mut() {
-            queue.indexed_end = 0;
-        }
-        self.closed.clear();
-        Ok(())
+        let usage = self.usage.remove(&segment).unwrap_or_default();
+        debug_assert!(usage.places == 0, "segment {segment} went with {} places", usage.places);
+        self.floors_in.remove(&segment);
     }
 }
 
@@ -542,48 +449,18 @@ impl Chunk {
     }
 }
 
-fn chunks_of(queue: QueueId) -> RangeInclusive<ChunkKey> {
-    (queue, 0)..=(queue, NUMBER_MAX)
-}
-
-/// Visits a queue's chunks from one on, as they are by now: those that changed, and the others from the index.
-fn each_chunk(
-    index: &dyn Chunks,
-    changed: &BTreeMap<ChunkKey, Chunk>,
-    queues: &FxHashMap<QueueId, Queue>,
-    (queue, from): ChunkKey,
-    visit: &mut dyn FnMut(u64, &Content) -> ControlFlow<()>,
-) -> Result<(), IndexError> {
-    let indexed_end = queues.get(&queue).map_or(0, |queue| queue.indexed_end);
-    let mut here = changed.range((queue, from)..=(queue, NUMBER_MAX)).peekable();
-    let mut is_over = false;
-    if from < indexed_end {
-        index.scan(queue, from..=indexed_end - 1, &mut |number, content| {
-            while let Some((key, chunk)) = here.next_if(|(key, _)| key.1 < number) {
-                if visit(key.1, &chunk.content).is_break() {
-                    is_over = true;
-                    return ControlFlow::Break(());
-                }
-            }
-            let step = match here.next_if(|(key, _)| key.1 == number) {
-                Some((_, chunk)) => visit(number, &chunk.content),
-                None => visit(number, &content),
-            };
-            is_over = step.is_break();
-            step
-        })?;
-    }
-    while !is_over && let Some((key, chunk)) = here.next() {
-        is_over = visit(key.1, &chunk.content).is_break();
-    }
-    Ok(())
-}
-
 fn release(usage: &mut FxHashMap<SegmentId, Usage>, entry: &Entry) {
-    if let Some(usage) = usage.get_mut(&entry.location.segment) {
-        usage.places = usage.places.saturating_sub(1);
-        usage.bytes = usage.bytes.saturating_sub(u64::from(entry.share));
-    }
+    let segment = entry.location.segment;
+    let Some(usage) = usage.get_mut(&segment) else {
+        debug_assert!(false, "segment {segment} is not known to hold anything");
+        return;
+    };
+    debug_assert!(
+        usage.places > 0 && usage.bytes >= u64::from(entry.share),
+        "more goes from segment {segment} than is in it"
+    );
+    usage.places = usage.places.saturating_sub(1);
+    usage.bytes = usage.bytes.saturating_sub(u64::from(entry.share));
 }
 
 #[cfg(test)]

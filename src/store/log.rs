@@ -2,7 +2,6 @@
 //! replicated log engine could. Nothing above the store sees it.
 
 use super::record::Record;
-use super::topology::Topology;
 
 /// Numbers a segment of the log: a part that is reclaimed as a whole. The first is 1.
 pub(super) type SegmentId = u32;
@@ -98,9 +97,6 @@ pub(super) trait Log: Send {
         locations: &[Location],
         visit: &mut dyn FnMut(usize, Result<Record<'_>, Unreadable>),
     ) -> Result<(), LogError>;
-
-    /// Keeps a snapshot of the topology as of `up_to`, so that segments before it may go.
-    fn checkpoint(&mut self, up_to: LogPosition, snapshot: &Topology) -> Result<(), LogError>;
 
     /// Deletes segments for good. Never the one that is being written.
     fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError>;

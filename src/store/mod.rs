@@ -6,7 +6,7 @@
 //! append ──► inbox ──► committer ──► journal (segments) ──► fdatasync ──► done
 //!                          │ checkpoints: by bytes, by time, at the end
 //!                          ├──► index (sled): topology, live positions, mark ◄── ledger: what changed since
-//!                          ├──► definitions.json: the topology again
+//!                          ├──► definitions.json, definitions.log: the topology again
 //!                          └──► segments without live messages are deleted
 //! read ──► requests ──► reader: where by the ledger, what from the segments ──► done
 //! ```
@@ -14,8 +14,8 @@
 //! # On the disk
 //!
 //! `lock` is locked while a store has the directory, `format` holds the format's version, `journal/`
-//! the segments, `last-segment` the number of the one begun last, `index/` sled, and `definitions.json` the last
-//! snapshot of the topology.
+//! the segments, `last-segment` the number of the one begun last, `index/` sled, `definitions.json` a snapshot of the
+//! topology, and `definitions.log` what has changed of it since.
 //!
 //! # What damage does
 //!
@@ -27,6 +27,7 @@
 
 mod base;
 mod checkpoint;
+mod chores;
 mod chunk;
 mod committer;
 mod definitions;
@@ -70,12 +71,14 @@ pub use self::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, Operation, PermissionRecord, Place,
     Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
-pub use self::options::{Events, Options, Surroundings};
+pub use self::options::{Events, Options, Slice, Surroundings};
 pub use self::reader::{ReadDone, Reread, Survivor};
 pub use self::recovery::Recovered;
 pub use self::steps::{CommitterSteps, ReaderSteps, Step, Steps};
 
+use self::chores::Chores;
 use self::committer::Committer;
+use self::definitions::Definitions;
 use self::directory::Directory;
 use self::figures::Counters;
 use self::inbox::Inbox;
@@ -84,6 +87,9 @@ use self::ledger::Ledger;
 use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
 use self::space::Space;
+
+/// So many chunks does a survey look at before others get their turn.
+const SURVEY_CHUNKS: usize = 256;
 
 /// An open store. Dropping it closes it.
 pub struct Store {
@@ -127,6 +133,9 @@ impl Store {
                 .spawn(work)
                 .map_err(StoreError::io(directory.path(), "given a thread"))
         };
+        let mut committer = committer;
+        committer.chores = Chores::on_a_thread(committer.inbox.clone())
+            .map_err(StoreError::io(directory.path(), "given a thread"))?;
         let committer = spawn("committer", Box::new(|| committer.run()))?;
         let reader = spawn("reader", Box::new(|| reader.run()))?;
         *store.running.lock() = Some(Running { committer, reader, directory });
@@ -185,11 +194,17 @@ impl Store {
         queue: QueueId,
         visit: &mut dyn FnMut(Survivor),
     ) -> Result<(), StoreError> {
-        self.ledger.lock().survey(queue, visit).map_err(|error| StoreError::Io {
-            path: self.directory.join("index"),
-            doing: "read",
-            source: std::io::Error::other(error),
-        })
+        let mut from = Some(0);
+        while let Some(start) = from {
+            // A little at a time, because others wait for the ledger.
+            let surveyed = self.ledger.lock().survey(queue, start, SURVEY_CHUNKS, visit);
+            from = surveyed.map_err(|error| StoreError::Io {
+                path: self.directory.join("index"),
+                doing: "read",
+                source: std::io::Error::other(error),
+            })?;
+        }
+        Ok(())
     }
 
     /// Reads messages back, on a thread of its own; `done` is called there, with the messages in the order
@@ -264,14 +279,16 @@ fn prepare(
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk.clone(), entropy)
             .map_err(journal_error)?;
-    let Recovery { index, state, recovered, marked, bytes_unmarked } =
-        recover(&directory, &mut journal, &*place)?;
+    let Recovery { index, state, recovered, marked, bytes_unmarked, kept } =
+        recover(&directory, &mut journal, &*disk, &*place)?;
+    let definitions = Definitions::new(disk.clone(), directory.path(), kept);
     // Each queue's last message, if nobody knows what had been delivered.
     let mut doubtful = FxHashMap::default();
     if !recovered.clean {
         let ledger = state.ledger.lock();
         doubtful.extend(ledger.ceilings().map(|place| (place.queue, place.position)));
     }
+    state.ledger.lock().owe_above(options.slice.chunks);
     let mut committer = Committer {
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
@@ -284,6 +301,11 @@ fn prepare(
         due: (bytes_unmarked > 0).then(|| Duration::from_millis(options.checkpoint_ms)),
         put_off: None,
         group: None,
+        checkpoint: None,
+        slices_due: 0,
+        has_paid: false,
+        chores: Chores::Asker(None),
+        definitions,
         unwritten: Vec::new(),
         has_ended: false,
         options,

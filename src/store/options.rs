@@ -25,8 +25,31 @@ pub struct Options {
     pub inbox_bytes_max: usize,
     /// What sled may cache of the index.
     pub index_cache_bytes: u64,
+    /// How much is done at once of what takes long.
+    pub slice: Slice,
     /// What messages that are read back count in.
     pub memory: &'static Memory,
+}
+
+/// What is done of a checkpoint, or of a settlement over many chunks, before the next group gets its turn. Each is passed
+/// by the last thing that is done at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// So many chunks, of 64 positions of a queue each, are looked at, and queues on the way to them.
+    pub chunks: usize,
+    /// So many bytes of messages are copied.
+    pub bytes: u64,
+    /// In so many places.
+    pub places: usize,
+    /// So many definitions are written.
+    pub definitions: usize,
+}
+
+impl Default for Slice {
+    /// A millisecond or two of work.
+    fn default() -> Self {
+        Self { chunks: 256, bytes: 1 << 20, places: 2048, definitions: 128 }
+    }
 }
 
 impl Default for Options {
@@ -38,6 +61,7 @@ impl Default for Options {
             checkpoint_ms: 60_000,
             inbox_bytes_max: 16 << 20,
             index_cache_bytes: 16 << 20,
+            slice: Slice::default(),
             memory: Memory::leaked(),
         }
     }

@@ -8,7 +8,9 @@ use rustc_hash::FxHashMap;
 
 use super::base::BasePlace;
 use super::chunk::Entry;
+use super::definitions::{self, Kept};
 use super::directory::Directory;
+use super::disk::Disk;
 use super::failure::StoreError;
 use super::index::{Index, IndexError, Loaded, Mark};
 use super::journal::Journal;
@@ -19,10 +21,10 @@ use super::operation::{
 };
 use super::record::Record;
 use super::state::{Reading, State};
-use super::topology::Topology;
+use super::topology::{Keeper, Topology};
 
-/// So many messages of missing segments are looked up at once.
-const DROPPED_AT_ONCE: usize = 16_384;
+/// Messages of missing segments are looked for in so many chunks at once.
+const CHUNKS_AT_ONCE: usize = 4096;
 
 /// Of so many queues it is said one by one how many of their messages are lost.
 const QUEUES_TOLD_MAX: usize = 100;
@@ -61,6 +63,8 @@ pub(super) struct Recovery {
     pub(super) marked: Option<LogPosition>,
     /// Bytes of journal that the index does not cover.
     pub(super) bytes_unmarked: u64,
+    /// The definitions that are on the disk beside it, if they go with the topology.
+    pub(super) kept: Option<Kept>,
 }
 
 /// The state, as far as one way of recovering has brought them.
@@ -93,6 +97,7 @@ impl From<IndexError> for Failure {
 pub(super) fn recover(
     directory: &Directory,
     journal: &mut Journal,
+    disk: &dyn Disk,
     place: &dyn BasePlace,
 ) -> Result<Recovery, StoreError> {
     let mut notes = directory.notes.clone();
@@ -110,14 +115,20 @@ pub(super) fn recover(
     }
     let (mark, restored) = match from_index {
         Some((mark, restored)) => (Some(mark), restored),
-        None => (None, rebuild(directory, journal, &index, &mut notes)?),
+        None => (None, rebuild(directory, journal, disk, &index, &mut notes)?),
     };
     let Restored { mut state, bytes_replayed } = restored;
-    if !matches!(journal.snapshot(), Ok(Some(_))) {
-        state.topology.mark_unsaved();
-        if mark.is_some() {
-            notes.push("definitions.json could not be read and was written anew".to_owned());
-        }
+    let kept = definitions::load(disk, directory.path());
+    // They come with the first checkpoint.
+    let is_early = mark.is_some_and(|mark| mark.updating && mark.position == journal.start());
+    if mark.is_some() && !(matches!(kept, Ok(Some(_))) || matches!(kept, Ok(None)) && is_early) {
+        notes.push("definitions.json could not be read and was written anew".to_owned());
+    }
+    let kept = kept.ok().flatten().filter(|kept| kept.is_whole(&state.topology));
+    match kept {
+        Some(_) => state.topology.mark_kept(Keeper::Definitions),
+        // A crash came between. They are written anew.
+        None => state.topology.forget_keeper(Keeper::Definitions),
     }
     let clean = directory.is_new || (notes.is_empty() && stopped_at_mark(mark, journal));
     let mut recovered = Recovered {
@@ -132,7 +143,7 @@ pub(super) fn recover(
     }
     // What was repaired is not in the index yet, even where the journal has not grown.
     let marked = mark.map(|mark| mark.position).filter(|_| recovered.notes.is_empty());
-    Ok(Recovery { index, state, recovered, marked, bytes_unmarked: bytes_replayed })
+    Ok(Recovery { index, state, recovered, marked, bytes_unmarked: bytes_replayed, kept })
 }
 
 fn stopped_at_mark(mark: Option<Mark>, journal: &Journal) -> bool {
@@ -189,15 +200,17 @@ fn replace_index(
 fn rebuild(
     directory: &Directory,
     journal: &mut Journal,
+    disk: &dyn Disk,
     index: &Index,
     notes: &mut Vec<String>,
 ) -> Result<Restored, StoreError> {
     let start = journal.start();
     let is_whole = start.segment == 1;
-    let (known_to, state) = match journal.snapshot() {
-        Ok(Some((known_to, topology))) => {
+    let (known_to, state) = match definitions::load(disk, directory.path()) {
+        Ok(Some(Kept { up_to, topology, damage, .. })) => {
             notes.push("the index was rebuilt from the journal".to_owned());
-            (known_to, State { topology, ..State::default() })
+            notes.extend(damage.map(|damage| format!("{damage}: definitions may be missing")));
+            (up_to, State { topology, ..State::default() })
         }
         Ok(None) if is_whole => (start, State::default()),
         Err(why) if is_whole => {
@@ -215,7 +228,7 @@ fn rebuild(
     };
     match replay(journal, state, start, known_to, notes) {
         Ok(mut restored) => {
-            restored.state.topology.mark_unindexed();
+            restored.state.topology.forget_keeper(Keeper::Index);
             restored.state.ledger.lock().attach(index.chunks());
             Ok(restored)
         }
@@ -279,12 +292,13 @@ fn drop_missing(
     let mut counts: BTreeMap<QueueId, u64> = BTreeMap::new();
     let mut from = Some((0, 0));
     while let Some(start) = from {
-        let (missing, rest) = ledger.standing(&is_missing, start, DROPPED_AT_ONCE)?;
-        for (Place { queue, position }, _) in &missing {
-            ledger.settle(*queue, Run { first: *position, count: 1 })?;
+        let walk = ledger.standing(&is_missing, start, CHUNKS_AT_ONCE)?;
+        let origin = LogPosition { segment: 0, offset: 0 };
+        for (Place { queue, position }, _) in &walk.found {
+            ledger.settle(*queue, &[Run { first: *position, count: 1 }], origin)?;
             *counts.entry(*queue).or_default() += 1;
         }
-        from = rest;
+        from = walk.next;
     }
     drop(ledger);
     tell_lost(&counts, &state.topology, notes);

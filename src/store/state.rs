@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use super::chunk::Entry;
 use super::index::IndexError;
 use super::ledger::Ledger;
-use super::log::Stand;
+use super::log::{Location, LogPosition, Stand};
 use super::operation::{Place, Run};
 use super::record::Record;
-use super::topology::Topology;
+use super::topology::{Keeper, Topology};
 
 /// The topology and the live messages.
 #[derive(Debug, Default)]
@@ -43,6 +43,8 @@ impl State {
         reading: Reading,
     ) -> Result<(), IndexError> {
         let mut ledger = self.ledger.lock();
+        let Location { segment, offset } = stand.location;
+        let by = LogPosition { segment, offset: u64::from(offset) };
         match record {
             Record::Enqueue { places, message } => {
                 let share =
@@ -60,16 +62,14 @@ impl State {
                 };
                 for place in places {
                     if reading != Reading::Live {
-                        ledger.open_queue(place.queue);
+                        ledger.open_queue(place.queue)?;
                         self.topology.note_queue_id(place.queue);
                     }
                     ledger.place(*place, entry)?;
                 }
             }
             Record::Settle { queue, runs } => {
-                for run in runs {
-                    ledger.settle(*queue, *run)?;
-                }
+                ledger.settle(*queue, runs, by)?;
             }
             Record::Returned { queue, position, count } => {
                 ledger.returned(Place { queue: *queue, position: *position }, *count)?;
@@ -79,18 +79,22 @@ impl State {
                 for change in changes.iter() {
                     let effect = self.topology.apply(change);
                     for queue in effect.closed {
-                        ledger.close_queue(queue)?;
+                        ledger.close_queue(queue, by);
                     }
                     for queue in effect.opened {
-                        ledger.open_queue(queue);
+                        ledger.open_queue(queue)?;
                     }
                 }
             }
             Record::Floors(floors) => {
                 for floor in floors.iter().filter(|floor| floor.position > 0) {
-                    ledger.settle(floor.queue, Run { first: 0, count: floor.position })?;
+                    ledger.settle(floor.queue, &[Run { first: 0, count: floor.position }], by)?;
                 }
             }
+        }
+        if reading != Reading::Live {
+            // Nobody waits yet.
+            ledger.pay(usize::MAX)?;
         }
         Ok(())
     }
@@ -103,23 +107,17 @@ impl State {
         let before = ledger.len();
         let unknown: Vec<_> = ledger.queue_ids().filter(|queue| !known.contains(queue)).collect();
         for queue in unknown {
-            ledger.close_queue(queue)?;
+            ledger.close_queue(queue, LogPosition { segment: 0, offset: 0 });
         }
+        ledger.pay(usize::MAX)?;
         for queue in known {
-            ledger.open_queue(queue);
+            ledger.open_queue(queue)?;
         }
         Ok(before - ledger.len())
     }
 
-    /// Everything is to be given to another index. What only this one holds is brought into memory.
-    pub(super) fn detach(&mut self) -> Result<(), IndexError> {
-        self.topology.mark_unindexed();
-        self.ledger.lock().detach()
-    }
-
-    /// The index is up to date.
-    pub(super) fn mark_indexed(&mut self) {
-        self.topology.mark_indexed();
-        self.ledger.lock().mark_indexed();
+    /// Whether the definitions on the disk lack something, or the index lacks so much that it should not wait.
+    pub(super) fn lacks_anything(&self) -> bool {
+        self.topology.is_behind(Keeper::Definitions) || self.ledger.lock().is_heavy()
     }
 }

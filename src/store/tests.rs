@@ -344,7 +344,10 @@ fn a_place_in_a_queue_that_was_never_declared_loses_the_store() {
     let bench = Bench::new(1 << 20);
     bench.append(1, vec![enqueue(1), enqueue_to(2, 1)]);
     bench.append(2, vec![enqueue(2)]);
-    assert_eq!(bench.answers(2), [(1, Err(Lost)), (2, Err(Lost))]);
+    let mut answers = bench.answers(2);
+    // The second is refused at once if it comes late enough.
+    answers.sort_by_key(|(number, _)| *number);
+    assert_eq!(answers, [(1, Err(Lost)), (2, Err(Lost))]);
     let told = bench.events.recv().unwrap();
     assert!(told.contains("queue 2, which was never declared"), "{told}");
 }
@@ -449,7 +452,8 @@ fn an_index_that_fails_while_running_is_built_anew() {
     committer.index = None;
     committer.checkpoint().unwrap();
     assert!(directory.path().join("index.broken-1").exists());
-    committer.close().unwrap();
+    committer.inbox.close();
+    while committer.step(Duration::ZERO) != Step::Ended {}
     drop((committer, lock));
     let (store, recovered) = Store::open(options, Events::default()).unwrap();
     assert_eq!(positions(&store), [4, 5]);

@@ -1,11 +1,14 @@
 //! The durable topology as it stands: what all changes so far have added up to. It also remembers which
-//! records the index does not have yet.
+//! records the index and the definitions on the disk do not have yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
+use self::lag::Lag;
 use super::operation::{BindingRecord, Change, DestinationKind, QueueId};
+
+mod lag;
 
 /// Numbers a record of the topology in order of creation.
 pub(super) type Serial = u64;
@@ -19,13 +22,31 @@ pub(super) struct Topology {
     names: FxHashMap<Name, Serial>,
     /// Which bindings start or end at an exchange, or end at a queue.
     ends: FxHashMap<End, BTreeSet<Serial>>,
+    /// What goes with a virtual host.
+    of_vhosts: FxHashMap<String, BTreeSet<Serial>>,
+    /// What goes with a user.
+    of_users: FxHashMap<String, BTreeSet<Serial>>,
     serial_next: Serial,
     queue_id_max: QueueId,
-    /// Serials that came or went since the index was last brought up to date.
-    dirty: BTreeSet<Serial>,
-    /// Something changed since the last snapshot.
-    unsaved: bool,
+    /// The highest that the definitions on the disk tell of.
+    saved_queue_id_max: QueueId,
+    /// What the index lacks.
+    unindexed: Lag,
+    /// What the definitions on the disk lack.
+    unsaved: Lag,
 }
+
+/// Who keeps the records beside memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// In the index.
+    Index,
+    /// In the definitions on the disk.
+    Definitions,
+}
+
+/// A record that a keeper lacks, or nothing where it has one that is to go.
+pub(super) type Lacking<'a> = (Serial, Option<&'a Change>);
 
 /// What makes a record the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,16 +79,13 @@ impl Topology {
         let mut effect = Effect::default();
         match change {
             Change::DeleteVhost { name } => {
-                self.remove_where(|record| vhost_of(record) == Some(name), &mut effect);
+                let gone = self.of_vhosts.remove(name).unwrap_or_default();
+                self.remove_all(gone, &mut effect);
             }
-            Change::DeleteUser { name } => self.remove_where(
-                |record| match record {
-                    Change::PutUser(user) => user.name == *name,
-                    Change::PutPermission(permission) => permission.user == *name,
-                    _ => false,
-                },
-                &mut effect,
-            ),
+            Change::DeleteUser { name } => {
+                let gone = self.of_users.remove(name).unwrap_or_default();
+                self.remove_all(gone, &mut effect);
+            }
             Change::DeletePermission { user, vhost } => {
                 let name = Name::Permission { user: user.clone(), vhost: vhost.clone() };
                 self.remove_name(&name, &mut effect);
@@ -79,7 +97,9 @@ impl Topology {
             }
             Change::DeleteQueue { vhost, name, id } => {
                 let key = Name::Queue { vhost: vhost.clone(), name: name.clone() };
-                if self.queue_id(&key) == Some(*id) {
+                // Where the queue is gone already, a keeper may have been left with it taken out and its bindings still
+                // there.
+                if self.queue_id(&key).is_none_or(|there| there == *id) {
                     self.remove_ends(vhost, DestinationKind::Queue, name, &mut effect);
                     self.remove_name(&key, &mut effect);
                 }
@@ -92,15 +112,20 @@ impl Topology {
         effect
     }
 
-    /// Puts back a record that the index holds. Records come in order of their serials.
-    pub(super) fn load(&mut self, serial: Serial, record: Change) {
-        // The index may have been left in the middle of a replacement.
+    /// Puts back a record that a keeper has. Records come in order of their serials.
+    pub(super) fn load(&mut self, keeper: Keeper, serial: Serial, record: Change) {
+        // The keeper may have been left in the middle of a replacement.
         if let Some(name) = name_of(&record) {
             self.remove_name(&name, &mut Effect::default());
         }
         self.insert(serial, record, &mut Effect::default());
-        self.dirty.remove(&serial);
-        self.unsaved = false;
+        self.lag(keeper).load(serial);
+    }
+
+    /// Takes out a record that a keeper had and has no more.
+    pub(super) fn unload(&mut self, keeper: Keeper, serial: Serial) {
+        self.remove(serial, &mut Effect::default());
+        self.lag(keeper).unload(serial);
     }
 
     /// All records in order of creation. Each is a `Put`.
@@ -108,9 +133,9 @@ impl Topology {
         self.records.values()
     }
 
-    /// How many records there are.
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
+    /// Whether another has the same records under the same serials, and knows of the same ids.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.records == other.records && self.queue_id_max == other.queue_id_max
     }
 
     /// The ids of all queues.
@@ -131,34 +156,68 @@ impl Topology {
         self.queue_id_max = self.queue_id_max.max(id);
     }
 
-    /// What the index has to change: a record to keep, or nothing where one has gone.
-    pub(super) fn dirty(&self) -> impl Iterator<Item = (Serial, Option<&Change>)> {
-        self.dirty.iter().map(|serial| (*serial, self.records.get(serial)))
+    /// Whether a keeper lacks anything.
+    pub(super) fn is_behind(&self, keeper: Keeper) -> bool {
+        // An id may have come and gone. It must not be given again.
+        let is_id_unsaved =
+            keeper == Keeper::Definitions && self.queue_id_max > self.saved_queue_id_max;
+        is_id_unsaved || !self.lag_of(keeper).is_empty()
     }
 
-    /// The index is up to date.
-    pub(super) fn mark_indexed(&mut self) {
-        self.dirty.clear();
+    /// How many records a keeper has.
+    pub(super) fn held_by(&self, keeper: Keeper) -> u64 {
+        self.lag_of(keeper).held()
     }
 
-    /// Every record is to be given to the index again.
-    pub(super) fn mark_unindexed(&mut self) {
-        self.dirty = self.records.keys().copied().collect();
+    /// What a keeper lacks by now is what the next calls of `take_lacking` hand out. What changes from here on waits for
+    /// the next time.
+    pub(super) fn freeze(&mut self, keeper: Keeper) {
+        self.lag(keeper).freeze();
+        if keeper == Keeper::Definitions {
+            self.saved_queue_id_max = self.queue_id_max;
+        }
     }
 
-    /// Something changed since the last snapshot.
-    pub(super) fn is_unsaved(&self) -> bool {
-        self.unsaved
+    /// The next records for a keeper, in order of their serials, at most so many; they count as kept from now on. None
+    /// when it has all that it lacked when that was frozen.
+    ///
+    /// So what a keeper has in the meantime is the topology as it was when that was frozen, up to some serial, without
+    /// some of what went since. Nothing newer is in it: applying the changes since then leads to what is now.
+    pub(super) fn take_lacking(&mut self, keeper: Keeper, count_max: usize) -> Vec<Lacking<'_>> {
+        let serials = self.lag(keeper).take(count_max);
+        serials.into_iter().map(|serial| (serial, self.records.get(&serial))).collect()
     }
 
-    /// A snapshot holds all of this.
-    pub(super) fn mark_saved(&mut self) {
-        self.unsaved = false;
+    /// Nobody knows any more what a keeper has: it is to be given every record again.
+    pub(super) fn forget_keeper(&mut self, keeper: Keeper) {
+        let lag = Lag::of_all(self.records.keys().copied());
+        if keeper == Keeper::Definitions {
+            self.saved_queue_id_max = 0;
+        }
+        *self.lag(keeper) = lag;
     }
 
-    /// There is no snapshot that could be read.
-    pub(super) fn mark_unsaved(&mut self) {
-        self.unsaved = true;
+    /// A keeper has exactly these records by now.
+    pub(super) fn mark_kept(&mut self, keeper: Keeper) {
+        let lag = Lag::of_none(self.records.len() as u64);
+        if keeper == Keeper::Definitions {
+            self.saved_queue_id_max = self.queue_id_max;
+        }
+        *self.lag(keeper) = lag;
+    }
+
+    fn lag(&mut self, keeper: Keeper) -> &mut Lag {
+        match keeper {
+            Keeper::Index => &mut self.unindexed,
+            Keeper::Definitions => &mut self.unsaved,
+        }
+    }
+
+    fn lag_of(&self, keeper: Keeper) -> &Lag {
+        match keeper {
+            Keeper::Index => &self.unindexed,
+            Keeper::Definitions => &self.unsaved,
+        }
     }
 
     fn put(&mut self, record: &Change, effect: &mut Effect) {
@@ -186,11 +245,24 @@ impl Topology {
                 self.ends.entry(end).or_default().insert(serial);
             }
         }
+        for (owners, owner) in
+            [(&mut self.of_vhosts, vhost_of(&record)), (&mut self.of_users, user_of(&record))]
+        {
+            let Some(owner) = owner else { continue };
+            match owners.get_mut(owner) {
+                Some(serials) => {
+                    serials.insert(serial);
+                }
+                None => {
+                    owners.insert(owner.clone(), BTreeSet::from([serial]));
+                }
+            }
+        }
         self.names.insert(name, serial);
         self.records.insert(serial, record);
         self.serial_next = self.serial_next.max(serial + 1);
-        self.dirty.insert(serial);
-        self.unsaved = true;
+        self.unindexed.came(serial);
+        self.unsaved.came(serial);
     }
 
     fn remove_name(&mut self, name: &Name, effect: &mut Effect) {
@@ -207,28 +279,21 @@ impl Topology {
         match &record {
             Change::PutQueue(queue) => effect.closed.push(queue.id),
             Change::PutBinding(binding) => {
-                for end in ends_of(binding) {
-                    if let Some(serials) = self.ends.get_mut(&end) {
-                        serials.remove(&serial);
-                        if serials.is_empty() {
-                            self.ends.remove(&end);
-                        }
-                    }
-                }
+                ends_of(binding).iter().for_each(|end| take_from(&mut self.ends, end, serial));
             }
             _ => {}
         }
-        self.dirty.insert(serial);
-        self.unsaved = true;
+        if let Some(vhost) = vhost_of(&record) {
+            take_from(&mut self.of_vhosts, vhost, serial);
+        }
+        if let Some(user) = user_of(&record) {
+            take_from(&mut self.of_users, user, serial);
+        }
+        self.unindexed.went(serial);
+        self.unsaved.went(serial);
     }
 
-    fn remove_where(&mut self, is_gone: impl Fn(&Change) -> bool, effect: &mut Effect) {
-        let gone: Vec<Serial> = self
-            .records
-            .iter()
-            .filter(|(_, record)| is_gone(record))
-            .map(|(serial, _)| *serial)
-            .collect();
+    fn remove_all(&mut self, gone: BTreeSet<Serial>, effect: &mut Effect) {
         for serial in gone {
             self.remove(serial, effect);
         }
@@ -236,15 +301,27 @@ impl Topology {
 
     fn remove_ends(&mut self, vhost: &str, kind: DestinationKind, name: &str, effect: &mut Effect) {
         let end = End { vhost: vhost.to_owned(), kind, name: name.to_owned() };
-        for serial in self.ends.get(&end).cloned().unwrap_or_default() {
-            self.remove(serial, effect);
-        }
+        let gone = self.ends.remove(&end).unwrap_or_default();
+        self.remove_all(gone, effect);
     }
 
     fn queue_id(&self, name: &Name) -> Option<QueueId> {
         match self.records.get(self.names.get(name)?) {
             Some(Change::PutQueue(queue)) => Some(queue.id),
             _ => None,
+        }
+    }
+}
+
+fn take_from<K: Eq + std::hash::Hash>(
+    sets: &mut FxHashMap<K, BTreeSet<Serial>>,
+    key: &K,
+    serial: Serial,
+) {
+    if let Some(serials) = sets.get_mut(key) {
+        serials.remove(&serial);
+        if serials.is_empty() {
+            sets.remove(key);
         }
     }
 }
@@ -289,6 +366,15 @@ fn vhost_of(record: &Change) -> Option<&String> {
         Change::PutExchange(exchange) => Some(&exchange.vhost),
         Change::PutQueue(queue) => Some(&queue.vhost),
         Change::PutBinding(binding) => Some(&binding.vhost),
+        _ => None,
+    }
+}
+
+/// The user that a record is, or goes with.
+fn user_of(record: &Change) -> Option<&String> {
+    match record {
+        Change::PutUser(user) => Some(&user.name),
+        Change::PutPermission(permission) => Some(&permission.user),
         _ => None,
     }
 }

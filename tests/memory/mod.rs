@@ -1,6 +1,6 @@
 //! A disk and an index's base in memory, for stores that are stepped: they fill, fail, and after a crash have forgotten
 //! what was not synced, each piece of it or not as a seed decides.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used)]
 
 mod base;
 mod disk;

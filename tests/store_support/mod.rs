@@ -108,13 +108,22 @@ pub fn reread(store: &Store, queue: QueueId, positions: Vec<Position>) -> Vec<Re
 /// What a queue holds and can be read, as position, body, and returns. Also checks that nothing of a message was
 /// lost, and that the survey said what is true of it.
 pub fn contents(store: &Store, queue: QueueId) -> Vec<(u64, String, u32)> {
+    contents_by(store, queue, &mut |positions| reread(store, queue, positions))
+}
+
+/// The same, with a way to read messages.
+pub fn contents_by(
+    store: &Store,
+    queue: QueueId,
+    read: &mut dyn FnMut(Vec<Position>) -> Vec<Reread>,
+) -> Vec<(u64, String, u32)> {
     let mut survivors = BTreeMap::new();
     store
         .survey(queue, &mut |survivor| {
             survivors.insert(survivor.position, survivor);
         })
         .expect("the index is readable");
-    let rereads = reread(store, queue, survivors.keys().copied().collect());
+    let rereads = read(survivors.keys().copied().collect());
     let readable =
         rereads.into_iter().filter_map(|reread| Some((reread.position, reread.message.ok()?)));
     readable
@@ -143,6 +152,17 @@ pub fn contents(store: &Store, queue: QueueId) -> Vec<(u64, String, u32)> {
 /// The bodies of a queue.
 pub fn bodies(store: &Store, queue: QueueId) -> Vec<String> {
     contents(store, queue).into_iter().map(|(_, body, _)| body).collect()
+}
+
+/// Waits until the committer rests: all before is durable, and no checkpoint is due or under way.
+pub fn rest(store: &Store) {
+    // A checkpoint that is due is begun before the second question is answered.
+    for _ in 0..2 {
+        commit(store, Vec::new()).expect("answered");
+    }
+    while store.figures().checkpoints_under_way > 0 {
+        std::thread::yield_now();
+    }
 }
 
 /// A copy of the directory as it is now: what a crash at this moment would leave.

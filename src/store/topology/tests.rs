@@ -1,5 +1,9 @@
 //! Tests of the topology: what replaces what, and what goes with what.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::store::operation::{
     ExchangeRecord, PermissionRecord, QueueRecord, UserRecord, VhostRecord,
@@ -133,14 +137,106 @@ fn the_highest_queue_id_outlives_its_queue() {
     topology.apply(&queue("/", "a", 12));
     topology.apply(&Change::DeleteQueue { vhost: "/".into(), name: "a".into(), id: 12 });
     assert_eq!(topology.queue_id_max(), 12);
-    assert_eq!(topology.len(), 0);
+    assert_eq!(topology.records().count(), 0);
 }
 
 #[test]
 fn loading_what_an_interrupted_replacement_left_keeps_the_newer_record() {
     let mut topology = Topology::default();
-    topology.load(3, user("u", "old"));
-    topology.load(8, user("u", "new"));
+    topology.load(Keeper::Index, 3, user("u", "old"));
+    topology.load(Keeper::Index, 8, user("u", "new"));
     assert_eq!(topology.records().cloned().collect::<Vec<_>>(), [user("u", "new")]);
-    assert_eq!(topology.dirty().collect::<Vec<_>>(), [(3, None)]);
+    topology.freeze(Keeper::Index);
+    assert_eq!(topology.take_lacking(Keeper::Index, 9), [(3, None)]);
+    assert_eq!(topology.held_by(Keeper::Index), 1);
+}
+
+#[test]
+fn a_queue_that_a_keeper_lost_before_its_bindings_takes_them_along() {
+    let mut topology = Topology::default();
+    topology.load(Keeper::Index, 1, binding("a", DestinationKind::Queue, "q"));
+    topology.apply(&Change::DeleteQueue { vhost: "/".into(), name: "q".into(), id: 4 });
+    assert_eq!(topology.records().count(), 0);
+}
+
+/// What a keeper has, after it was given so many records of what it lacks.
+fn give(topology: &mut Topology, kept: &mut BTreeMap<Serial, Change>, count_max: usize) -> usize {
+    let lacking = topology.take_lacking(Keeper::Index, count_max);
+    let count = lacking.len();
+    assert!(count <= count_max);
+    for (serial, record) in lacking {
+        match record {
+            Some(record) => kept.insert(serial, record.clone()),
+            None => kept.remove(&serial),
+        };
+    }
+    assert_eq!(topology.held_by(Keeper::Index), kept.len() as u64);
+    count
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let name = || prop_oneof![Just("a"), Just("b"), Just("c")];
+    let change = prop_oneof![
+        (name(), 1..9_u64).prop_map(|(name, id)| queue("/", name, id)),
+        name().prop_map(|name| exchange("/", name)),
+        (name(), name()).prop_map(|(one, other)| binding(one, DestinationKind::Queue, other)),
+        (name(), name()).prop_map(|(one, other)| binding(one, DestinationKind::Exchange, other)),
+        (name(), 0..3_u8).prop_map(|(name, hash)| user(name, &hash.to_string())),
+        name().prop_map(|name| permission(name, "/")),
+        (name(), 1..9_u64).prop_map(|(name, id)| Change::DeleteQueue {
+            vhost: "/".into(),
+            name: name.into(),
+            id
+        }),
+        name().prop_map(|name| Change::DeleteExchange { vhost: "/".into(), name: name.into() }),
+        name().prop_map(|name| Change::DeleteUser { name: name.into() }),
+        Just(Change::DeleteVhost { name: "/".into() }),
+    ];
+    prop::collection::vec(change, 0..30)
+}
+
+proptest! {
+    /// A keeper takes in slices what it lacks, while changes come. Whenever that stops, what it has leads to the same
+    /// topology by the changes since the last time that it was finished, or since the beginning of this time.
+    #[test]
+    fn a_keeper_in_the_making_leads_to_what_is_now(
+        before in changes(),
+        during in prop::collection::vec((changes(), 1..4_usize), 0..6),
+        is_finished in any::<bool>(),
+    ) {
+        let mut topology = Topology::default();
+        let mut kept = BTreeMap::new();
+        for change in &before {
+            topology.apply(change);
+        }
+        let mut since = before.clone();
+        topology.freeze(Keeper::Index);
+        let mut after = Vec::new();
+        for (changes, count_max) in &during {
+            give(&mut topology, &mut kept, *count_max);
+            for change in changes {
+                topology.apply(change);
+            }
+            after.extend(changes.iter().cloned());
+        }
+        if is_finished {
+            while give(&mut topology, &mut kept, 2) > 0 {}
+            since.clear();
+        }
+        since.extend(after);
+        let mut loaded = Topology::default();
+        for (serial, record) in kept {
+            loaded.load(Keeper::Index, serial, record);
+        }
+        for change in &since {
+            loaded.apply(change);
+        }
+        let sorted = |topology: &Topology| {
+            let mut records: Vec<String> =
+                topology.records().map(|record| format!("{record:?}")).collect();
+            records.sort();
+            records
+        };
+        prop_assert_eq!(sorted(&loaded), sorted(&topology));
+    }
 }

@@ -1,0 +1,204 @@
+//! How the index comes to stand for a later point of the journal, a slice at a time, and the definitions with it.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::super::chores::Outcome;
+use super::super::chunk::ChunkKey;
+use super::super::committer::{Committer, unusable};
+use super::super::definitions::Draft;
+use super::super::disk::is_full;
+use super::super::index::{Index, IndexError, Mark, MarkStand, Occasion};
+use super::super::log::{LogError, LogPosition, Progress};
+use super::super::segment::SEGMENT_HEAD_BYTES;
+use super::super::topology::Keeper;
+use super::{Checkpoint, Phase, Trouble, Turn};
+
+impl Committer {
+    /// Settles what the index will stand for: all that is in the journal by now, save what is not yet carried out.
+    pub(super) fn stand(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
+        if self.make_durable()? == Progress::NoRoom {
+            return Ok(Turn::Worked);
+        }
+        let end = self.log.end();
+        let owed_since = self.state.ledger.lock().owed_since();
+        let position = owed_since.map_or(end, |since| since.min(end));
+        checkpoint.dead.retain(|segment| *segment < position.segment);
+        if self.is_current(checkpoint, position) {
+            checkpoint.phase = Phase::Reclaiming(0);
+            return Ok(Turn::Worked);
+        }
+        checkpoint.stand = Some(self.mark_stand(position));
+        checkpoint.bytes = self.bytes_unmarked;
+        let after = Duration::from_millis(self.options.checkpoint_ms);
+        self.due = (position != end).then(|| self.now.checked_add(after)).flatten();
+        self.state.ledger.lock().freeze();
+        self.state.topology.freeze(Keeper::Index);
+        if checkpoint.draft.is_none() && self.state.topology.is_behind(Keeper::Definitions) {
+            checkpoint.draft = Some(self.definitions.draft(&mut self.state.topology, position));
+        }
+        let origin = self.origin();
+        self.open_index()?.begin(origin)?;
+        checkpoint.phase = Phase::Drafting;
+        Ok(Turn::Worked)
+    }
+
+    fn mark_stand(&self, position: LogPosition) -> MarkStand {
+        MarkStand { position, fingerprint: self.log.fingerprint(position.segment) }
+    }
+
+    /// The beginning of all, if the journal goes back to it.
+    fn origin(&self) -> Option<MarkStand> {
+        let (first, _) = self.log.segments().first().copied()?;
+        let position = LogPosition { segment: first, offset: SEGMENT_HEAD_BYTES as u64 };
+        (first == 1).then(|| self.mark_stand(position))
+    }
+
+    fn open_index(&mut self) -> Result<&mut Index, IndexError> {
+        self.index.as_mut().ok_or_else(IndexError::missing)
+    }
+
+    /// Brings some of what only the index has into memory. Returns the chunk to go on from.
+    pub(super) fn bring(&mut self, from: ChunkKey) -> Result<Option<ChunkKey>, LogError> {
+        let mut ledger = self.state.ledger.lock();
+        if ledger.owes() {
+            ledger.pay(self.options.slice.chunks).map_err(unusable)?;
+            return Ok(Some(from));
+        }
+        ledger.bring(from, self.options.slice.chunks).map_err(unusable)
+    }
+
+    /// Moves the index aside, and opens an empty one that is to be given everything.
+    pub(super) fn renew_index(&mut self) -> Result<(), IndexError> {
+        self.state.ledger.lock().detach()?;
+        self.state.topology.forget_keeper(Keeper::Index);
+        self.index = None;
+        self.place.move_aside()?;
+        let index = Index::open(&*self.place)?;
+        self.state.ledger.lock().attach(index.chunks());
+        self.index = Some(index);
+        Ok(())
+    }
+
+    /// Puts some definitions together. Breaks when that is all of them.
+    pub(super) fn draft_some(
+        &mut self,
+        draft: &mut Option<Draft>,
+    ) -> Result<ControlFlow<()>, LogError> {
+        let Some(draft) = draft else { return Ok(ControlFlow::Break(())) };
+        let topology = &mut self.state.topology;
+        let count = draft.extend(topology, self.options.slice.definitions).map_err(|error| {
+            LogError(format!("the definitions cannot be put together: {error}"))
+        })?;
+        self.counters.note_definitions(count);
+        Ok(if count == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Gives the index some definitions. Breaks when it has all.
+    pub(super) fn define_some(&mut self) -> Result<ControlFlow<()>, IndexError> {
+        let Some(index) = &self.index else { return Err(IndexError::missing()) };
+        let lacking =
+            self.state.topology.take_lacking(Keeper::Index, self.options.slice.definitions);
+        let count = lacking.len();
+        for (serial, record) in lacking {
+            index.write_definition(serial, record)?;
+        }
+        self.counters.note_definitions(count);
+        Ok(if count == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Has the index drop some chunks of deleted queues. Breaks when all are dropped.
+    pub(super) fn drop_some(&mut self) -> Result<ControlFlow<()>, IndexError> {
+        let ledger = self.state.ledger.clone();
+        let count_max = self.options.slice.chunks;
+        let mut count = 0;
+        while count < count_max {
+            let Some(queue) = ledger.lock().dropping() else { return Ok(ControlFlow::Break(())) };
+            // Written with the ledger's lock free, for those who read meanwhile.
+            let (chunks, messages, progress) =
+                self.open_index()?.drop_chunks(queue, count_max - count)?;
+            ledger.lock().dropped(queue, messages, progress);
+            count += chunks + 1;
+        }
+        self.counters.note_chunks(count);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Gives the index some chunks. Returns the last that was looked at; nothing when it has all.
+    pub(super) fn write_some(
+        &mut self,
+        after: Option<ChunkKey>,
+    ) -> Result<Option<ChunkKey>, IndexError> {
+        let ledger = self.state.ledger.clone();
+        let changes = ledger.lock().changes(after, self.options.slice.chunks);
+        self.counters.note_chunks(changes.count);
+        // Written with the ledger's lock free, for those who read meanwhile. Nobody else changes it.
+        self.open_index()?.write_chunks(&changes)?;
+        ledger.lock().changes_kept(&changes);
+        Ok(changes.last)
+    }
+
+    /// Begins to make durable what the index took in, and the definitions.
+    pub(super) fn begin_flush(&mut self, draft: Option<Draft>) -> Result<(), Trouble> {
+        let base = self.open_index()?.base();
+        let keeping = draft.map(|draft| self.definitions.keeping(draft)).transpose();
+        let keeping = keeping.map_err(|error| {
+            LogError(format!("the definitions cannot be put together: {error}"))
+        })?;
+        self.chores.begin(Box::new(move || {
+            // The index first: where there are definitions and no index, it has been lost.
+            let index = base.flush();
+            Outcome { index, definitions: keeping.map_or(Ok(()), |keep| keep()) }
+        }));
+        Ok(())
+    }
+
+    /// Once that is durable, writes the mark.
+    pub(super) fn flushed(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
+        let Some(outcome) = self.chores.outcome() else { return Ok(Turn::Waiting) };
+        match outcome.definitions {
+            Ok(()) => {}
+            Err(error) => {
+                self.state.topology.forget_keeper(Keeper::Definitions);
+                if is_full(&error) {
+                    return Err(Trouble::NoRoom);
+                }
+                let directory = self.directory.display();
+                return Err(Trouble::Log(LogError(format!(
+                    "the definitions in {directory} could not be written: {error}"
+                ))));
+            }
+        }
+        outcome.index?;
+        let Some(MarkStand { position, fingerprint }) = checkpoint.stand else {
+            return Ok(Turn::Done);
+        };
+        let is_closing = checkpoint.occasion == Occasion::Closing;
+        let entries = self.state.ledger.lock().indexed();
+        let mark = Mark {
+            position,
+            fingerprint,
+            queue_id_max: self.state.topology.queue_id_max(),
+            entries,
+            definitions: self.state.topology.held_by(Keeper::Index),
+            closed: is_closing && !self.is_in_doubt()?,
+            updating: false,
+        };
+        let index = self.open_index()?;
+        index.finish(mark)?;
+        let base = index.base();
+        self.chores.begin(Box::new(move || Outcome { definitions: Ok(()), index: base.flush() }));
+        checkpoint.phase = Phase::Marking;
+        Ok(Turn::Worked)
+    }
+
+    /// Once the mark is durable, the index stands for what it says.
+    pub(super) fn marked(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
+        let Some(outcome) = self.chores.outcome() else { return Ok(Turn::Waiting) };
+        outcome.index?;
+        self.marked = checkpoint.stand.map(|stand| stand.position);
+        self.bytes_unmarked -= checkpoint.bytes.min(self.bytes_unmarked);
+        checkpoint.phase = Phase::Reclaiming(0);
+        Ok(Turn::Worked)
+    }
+}
