@@ -291,6 +291,10 @@ impl<R> Consumers<R> {
     /// One of its messages was settled.
     pub(super) fn give_credit(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.by_id.get_mut(&id) {
+            debug_assert!(
+                consumer.unacknowledged > 0,
+                "a consumer gives back what it does not hold"
+            );
             consumer.unacknowledged = consumer.unacknowledged.saturating_sub(1);
             self.rouse(id);
         }

@@ -43,8 +43,13 @@ impl Reservations {
     /// Gives back a place in a queue that counts them.
     fn release(&mut self, options: &Options, message: &Message) {
         if options.overflow != Overflow::DropHead {
+            let body_bytes = message.body().len() as u64;
+            debug_assert!(
+                self.messages > 0 && self.bytes >= body_bytes,
+                "a place is given back that nobody reserved"
+            );
             self.messages = self.messages.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(message.body().len() as u64);
+            self.bytes = self.bytes.saturating_sub(body_bytes);
         }
     }
 }

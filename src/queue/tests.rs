@@ -121,7 +121,9 @@ impl Rig {
     }
 
     fn publish(&mut self, count: usize) {
-        let entries = (0..count).map(|_| self.entry()).collect();
+        let entries: Vec<_> = (0..count).map(|_| self.entry()).collect();
+        let places = entries.iter().map(|entry| self.queue.reserve(&entry.message));
+        assert!(places.into_iter().all(|place| place.is_ok()), "the queue refuses");
         self.append(entries);
     }
 
