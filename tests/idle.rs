@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::peer::{Durability, Peer};
+use support::peer::{Delivery, Durability, Event, Peer, Routing, publication};
 use support::server::Server;
 
 /// Opened in this many steps, with a look at the memory after each.
@@ -20,6 +22,11 @@ const CONNECTION_BYTES_MAX: u64 = if cfg!(debug_assertions) { 40_000 } else { 20
 const IDLE_BYTES_MAX: u64 = if cfg!(debug_assertions) { 40_000_000 } else { 20_000_000 };
 /// What the first login may leave behind: less than the scratch memory of its password's hash.
 const LOGIN_BYTES_MAX: u64 = 4_000_000;
+/// A burst of messages, and what it may leave behind.
+const BURST_MESSAGES: u32 = 120_000;
+const BURST_BODY: [u8; 1000] = [7; 1000];
+const BURST_BYTES_MAX: u64 = 60_000_000;
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(60);
 /// Each peer of the test reads little.
 const PEER_BUFFER_BYTES: usize = 512;
 
@@ -63,6 +70,37 @@ fn an_idle_connection_costs_little_memory() {
     }
     drop(idle);
     open().declare_queue("", Durability::Transient, &[]).unwrap();
+}
+
+/// Messages that came later stay, so that the allocator cannot just cut the end off.
+#[test]
+fn what_a_burst_took_is_given_back() {
+    let server = Server::start();
+    let mut peer = Peer::connect(server.port()).unwrap();
+    for queue in ["burst", "stays"] {
+        peer.declare_queue(queue, Durability::Transient, &[]).unwrap();
+    }
+    peer.select_confirms().unwrap();
+    let before = server.resident_bytes();
+    for number in 1..=BURST_MESSAGES {
+        let queue = if number % 1000 == 0 { "stays" } else { "burst" };
+        let routing = Routing::Optional;
+        peer.send(&publication("", queue, routing, Delivery::Transient, &BURST_BODY)).unwrap();
+        if number % 1000 == 0 {
+            while !matches!(peer.event().unwrap(), Event::Confirmed { tag, .. } if tag == u64::from(number))
+            {
+            }
+        }
+    }
+    let full = server.resident_bytes();
+    assert!(full - before >= u64::from(BURST_MESSAGES) * 900, "{before} bytes, then {full}");
+    peer.purge("burst").unwrap();
+    let purged = Instant::now();
+    while server.resident_bytes() > before + BURST_BYTES_MAX {
+        let now = server.resident_bytes();
+        assert!(purged.elapsed() < GIVEN_BACK_WITHIN, "{before} bytes, {full} full, {now} now");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// The steepest rise from any step to the last, in bytes for each connection. The first connections may live in memory

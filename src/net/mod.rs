@@ -7,9 +7,8 @@
 //! peer, while the peer does not read what it was sent, and where the peer would publish while an alarm is on or
 //! too much waits for the disk; it still hears that it has to end, and the `watch` looks whether the socket has.
 //!
-//! One task looks after the time of all connections, one after the queues' timers, one does the
-//! broker's errands, one accepts, and one waits for
-//! signals.
+//! One task looks after the time of all connections, one after the queues' timers, one does the broker's errands, one
+//! gives freed memory back, one accepts, and one waits for signals.
 
 mod connection;
 mod deadlines;

@@ -10,7 +10,7 @@ use async_std::task::{self, JoinHandle};
 use futures_lite::{FutureExt, StreamExt};
 
 use super::server::Server;
-use super::{ServeError, deadlines, errands, listener, watch};
+use super::{ServeError, deadlines, errands, heap, listener, watch};
 use crate::fault::Fault;
 use crate::wire::ReplyCode;
 
@@ -45,6 +45,7 @@ pub(super) async fn run<Beside>(
     let watching = task::spawn(watch::run(Arc::clone(&server)));
     let expiring = task::spawn(deadlines::run(Arc::clone(&server)));
     let running = task::spawn(errands::run(Arc::clone(&server)));
+    let giving_back = task::spawn(heap::run(Arc::clone(&server)));
     log::info!("ready in {} ms", began.elapsed().as_millis());
     let stop = told_to(&mut signals).or(failed(&server)).await;
     accepting.cancel().await;
@@ -68,6 +69,7 @@ pub(super) async fn run<Beside>(
     };
     expiring.cancel().await;
     running.cancel().await;
+    giving_back.cancel().await;
     watching.cancel().await;
     drop(beside);
     let broker = Arc::clone(&server.broker);
