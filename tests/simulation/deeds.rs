@@ -41,6 +41,8 @@ pub struct Doer {
     pub seat: Seat,
     /// It also changes the topology.
     pub is_builder: bool,
+    /// All do nearly nothing but publish to one queue that comes and goes, and make it come and go.
+    pub is_narrow: bool,
 }
 
 impl Doer {
@@ -96,6 +98,13 @@ impl Doer {
     }
 
     fn act(&mut self, guest: &Guest) -> Result<(), Over> {
+        if self.is_narrow && !self.random.once_in(8) {
+            return match self.random.within(0..10) {
+                0..4 => self.publish(guest),
+                4..7 => self.declare(guest),
+                _ => self.delete(guest),
+            };
+        }
         let most = if self.is_builder { 140 } else { 100 };
         match self.random.within(0..most) {
             0..35 => self.publish(guest),
@@ -119,20 +128,22 @@ impl Doer {
     }
 
     fn publish(&mut self, guest: &Guest) -> Result<(), Over> {
-        let count = if self.random.once_in(6) { 30 } else { 6 };
+        let most = if self.random.once_in(6) { 30 } else { 6 };
+        let count = if self.is_narrow { 3 } else { most };
         let mut messages: Vec<(&str, &str, Id, bool, usize)> = Vec::new();
         // Mostly to a queue that comes and goes, where there is most to go wrong.
-        let favourite = if self.is_builder { FETCHED } else { self.any_queue() };
+        let is_narrow = self.is_narrow;
+        let favourite = if self.is_builder || is_narrow { FETCHED } else { self.any_queue() };
         for _ in 0..self.random.within(1..count) {
             let (id, persistent) = (self.life.next_number(), !self.random.once_in(4));
             let size = self.random.within(0..200) as usize;
             let publisher = guest.channel.borrow().number;
             let mut witness = self.life.witness();
-            if self.random.once_in(5) {
+            if !self.is_narrow && self.random.once_in(5) {
                 witness.publish(id, publisher, persistent, COPIED);
                 messages.push(("all", "", id, persistent, size));
             } else {
-                let queue = match self.random.once_in(2) {
+                let queue = match is_narrow || self.random.once_in(2) {
                     true => favourite,
                     false => self.random.within(0..PLACES.len() as u64) as usize,
                 };
@@ -295,13 +306,15 @@ impl Doer {
     /// Declares a queue that comes and goes.
     fn declare(&mut self, guest: &Guest) -> Result<(), Over> {
         let queue = [FETCHED, FETCHED, AUTO, EXPIRING, USED][self.random.within(0..5) as usize];
+        let queue = if self.is_narrow { FETCHED } else { queue };
         declare(guest, queue)
     }
 
     fn delete(&mut self, guest: &Guest) -> Result<(), Over> {
         let number = [FETCHED, FETCHED, AUTO, USED][self.random.within(0..4) as usize];
+        let number = if self.is_narrow { FETCHED } else { number };
         let (if_empty, if_unused) = match (number, self.random.within(0..4)) {
-            (FETCHED, 0..3) => (true, false),
+            (FETCHED, 0..2) => (true, false),
             (USED, 0..3) => (false, true),
             _ => (false, false),
         };

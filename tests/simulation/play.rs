@@ -43,6 +43,7 @@ struct Play {
     deeds: u32,
     /// The disk failed so that the store may be given up.
     has_failed: bool,
+    is_narrow: bool,
 }
 
 /// Plays what the seed says.
@@ -58,10 +59,20 @@ pub fn play(seed: u64, is_loud: bool) {
     });
     let config = config(&mut random);
     let strands = Strands::new(seed);
-    let deeds = 10 + random.within(0..60) as u32;
-    let mut play =
-        Play { random, world, ground: Ground::new(), config, strands, deeds, has_failed: false };
-    for _ in 0..play.random.within(1..4) {
+    let is_narrow = random.once_in(3);
+    let deeds = if is_narrow { 2..16 } else { 10..70 };
+    let deeds = random.within(deeds) as u32;
+    let mut play = Play {
+        random,
+        world,
+        ground: Ground::new(),
+        config,
+        strands,
+        deeds,
+        has_failed: false,
+        is_narrow,
+    };
+    for _ in 0..play.random.within(1..if is_narrow { 6 } else { 4 }) {
         play.live();
     }
     play.finish();
@@ -203,7 +214,13 @@ impl Play {
         let (hears, at, ends) = (Rc::clone(life), Rc::clone(&seat), Rc::clone(&done));
         self.strands.spawn(format!("ear {number}"), move || deeds::listen(&hears, &at, &ends));
         let is_builder = number == 0 || self.random.once_in(2);
-        let doer = Doer { life: Rc::clone(life), random: self.random.part(), seat, is_builder };
+        let doer = Doer {
+            life: Rc::clone(life),
+            random: self.random.part(),
+            seat,
+            is_builder,
+            is_narrow: self.is_narrow,
+        };
         self.strands.spawn(format!("hand {number}"), move || {
             doer.run();
             done.set(true);

@@ -14,6 +14,9 @@ const STACK_WORDS: usize = 0x4000;
 /// A strand that has been chosen goes on for so many meetings on average, or goes through one after the other.
 const MEETINGS: [u64; 4] = [1, 3, 10, 40];
 
+/// Where something is half done, at most so many.
+const HALFWAY_MEETINGS: u64 = 3;
+
 type Work = Box<dyn FnOnce()>;
 
 thread_local! {
@@ -45,13 +48,22 @@ impl Choices {
 pub fn meet(meeting: Meeting) {
     match meeting {
         Meeting::Taken | Meeting::Durable => wait(),
+        // Where one has done half of what belongs together others are let in more often.
+        Meeting::Append | Meeting::Appended | Meeting::Registry | Meeting::Registered => {
+            interrupt(HALFWAY_MEETINGS);
+        }
         _ => pause(),
     }
 }
 
 /// Lets others go on, if the seed says so.
 pub fn pause() {
-    if generator::is_generator() && CHOICES.with_borrow_mut(Choices::interrupts) {
+    interrupt(u64::MAX);
+}
+
+fn interrupt(meetings_max: u64) {
+    let chosen = |choices: &mut Choices| choices.interrupts(meetings_max);
+    if generator::is_generator() && CHOICES.with_borrow_mut(chosen) {
         give_way();
     }
 }
@@ -78,8 +90,8 @@ fn give_way() {
 }
 
 impl Choices {
-    fn interrupts(&mut self) -> bool {
-        !self.is_calm && self.random.once_in(self.meetings)
+    fn interrupts(&mut self, meetings_max: u64) -> bool {
+        !self.is_calm && self.random.once_in(self.meetings.min(meetings_max))
     }
 }
 
