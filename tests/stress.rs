@@ -1,10 +1,13 @@
 //! Declares, deletes, binds, publishes and consumes from many connections at once, on few names, so that they
-//! meet. Afterwards nothing is left that should not be, and a restart finds what memory had.
+//! meet. Afterwards nothing is left that should not be, and a restart finds what memory had. And counts what was
+//! confirmed while queues came and went (`counting`).
 //!
 //! The seed is printed; `LEVERET_STRESS_SEED` sets it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "stress/counting.rs"]
+mod counting;
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
