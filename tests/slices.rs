@@ -7,3 +7,9 @@
 mod dead_letters;
 #[path = "slices/desk.rs"]
 mod desk;
+#[path = "slices/expiry.rs"]
+mod expiry;
+#[path = "slices/inbox.rs"]
+mod inbox;
+#[path = "slices/purge.rs"]
+mod purge;

@@ -109,6 +109,7 @@ pub struct Client {
     terms: Terms,
     client_properties: Table,
     publishes: AtomicBool,
+    writes: AtomicBool,
     /// Its messages pushed more out of full queues than was buried at once.
     pub(super) mourns: AtomicBool,
     /// What the client was told last: whether it is blocked.
@@ -164,6 +165,7 @@ impl Broker {
             terms: new.terms,
             client_properties: new.client_properties,
             publishes: AtomicBool::new(false),
+            writes: AtomicBool::new(false),
             mourns: AtomicBool::new(false),
             told_blocked: Mutex::new(false),
             close: new.close,
@@ -263,10 +265,23 @@ impl Client {
         }
     }
 
-    /// Whether the connection is not read any further until an alarm ends, or until fewer of those wait for their
+    /// Whether the connection may publish nothing for now: until an alarm ends, or until fewer of those wait for their
     /// burial that messages like its own pushed out of full queues.
     pub fn must_pause(&self) -> bool {
         (self.publishes.load(Ordering::Acquire) && self.broker.alarms.is_on()) || self.must_mourn()
+    }
+
+    /// Whether the last messages that it published have to be written to the journal: then a full store holds it back.
+    pub fn writes(&self) -> bool {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether messages that were just published have to be written to the journal.
+    pub(super) fn note_writes(&self, writes: bool) {
+        // Looked at first, because it hardly ever changes.
+        if self.writes() != writes {
+            self.writes.store(writes, Ordering::Relaxed);
+        }
     }
 
     fn must_mourn(&self) -> bool {

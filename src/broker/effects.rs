@@ -1,8 +1,10 @@
 //! What has to happen after a queue's lock is gone: journal, dead-letter, wake writers, set timers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::burial::{Budget, Deaths};
+use super::clearing::Clearing;
 use super::grave::Account;
 use super::queue_handle::QueueRef;
 use super::subscriber::Subscriber;
@@ -42,8 +44,14 @@ impl Broker {
             }
             answer
         });
-        if let Some(deadline_ms) = deadline_ms {
-            self.timers.watch(queue, deadline_ms);
+        // Who tends a queue looks at what is due by itself.
+        if let Some(at_ms) = deadline_ms
+            && (at_ms > now_ms || !queue.tended.load(Ordering::SeqCst))
+        {
+            self.timers.watch(queue, at_ms);
+        }
+        if let Some(debris) = effects.debris.take() {
+            self.run_or_leave(Clearing::new(queue, debris), now_ms);
         }
         self.apply(queue, effects, now_ms);
         (answer, deaths)
@@ -55,8 +63,13 @@ impl Broker {
         }
         if queue.is_stored() && effects.has_news() {
             let mut operations = Vec::with_capacity(1 + effects.returned.len());
-            for (position, count) in effects.returned.drain(..) {
-                operations.push(Operation::Returned { queue: queue.id, position, count });
+            // While the inbox is full a count that came to be is not written: the next of the message stands for it.
+            // Whoever gives messages back again and again would fill memory otherwise, and may not be held back,
+            // because others wait for its acknowledgements.
+            if !self.store.is_full() {
+                for (position, count) in effects.returned.drain(..) {
+                    operations.push(Operation::Returned { queue: queue.id, position, count });
+                }
             }
             if !effects.settled.is_empty() {
                 let positions = std::mem::take(&mut effects.settled);
@@ -65,7 +78,9 @@ impl Broker {
             if !effects.settled_runs.is_empty() {
                 operations.push(paging::settle_runs(queue.id, &mut effects.settled_runs));
             }
-            self.store.append(operations, None);
+            if !operations.is_empty() {
+                self.store.append(operations, None);
+            }
         }
         if !effects.leaving.is_empty() || !effects.wanted.is_empty() {
             self.page(queue, &mut effects, now_ms);

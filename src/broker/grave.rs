@@ -101,6 +101,11 @@ impl Grave {
         Some(Cortege { dead, account: first.account.clone() })
     }
 
+    /// Whether anything lies there or is being buried.
+    pub(super) fn is_occupied(&self) -> bool {
+        self.0.lock().attended
+    }
+
     /// Puts back what was taken and could not be buried now.
     pub(super) fn put_back(&self, cortege: Cortege) {
         if !cortege.dead.is_empty() {

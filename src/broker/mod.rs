@@ -13,6 +13,7 @@ mod arrivals;
 mod bindings;
 mod burial;
 mod charge;
+mod clearing;
 mod client;
 mod consume;
 mod dead_letter;
@@ -280,9 +281,14 @@ impl Broker {
         self.access.forget_failures(now_ms);
     }
 
-    /// Whether as much waits for the disk as may: readers of publishers wait for the `room` event.
+    /// Whether as much waits for the disk as may: who publishes to it is not read until the `room` event.
     pub fn store_is_full(&self) -> bool {
         self.store.is_full()
+    }
+
+    /// Bytes that wait for the disk.
+    pub fn store_waiting_bytes(&self) -> usize {
+        self.store.inbox_bytes()
     }
 
     /// Connections that are open.

@@ -136,6 +136,7 @@ impl Client {
     pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) -> Outcome {
         let plan = &mut *self.plan.lock();
         self.route(plan, batch);
+        self.note_writes(!plan.operations.is_empty());
         if !plan.operations.is_empty() {
             let done = confirm_when_done(&self.outbox, std::mem::take(&mut plan.durable));
             self.broker.store.append(std::mem::take(&mut plan.operations), done);

@@ -2,7 +2,7 @@
 //! consumers. Nothing else is locked while this lock is held, save the outbox of a consumer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -57,6 +57,8 @@ pub struct QueueHandle {
     pub(super) sources: Sources,
     /// When the timers look at this queue next; `u64::MAX` when they do not.
     pub(super) timer_ms: AtomicU64,
+    /// Somebody is busy with what the timers found.
+    pub(super) tended: AtomicBool,
     next_position: AtomicU64,
     pub(super) gate: Gate,
     /// Who waits for entries that are not in memory. Taken while `state` is locked, never the other way round.
@@ -89,6 +91,7 @@ impl QueueHandle {
             options: settings.options,
             sources: Sources::default(),
             timer_ms: AtomicU64::new(u64::MAX),
+            tended: AtomicBool::new(false),
             next_position: AtomicU64::new(1),
             gate: Gate::default(),
             getters: Mutex::default(),

@@ -335,11 +335,7 @@ impl Broker {
         let (closed, totals) = self.with_queue(queue, now_ms, |state, fx| {
             // What goes with the queue does not count as purged.
             let totals = *state.totals();
-            let closed = state.close(fx);
-            // The journal forgets the messages with their queue, so what was settled need not be written.
-            fx.settled.clear();
-            fx.settled_runs.clear();
-            (closed, totals)
+            (state.close(fx), totals)
         });
         self.departed.note_queue(queue.kind, &totals);
         let ready = saturate(closed.ready);

@@ -8,11 +8,16 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::Broker;
+use super::burial::Budget;
+use super::errands::{Errand, Progress};
 use super::queue_handle::{QueueHandle, QueueRef};
 use crate::queue::Condition;
 
 /// So many alarms are kept without a look at whether anybody wants them.
 const UNSWEPT_MAX: usize = 64;
+
+/// So many queues are looked at in one tick.
+const QUEUES_PER_TICK: usize = 256;
 
 /// Queues by the time at which they want to be looked at. Alarms of queues that are gone, and those that are no
 /// longer a queue's own time, are passed over when they come up, and swept out before they outnumber the others.
@@ -125,24 +130,66 @@ impl Timers {
 }
 
 impl Broker {
-    /// Looks at every queue whose time has come, and answers when to do so again; `None` when only a call of
-    /// the `deadline` hook will tell.
+    /// Looks at queues whose time has come, and answers when to do so again, which may be at once; `None` when only a
+    /// call of the `deadline` hook will tell.
     pub fn tick(&self, now_ms: u64) -> Option<u64> {
-        while let Some(queue) = self.timers.next_due(now_ms) {
-            self.expire(&queue, now_ms);
+        let mut budget = Budget::of_a_turn();
+        for _ in 0..QUEUES_PER_TICK {
+            let Some(queue) = self.timers.next_due(now_ms) else { break };
+            // One that is being tended is looked at by whoever does.
+            if !queue.tended.swap(true, Ordering::AcqRel) {
+                let mut tending = Tending { queue };
+                if tending.go_on(self, &mut budget, now_ms) != Progress::Over {
+                    self.errands.add(Box::new(tending));
+                }
+            }
         }
         self.timers.next_ms()
     }
+}
 
-    fn expire(&self, queue: &QueueRef, now_ms: u64) {
-        let is_expired = self.with_queue(queue, now_ms, |state, fx| {
-            state.expire(now_ms, fx);
-            state.is_expired(now_ms)
-        });
-        // Nobody waits for this deletion to be on the disk. Whoever uses the queue meanwhile keeps it.
-        if is_expired && self.remove_queue(queue, &[Condition::Expired], now_ms).is_ok() {
-            log::info!("queue '{}' in vhost '{}' expired", queue.name, queue.vhost.name);
+/// A queue in which more has passed its time, or is too much, than is done in a turn.
+struct Tending {
+    queue: QueueRef,
+}
+
+impl Tending {
+    fn go_on(&mut self, broker: &Broker, budget: &mut Budget, now_ms: u64) -> Progress {
+        let queue = &self.queue;
+        if queue.is_stored() && broker.store.is_full() {
+            return Progress::Waits;
         }
+        // What died is buried first, so that it does not gather here.
+        if budget.is_spent() || queue.grave.is_occupied() {
+            return if broker.store.is_full() { Progress::Waits } else { Progress::More };
+        }
+        let ((is_expired, deadline_ms), deaths) =
+            broker.work_on(queue, None, now_ms, |state, fx| {
+                state.tend(now_ms, fx);
+                (state.is_expired(now_ms), state.next_deadline_ms())
+            });
+        broker.attend(deaths, budget, now_ms);
+        queue.tell_getters(Ok(()));
+        // Nobody waits for this deletion to be on the disk. Whoever uses the queue meanwhile keeps it.
+        if is_expired && broker.remove_queue(queue, &[Condition::Expired], now_ms).is_ok() {
+            log::info!("queue '{}' in vhost '{}' expired", queue.name, queue.vhost.name);
+        } else if deadline_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            return Progress::More;
+        }
+        queue.tended.store(false, Ordering::SeqCst);
+        // Whoever found it tended until now has left it to this.
+        let deadline_ms = queue.read(|state| state.next_deadline_ms());
+        if let Some(at_ms) = deadline_ms {
+            broker.timers.watch(queue, at_ms);
+        }
+        Progress::Over
+    }
+}
+
+impl Errand for Tending {
+    /// What a stop leaves here is still in its queue.
+    fn step(&mut self, broker: &Broker, now_ms: u64) -> Progress {
+        self.go_on(broker, &mut Budget::of_a_turn(), now_ms)
     }
 }
 

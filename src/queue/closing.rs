@@ -2,6 +2,7 @@
 //! from then on; closing it takes out what is left.
 
 use super::consumers::ConsumerId;
+use super::debris::Debris;
 use super::effects::Effects;
 use super::receiver::Receiver;
 use super::{Life, Queue};
@@ -73,17 +74,15 @@ impl<R: Receiver> Queue<R> {
         self.life = Life::Closed;
     }
 
-    /// Shuts the queue and empties it: everything in it goes, ready and unacknowledged, and every consumer. Durable
-    /// entries go to [`Effects::settled`].
+    /// Shuts the queue and empties it: everything in it goes, ready and unacknowledged, to [`Effects::debris`], and every
+    /// consumer.
     pub fn close(&mut self, fx: &mut Effects<R>) -> Closed<R> {
         self.shut();
-        let unacknowledged = self.unacknowledged.len();
-        self.unacknowledged.drain(|entry| {
-            if entry.durable {
-                fx.settled.push(entry.position);
-            }
-        });
-        Closed { ready: self.purge(fx), unacknowledged, receivers: self.consumers.drain() }
+        let (ready, unacknowledged) = (self.ready.len(), self.unacknowledged.len());
+        self.totals.purged += ready;
+        let debris = Debris::new(self.ready.take_all(), self.unacknowledged.take_all());
+        fx.debris = Some(Box::new(debris));
+        Closed { ready, unacknowledged, receivers: self.consumers.drain() }
     }
 
     /// Whether the queue is shut.

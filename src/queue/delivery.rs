@@ -7,7 +7,7 @@ use super::effects::{Effects, Reason};
 use super::entry::Entry;
 use super::receiver::{Offer, Receiver, Way};
 use super::unacknowledged::{Holder, Unacknowledged};
-use super::{Life, Queue, Totals};
+use super::{DEATHS_PER_CALL, Life, Queue, Totals};
 
 /// A consumer is handed so many messages in a row at most, so that its outbox is not held for long: its writer may be
 /// waiting for it.
@@ -29,7 +29,8 @@ pub enum Fetched {
     Got(Got),
     /// There is none.
     Empty,
-    /// It is not in memory yet and has been asked for: to be tried again once something has arrived.
+    /// It is not in memory yet and has been asked for, or more that has expired stands before it than one call lets
+    /// go: to be tried again once something has arrived or was let go.
     Later,
     /// The queue was deleted in the meantime.
     Gone,
@@ -85,7 +86,13 @@ impl<R: Receiver> Queue<R> {
             return Fetched::Gone;
         }
         self.used_ms = now_ms;
+        let mut left = DEATHS_PER_CALL;
         let entry = loop {
+            if left == 0 && self.ready.head().is_some_and(|head| head.is_due(now_ms)) {
+                self.is_behind = true;
+                self.ready.take_requests(fx);
+                return Fetched::Later;
+            }
             let Some(entry) = self.ready.pop_head() else {
                 self.ready.take_requests(fx);
                 if self.ready.len() > 0 {
@@ -97,6 +104,7 @@ impl<R: Receiver> Queue<R> {
             if !entry.is_due(now_ms) {
                 break entry;
             }
+            left = left.saturating_sub(1);
             self.bury(entry, Reason::Expired, fx);
         };
         self.ready.take_requests(fx);
@@ -117,14 +125,21 @@ impl<R: Receiver> Queue<R> {
     }
 
     /// Hands out ready entries for as long as somebody can take them. Every entry is handed out at most once, and
-    /// every offer that is declined takes a consumer out of the rotation, so this ends.
+    /// every offer that is declined takes a consumer out of the rotation, so this ends. Behind many that have expired it
+    /// goes on in [`Queue::tend`].
     pub(super) fn dispatch(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) {
+        self.is_behind = false;
+        let mut left = DEATHS_PER_CALL;
         while let Some(entry) = self.ready.head()
             && self.consumers.next().is_some()
         {
             if !zero_ttl.is_over(entry, now_ms) {
                 self.serve(zero_ttl, now_ms, fx);
+            } else if left == 0 {
+                self.is_behind = true;
+                break;
             } else if let Some(entry) = self.ready.pop_head() {
+                left -= 1;
                 self.bury(entry, Reason::Expired, fx);
             }
         }

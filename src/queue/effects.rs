@@ -2,6 +2,7 @@
 //! The caller acts on them once the queue's lock is gone.
 
 use super::capacity;
+use super::debris::Debris;
 use super::entry::{Entry, Position};
 use super::packed::Run;
 use super::paging::{Ticket, Wanted};
@@ -24,6 +25,8 @@ pub struct Effects<R> {
     pub leaving: Vec<Ticket>,
     /// Entries that are needed in memory: they are read, and given to `Queue::arrived`.
     pub wanted: Vec<Wanted>,
+    /// What was taken out in one move, to be let go piece by piece.
+    pub debris: Option<Box<Debris>>,
 }
 
 /// An entry that left the queue without being consumed.
@@ -58,6 +61,7 @@ impl<R> Default for Effects<R> {
             settled_runs: Vec::new(),
             leaving: Vec::new(),
             wanted: Vec::new(),
+            debris: None,
         }
     }
 }
@@ -72,6 +76,7 @@ impl<R> Effects<R> {
         clear_list(&mut self.settled_runs);
         clear_list(&mut self.leaving);
         clear_list(&mut self.wanted);
+        self.debris = None;
     }
 
     /// Whether the journal has to be told something of durable entries.
@@ -88,6 +93,7 @@ impl<R> Effects<R> {
             && self.settled_runs.is_empty()
             && self.leaving.is_empty()
             && self.wanted.is_empty()
+            && self.debris.is_none()
     }
 }
 

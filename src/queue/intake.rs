@@ -5,7 +5,7 @@ use super::effects::{Effects, Reason};
 use super::entry::Entry;
 use super::options::{Options, Overflow};
 use super::receiver::Receiver;
-use super::{Queue, Totals, delivery::ZeroTtl};
+use super::{DEATHS_PER_CALL, Queue, Totals, delivery::ZeroTtl};
 use crate::message::Message;
 
 /// The queue is full and does not make room. The publisher is to be told with `basic.nack`.
@@ -115,13 +115,21 @@ impl<R: Receiver> Queue<R> {
         }
     }
 
-    /// Drops from the head until the ready messages are within the limits. When the head is not in memory, when a
+    /// Drops from the head until the ready messages are within the limits, or as many were dropped as one call may; the
+    /// rest goes on in [`Queue::tend`]. When the head is not in memory, when a
     /// consumer waits for it, or when something that has expired is counted still, this goes on upon arrival.
     pub(super) fn drop_excess(&mut self, fx: &mut Effects<R>) {
         if self.options.overflow != Overflow::DropHead || self.is_closed() {
             return;
         }
+        let mut left = DEATHS_PER_CALL;
+        self.is_over_long = false;
         while self.is_over(self.ready.len(), self.ready.bytes()) {
+            if left == 0 {
+                self.is_over_long = true;
+                break;
+            }
+            left -= 1;
             if self.is_stalled() || self.ready.is_recalling() {
                 break;
             }

@@ -294,14 +294,31 @@ impl Lane {
         self.spans.push_back(span);
     }
 
-    /// Removes every entry: those in memory in order of position, of the others the positions.
-    pub(super) fn drain(&mut self, each: &mut impl FnMut(Entry), runs: &mut Vec<Run>) {
-        self.late_ms = None;
-        self.front.drain(&mut *each);
-        for span in std::mem::take(&mut self.spans) {
-            span.drain(each, runs);
+    /// Removes up to so many entries, a span at a time: those in memory are handed over, of the others the positions.
+    /// False when there are no more. Nothing else is to be done with the lane afterwards.
+    pub(super) fn shed(
+        &mut self,
+        left: &mut usize,
+        each: &mut impl FnMut(Entry),
+        runs: &mut Vec<Run>,
+    ) -> bool {
+        while *left > 0 {
+            if let Some(entry) = self.front.shed() {
+                each(entry);
+            } else if let Some(span) = self.spans.pop_front() {
+                let mut each = |entry| {
+                    *left = left.saturating_sub(1);
+                    each(entry);
+                };
+                span.drain(&mut each, runs);
+            } else if let Some(entry) = self.tail.shed() {
+                each(entry);
+            } else {
+                return false;
+            }
+            *left = left.saturating_sub(1);
         }
-        self.tail.drain(&mut *each);
+        true
     }
 
     fn index_of(&self, number: u64) -> Option<usize> {

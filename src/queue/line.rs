@@ -160,6 +160,16 @@ impl Line {
         }
     }
 
+    /// Takes an entry, of a line that is let go: nothing else is kept true.
+    pub(super) fn shed(&mut self) -> Option<Entry> {
+        while let Some(slot) = self.line.pop_front() {
+            if let Slot::Held(entry) = slot {
+                return Some(entry);
+            }
+        }
+        self.aside.pop_first().map(|(_, entry)| entry)
+    }
+
     /// Adds all of another line, which lies behind this one.
     pub(super) fn append(&mut self, mut other: Self) {
         if self.is_empty() {

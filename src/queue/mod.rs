@@ -27,6 +27,7 @@ mod capacity;
 mod closing;
 mod consumers;
 mod counts;
+mod debris;
 mod delivery;
 mod effects;
 mod entry;
@@ -54,6 +55,7 @@ pub use consumers::{
     AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
 };
 pub use counts::{Counts, Totals};
+pub use debris::Debris;
 pub use delivery::{Fetched, Got};
 pub use effects::{Dead, Effects, Reason};
 pub use entry::{Entry, NEVER_MS, Position};
@@ -63,10 +65,16 @@ pub use packed::Run;
 pub use paging::{Arrival, Stored, Ticket, Wanted};
 pub use receiver::{Offer, Receiver, Way};
 
+use std::collections::hash_map::IntoIter;
+
 use consumers::Consumers;
+use delivery::ZeroTtl;
 use intake::Reservations;
 use ready::Ready;
 use unacknowledged::Unacknowledged;
+
+/// So many messages die of their age in one call, and so many for want of room.
+const DEATHS_PER_CALL: usize = 256;
 
 /// One queue. `R` is a consumer's way into its outbox.
 pub struct Queue<R> {
@@ -79,6 +87,12 @@ pub struct Queue<R> {
     /// The last declare, get, or departure of the last consumer; `x-expires` counts from here.
     used_ms: u64,
     life: Life,
+    /// More messages are to be dropped than one call does.
+    is_over_long: bool,
+    /// More messages may have expired than one call lets go.
+    is_over_old: bool,
+    /// What somebody wants may stand behind messages that have expired.
+    is_behind: bool,
     /// Of the messages up to this position, which a restart left, nobody knows whether they had been delivered.
     doubtful_through: Position,
 }
@@ -102,6 +116,9 @@ impl<R: Receiver> Queue<R> {
             totals: Totals::default(),
             used_ms: now_ms,
             life: Life::Open,
+            is_over_long: false,
+            is_over_old: false,
+            is_behind: false,
             doubtful_through: 0,
             options,
         }
@@ -112,30 +129,37 @@ impl<R: Receiver> Queue<R> {
         &self.options
     }
 
-    /// Removes every ready message; unacknowledged ones stay. Returns how many were removed.
+    /// Removes every ready message; unacknowledged ones stay. Returns how many were removed. They are in
+    /// [`Effects::debris`], however many there are this takes no time.
     pub fn purge(&mut self, fx: &mut Effects<R>) -> u64 {
         let purged = self.ready.len();
-        let settle = |entry: Entry| {
-            if entry.durable {
-                fx.settled.push(entry.position);
-            }
-        };
-        self.ready.drain(settle, &mut fx.settled_runs);
+        let lanes = self.ready.take_all();
         self.totals.purged += purged;
+        if purged > 0 {
+            fx.debris = Some(Box::new(Debris::new(lanes, IntoIter::default())));
+        }
         purged
     }
 
-    /// Moves every ready message whose time has passed to [`Effects::dead`], wherever it stands. Those that are not
-    /// in memory are asked for and die when they arrive.
+    /// Moves ready messages whose time has passed to [`Effects::dead`], wherever they stand: so many that a call is
+    /// short. Those that are not in memory are asked for and die when they arrive.
     pub fn expire(&mut self, now_ms: u64, fx: &mut Effects<R>) {
         if self.is_closed() {
             return;
         }
+        let mut left = DEATHS_PER_CALL;
+        self.is_over_old = false;
         loop {
-            while let Some(entry) = self.ready.pop_due(now_ms) {
+            while let Some(entry) = (left > 0).then(|| self.ready.pop_due(now_ms)).flatten() {
+                left -= 1;
                 self.bury(entry, Reason::Expired, fx);
             }
+            if left == 0 {
+                self.is_over_old = true;
+                break;
+            }
             let Some(due) = self.ready.take_due_of_spans(now_ms) else { break };
+            left = left.saturating_sub(due.len());
             for entry in due {
                 self.bury(entry, Reason::Expired, fx);
             }
@@ -143,9 +167,27 @@ impl<R: Receiver> Queue<R> {
         self.ready.take_requests(fx);
     }
 
-    /// When [`Queue::expire`] or [`Queue::is_expired`] next has something to find. It may be early, when the
-    /// message it stands for was consumed meanwhile, but is never late; after `expire` it is exact.
+    /// Goes on with what calls have left over, to keep each of them short: messages whose time has passed, those that
+    /// wait behind them for a consumer, and those that are too many. To be called when [`Queue::next_deadline_ms`]
+    /// says so.
+    pub fn tend(&mut self, now_ms: u64, fx: &mut Effects<R>) {
+        if self.is_closed() {
+            return;
+        }
+        self.expire(now_ms, fx);
+        self.dispatch(ZeroTtl::Expire, now_ms, fx);
+        self.drop_excess(fx);
+    }
+
+    /// When [`Queue::tend`] or [`Queue::is_expired`] next has something to find. It may be early, when the
+    /// message it stands for was consumed meanwhile, but is never late; after `tend` it is exact.
     pub fn next_deadline_ms(&self) -> Option<u64> {
+        if self.is_closed() {
+            return None;
+        }
+        if self.is_over_long || self.is_over_old || self.is_behind {
+            return Some(0);
+        }
         match (self.ready.next_due_ms(), self.expires_at_ms()) {
             (Some(message), Some(queue)) => Some(message.min(queue)),
             (message, queue) => message.or(queue),

@@ -7,7 +7,6 @@ use super::expiry::{Mark, Schedule};
 use super::lane::{Lane, Next, Spot, Whence};
 use super::line::Line;
 use super::options::Window;
-use super::packed::Run;
 use super::paging::{Stored, Ticket, Wanted};
 use super::priorities::PrioritySet;
 use super::round::{Round, Rounds};
@@ -311,11 +310,10 @@ impl Ready {
         self.lanes.iter().filter_map(Lane::accepted_ms).min()
     }
 
-    /// Removes every entry, in the order in which they would be delivered; those that are not in memory as runs.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(Entry), runs: &mut Vec<Run>) {
-        for lane in self.lanes.iter_mut().rev() {
-            lane.drain(&mut each, runs);
-        }
+    /// Removes every entry in one move; they are in the lanes that are returned.
+    pub(super) fn take_all(&mut self) -> Vec<Lane> {
+        let fresh = self.lanes.iter().map(|_| Lane::default()).collect();
+        let lanes = std::mem::replace(&mut self.lanes, fresh);
         self.occupied = PrioritySet::default();
         self.len = 0;
         self.bytes = 0;
@@ -325,6 +323,7 @@ impl Ready {
         self.coming = 0;
         self.leaving.clear();
         self.wanted.clear();
+        lanes
     }
 
     /// Hands over what has to be asked of the outside.

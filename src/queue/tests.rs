@@ -8,6 +8,7 @@ mod order;
 mod paging;
 mod random;
 mod settling;
+mod slices;
 
 use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
@@ -227,6 +228,20 @@ impl Rig {
     /// Fetches everything that is ready, in the order in which it comes.
     fn drain(&mut self) -> Vec<Position> {
         std::iter::from_fn(|| self.get(AckMode::Automatic)).collect()
+    }
+
+    fn purge(&mut self) -> u64 {
+        let purged = self.queue.purge(&mut self.fx);
+        self.clear_debris();
+        purged
+    }
+
+    /// Lets go of what a purge or the end of the queue left, in small pieces.
+    fn clear_debris(&mut self) {
+        let Some(mut debris) = self.fx.debris.take() else { return };
+        while !debris.is_empty() {
+            debris.clear(3, &mut self.fx.settled, &mut self.fx.settled_runs);
+        }
     }
 
     fn settled(&mut self) -> Vec<Position> {

@@ -1,5 +1,7 @@
 //! The entries that were handed out and are not settled yet, found by position.
 
+use std::collections::hash_map::IntoIter;
+
 use rustc_hash::FxHashMap;
 
 use super::capacity;
@@ -60,11 +62,9 @@ impl Unacknowledged {
         }
     }
 
-    /// Removes every entry.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(Entry)) {
+    /// Removes every entry in one move.
+    pub(super) fn take_all(&mut self) -> IntoIter<Position, Held> {
         self.bytes = 0;
-        for (_, held) in std::mem::take(&mut self.by_position) {
-            each(held.entry);
-        }
+        std::mem::take(&mut self.by_position).into_iter()
     }
 }

@@ -311,8 +311,8 @@ impl Session {
 
     /// Whether no message may begin: an alarm is on, or too much waits for the disk and this peer adds to it.
     fn holds_publishing(&self) -> bool {
-        self.client.as_ref().is_some_and(|client| client.must_pause())
-            || self.work.writes && self.broker.store_is_full()
+        let full = || self.broker.store_is_full();
+        self.client.as_ref().is_some_and(|one| one.must_pause() || one.writes() && full())
     }
 
     /// Takes in what the peer sent: as many frames as are there, or as far as the first thing that has to

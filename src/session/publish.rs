@@ -53,7 +53,6 @@ impl Channel {
         extra_keys: Vec<String>,
         message: Message,
     ) -> Result<(), Fault> {
-        context.work.writes |= message.facts().persistent;
         let mut publish = Publish {
             key: self.key,
             exchange: publishing.exchange,

@@ -22,8 +22,6 @@ pub(super) struct Work {
     pub failed: Vec<(ChannelKey, Fault)>,
     /// The broker knows that this connection publishes.
     pub publisher: bool,
-    /// What this connection publishes goes to the disk, as far as can be told.
-    pub writes: bool,
     /// Bytes of bodies that are arriving without having reserved room.
     pub unreserved_bytes: u64,
     /// Messages came that wait for a commit.

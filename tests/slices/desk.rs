@@ -1,16 +1,20 @@
 //! A broker without sockets or tasks, whose errands and timers are run by hand, and somebody who works on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leveret::broker::{
-    BindingRequest, Broker, Client, DeclareMode, Events, ExchangeDeclaration, Publish,
-    QueueDeclaration, Remaining, Surroundings,
+    BindingRequest, Broker, Client, DeclareMode, Events, ExchangeDeclaration, Meet, Meeting,
+    Pending, Publish, QueueDeclaration, Remaining, Stepped, Surroundings,
 };
 use leveret::config::Config;
 use leveret::message::{Facts, Message};
 use leveret::outbox::ChannelKey;
 use leveret::queue::Totals;
+use leveret::store::{self, Step, Steps};
 use leveret::wire::{Table, Value};
+use parking_lot::Mutex;
+use tempfile::TempDir;
 
 /// So many slices are more than any test needs.
 const SLICES_MAX: usize = 100_000;
@@ -21,12 +25,31 @@ pub struct Desk {
     pub client: Client,
     pub key: ChannelKey,
     pub now_ms: u64,
-    _directory: tempfile::TempDir,
+    /// The store's steps, where nobody else takes them.
+    steps: Option<Arc<Mutex<Option<Steps>>>>,
+    _directory: Arc<TempDir>,
 }
 
 impl Desk {
+    /// A broker whose store has threads of its own.
     pub fn new(configure: impl FnOnce(&mut Config)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::open(&Arc::new(tempfile::tempdir().unwrap()), None, configure)
+    }
+
+    /// A broker whose store does nothing until [`Desk::write`].
+    pub fn stepped(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::stepped_in(&Arc::new(tempfile::tempdir().unwrap()), configure)
+    }
+
+    fn stepped_in(directory: &Arc<TempDir>, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::open(directory, Some(Arc::default()), configure)
+    }
+
+    fn open(
+        directory: &Arc<TempDir>,
+        steps: Option<Arc<Mutex<Option<Steps>>>>,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config { data_dir: directory.path().to_owned(), ..Config::default() };
         config.alarms.disk_free_bytes_min = 0;
         configure(&mut config);
@@ -34,11 +57,61 @@ impl Desk {
         let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
         let events =
             Events { room: quiet(), alarm: quiet(), deadline: quiet(), errands: quiet(), lost };
+        let mut surroundings = Surroundings::of_the_machine();
+        if let Some(steps) = &steps {
+            let (taken, taker) = (Arc::clone(steps), Arc::clone(steps));
+            surroundings.meet = Meet::new(Arc::new(move |meeting| {
+                if meeting == Meeting::Durable {
+                    write(&taker);
+                }
+            }));
+            let options = store::Options {
+                directory: config.data_dir.clone(),
+                segment_bytes_max: config.store.segment_bytes_max,
+                checkpoint_bytes: config.store.checkpoint_bytes,
+                checkpoint_ms: config.store.checkpoint_ms,
+                inbox_bytes_max: config.store.inbox_bytes_max,
+                index_cache_bytes: config.store.index_cache_bytes,
+                memory: surroundings.memory,
+                slice: store::Slice::default(),
+            };
+            surroundings.stepped = Some(Stepped {
+                store: store::Surroundings::local(&options),
+                take: Box::new(move |steps| *taken.lock() = Some(steps)),
+            });
+        }
         let now_ms = 1_700_000_000_000;
-        let broker = Broker::open(config, events, Surroundings::of_the_machine(), now_ms).unwrap();
+        let broker = Broker::open(config, events, surroundings, now_ms).unwrap();
         let client = broker.operator(&"guest".into(), "/").unwrap();
         let key = client.outbox().open_channel(1);
-        Self { broker, client, key, now_ms, _directory: directory }
+        Self { broker, client, key, now_ms, steps, _directory: Arc::clone(directory) }
+    }
+
+    /// Closes the broker in good order, and opens the directory again.
+    pub fn reopened(self, configure: impl FnOnce(&mut Config)) -> Self {
+        let Self { broker, client, steps, _directory: directory, .. } = self;
+        let closing = Arc::clone(&broker);
+        let closed = std::thread::spawn(move || closing.close());
+        while !closed.is_finished() {
+            steps.iter().for_each(|steps| write(steps));
+            std::thread::yield_now();
+        }
+        closed.join().unwrap();
+        steps.iter().for_each(|steps| *steps.lock() = None);
+        drop((broker, client));
+        Self::stepped_in(&directory, configure)
+    }
+
+    /// Lets the store do everything that waits for it, and what that leads to.
+    pub fn write(&self) {
+        self.steps.iter().for_each(|steps| write(steps));
+    }
+
+    fn wait(&self, pending: Pending) {
+        while self.steps.is_some() && !pending.is_settled() {
+            self.write();
+        }
+        pending.wait_blocking().unwrap();
     }
 
     /// Declares a queue; durable if it says so.
@@ -53,7 +126,7 @@ impl Desk {
             arguments: &arguments,
         };
         let declared = self.client.declare_queue(&declaration, self.now_ms).unwrap();
-        declared.pending.wait_blocking().unwrap();
+        self.wait(declared.pending);
     }
 
     /// Declares a fanout exchange.
@@ -67,7 +140,7 @@ impl Desk {
             internal: false,
             arguments: &Table::new(),
         };
-        self.client.declare_exchange(&declaration).unwrap().wait_blocking().unwrap();
+        self.wait(self.client.declare_exchange(&declaration).unwrap());
     }
 
     pub fn bind(&self, queue: &str, exchange: &str) {
@@ -77,7 +150,7 @@ impl Desk {
             routing_key: "",
             arguments: &Table::new(),
         };
-        self.client.bind_queue(&request).unwrap().wait_blocking().unwrap();
+        self.wait(self.client.bind_queue(&request).unwrap());
     }
 
     /// A message as it comes from the session.
@@ -108,18 +181,47 @@ impl Desk {
         self.broker.queue("/", queue).unwrap().figures().counts.ready
     }
 
-    /// Runs errands until there are none, and calls `look` after each slice.
+    /// Runs timers and errands until there are none, and calls `look` after each slice.
     pub fn run_errands(&self, mut look: impl FnMut()) -> usize {
         for slice in 0..SLICES_MAX {
+            let due = self.broker.tick(self.now_ms).is_some_and(|at_ms| at_ms <= self.now_ms);
+            look();
             let remaining = self.broker.run_errands(self.now_ms);
             look();
             match remaining {
-                Remaining::Nothing => return slice,
-                Remaining::Some => {}
-                // The committer is at work.
-                Remaining::Held => std::thread::yield_now(),
+                Remaining::Nothing if !due => return slice,
+                Remaining::Some | Remaining::Nothing => {}
+                Remaining::Held => self.write(),
             }
         }
         panic!("the errands have no end");
+    }
+
+    /// The same until they wait for the store, if they do.
+    pub fn run_errands_until_held(&self, mut look: impl FnMut()) {
+        for _ in 0..SLICES_MAX {
+            let due = self.broker.tick(self.now_ms).is_some_and(|at_ms| at_ms <= self.now_ms);
+            look();
+            let remaining = self.broker.run_errands(self.now_ms);
+            look();
+            match remaining {
+                Remaining::Held => return,
+                Remaining::Nothing if !due => return,
+                Remaining::Some | Remaining::Nothing => {}
+            }
+        }
+        panic!("the errands have no end");
+    }
+}
+
+fn write(steps: &Mutex<Option<Steps>>) {
+    let mut steps = steps.lock();
+    let Some(steps) = &mut *steps else { return };
+    loop {
+        let committed = steps.committer(Duration::ZERO);
+        let read = steps.reader();
+        if committed != Step::Worked && read != Step::Worked {
+            return;
+        }
     }
 }

@@ -172,7 +172,7 @@ fn a_purge_takes_what_is_away_without_reading_it() {
     rig.publish(20);
     rig.all_leave();
     rig.get(AckMode::Manual);
-    assert_eq!(rig.queue.purge(&mut rig.fx), 19);
+    assert_eq!(rig.purge(), 19);
     assert_eq!(rig.queue.counts().ready, 0);
     assert_eq!(rig.queue.counts().ready_bytes, 0);
     let runs = rig.fx.settled_runs.iter().flat_map(|run| run.first..run.first + run.count);
@@ -350,7 +350,7 @@ impl Late {
                 }
             }
             Step::Purge => {
-                assert_eq!(self.rig.queue.purge(&mut self.rig.fx), self.ready.len() as u64);
+                assert_eq!(self.rig.purge(), self.ready.len() as u64);
                 self.ready.clear();
             }
         }

@@ -108,7 +108,7 @@ fn a_purge_takes_what_is_ready_and_nothing_else() {
     let mut rig = Rig::new(Options { priority_max: Some(3), ..Options::default() });
     rig.publish_priorities(&[0, 3, 1]);
     rig.get(AckMode::Manual);
-    assert_eq!(rig.queue.purge(&mut rig.fx), 2);
+    assert_eq!(rig.purge(), 2);
     assert_eq!(rig.settled(), [3, 1]);
     let counts = rig.queue.counts();
     assert_eq!((counts.ready, counts.ready_bytes, counts.unacknowledged), (0, 0, 1));
@@ -123,6 +123,7 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
     rig.consume(2, 1);
     rig.publish(5);
     let closed = rig.queue.close(&mut rig.fx);
+    rig.clear_debris();
     let receivers: Vec<_> = closed.receivers.iter().map(|(id, _)| *id).collect();
     assert_eq!((receivers.as_slice(), closed.ready, closed.unacknowledged), (&[8, 2][..], 3, 2));
     let mut settled = rig.settled();
@@ -173,6 +174,7 @@ fn nothing_dies_in_a_queue_that_is_being_deleted() {
     rig.queue.shut();
     rig.pass(10);
     assert_eq!(rig.queue.close(&mut rig.fx).ready, 2);
+    rig.clear_debris();
     assert_eq!((rig.settled(), rig.dead()), (vec![1, 2], vec![]));
 }
 
