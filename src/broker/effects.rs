@@ -63,13 +63,8 @@ impl Broker {
         }
         if queue.is_stored() && effects.has_news() {
             let mut operations = Vec::with_capacity(1 + effects.returned.len());
-            // While the inbox is full a count that came to be is not written: the next of the message stands for it.
-            // Whoever gives messages back again and again would fill memory otherwise, and may not be held back,
-            // because others wait for its acknowledgements.
-            if !self.store.is_full() {
-                for (position, count) in effects.returned.drain(..) {
-                    operations.push(Operation::Returned { queue: queue.id, position, count });
-                }
+            if !effects.returned.is_empty() {
+                self.note_returned(queue.id, &mut effects.returned, &mut operations);
             }
             if !effects.settled.is_empty() {
                 let positions = std::mem::take(&mut effects.settled);

@@ -44,6 +44,7 @@ mod registry;
 mod removal;
 mod reply_to;
 mod resource;
+mod returning;
 mod routes;
 mod settle;
 mod subscriber;
@@ -101,6 +102,7 @@ use meeting::{MeetingLock, MeetingStore};
 use operator::Operators;
 use registry::Registry;
 use reply_to::ReplyAddresses;
+use returning::Returns;
 use timers::Timers;
 use vhost::Vhost;
 
@@ -169,6 +171,7 @@ pub struct Broker {
     timers: Timers,
     errands: Errands,
     mourning: Mourning,
+    returns: Returns,
     /// Connections that were held back may look again.
     room_hook: Arc<Hook>,
     alarms: Alarms,
@@ -199,9 +202,7 @@ impl Broker {
         let Events { room, alarm, deadline, errands, lost } = events;
         let Surroundings { entropy, memory, meet, stepped } = surroundings;
         let options = store_options(&config, memory);
-        let room_hook = Arc::new(room);
-        let hook = Arc::clone(&room_hook);
-        let room = Box::new(move || hook());
+        let (room_hook, room) = for_two(room);
         let reading_ended = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&reading_ended);
         let lost = Box::new(move |why: &str| {
@@ -231,6 +232,7 @@ impl Broker {
             timers: Timers::new(deadline),
             errands: Errands::new(errands),
             mourning: Mourning::default(),
+            returns: Returns::default(),
             room_hook,
             departed: Departed::default(),
             operators: Operators::default(),
@@ -341,6 +343,13 @@ impl QueueIds<'_> {
         *self.0 += 1;
         *self.0
     }
+}
+
+/// A hook that two call.
+fn for_two(hook: Hook) -> (Arc<Hook>, Hook) {
+    let hook = Arc::new(hook);
+    let other = Arc::clone(&hook);
+    (hook, Box::new(move || other()))
 }
 
 fn next(last: &AtomicU64) -> u64 {

@@ -97,6 +97,7 @@ impl Desk {
             std::thread::yield_now();
         }
         closed.join().unwrap();
+        steps.iter().for_each(|steps| write(steps));
         steps.iter().for_each(|steps| *steps.lock() = None);
         drop((broker, client));
         Self::stepped_in(&directory, configure)
