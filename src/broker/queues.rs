@@ -237,7 +237,8 @@ impl Client {
     ) -> Result<(u32, Pending), Fault> {
         let resource = self.queue_name(name);
         self.permit(Action::Configure, &resource)?;
-        let Some(queue) = self.vhost.queues.get(name) else { return Ok((0, Pending::NONE)) };
+        // Somebody else may have deleted it a moment ago: what is said to be gone does not come back in a crash.
+        let Some(queue) = self.vhost.queues.get(name) else { return Ok((0, self.barrier())) };
         self.check_owner(&queue)?;
         let unused = conditions.if_unused.then_some(Condition::Unused);
         let empty = conditions.if_empty.then_some(Condition::Empty);
@@ -249,7 +250,7 @@ impl Client {
                 let text = format!("{resource} not empty");
                 Err(Fault::channel(ReplyCode::PreconditionFailed, text))
             }
-            Err(Kept::Gone | Kept::NotExpired) => Ok((0, Pending::NONE)),
+            Err(Kept::Gone | Kept::NotExpired) => Ok((0, self.barrier())),
         }
     }
 }
