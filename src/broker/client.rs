@@ -134,6 +134,8 @@ impl Broker {
             self.clients.remove(&client.id);
             return Err(refused(&client.vhost.name, &client.user));
         }
+        // It has no consumers yet that could be offered anything.
+        self.tell_frugality(&client, client.terms.connected_ms);
         Ok(client)
     }
 

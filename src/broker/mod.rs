@@ -27,6 +27,7 @@ mod errands;
 mod exchange;
 mod exchanges;
 mod explain;
+mod frugality;
 mod gate;
 mod grave;
 mod json;
@@ -98,6 +99,7 @@ use arrivals::Arrivals;
 use burial::Mourning;
 use departed::Departed;
 use errands::Errands;
+use frugality::Frugality;
 use meeting::{MeetingLock, MeetingStore};
 use operator::Operators;
 use registry::Registry;
@@ -176,6 +178,7 @@ pub struct Broker {
     room_hook: Arc<Hook>,
     alarms: Alarms,
     arrivals: Arc<Arrivals>,
+    frugality: Frugality,
     departed: Departed,
     operators: Operators,
     /// Held while users and permissions change, so that their order in memory is their order in the journal.
@@ -219,6 +222,7 @@ impl Broker {
         let mut broker = Self {
             access: Access::new(&config.access, &*entropy, hash),
             arrivals: Arrivals::new(alarms.arriving_bytes_max()),
+            frugality: Frugality::default(),
             alarms,
             config,
             store: MeetingStore::new(store, meet.clone()),

@@ -65,6 +65,7 @@ impl Broker {
             queue.tell_getters(Err(Lost));
             return;
         }
+        self.check_frugality(now_ms);
         let arrivals: Vec<Arrival> = rereads
             .into_iter()
             .filter_map(|Reread { position, message }| {

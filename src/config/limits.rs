@@ -115,7 +115,7 @@ impl Config {
         let logins = self.access.login_cache_entries_max as u64;
         between("access.login_cache_entries_max", logins, 0, COUNT_MAX)?;
         let access = &self.access;
-        between("access.verifications_max", access.verifications_max as u64, 1, 1024)?;
+        between("access.verifications_max", access.verifications_max as u64, 1, COUNT_MAX)?;
         between("access.logins_waiting_max", access.logins_waiting_max as u64, 1, COUNT_MAX)?;
         let failed = access.failed_logins_per_minute_max.into();
         between("access.failed_logins_per_minute_max", failed, 1, COUNT_MAX)

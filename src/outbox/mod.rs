@@ -129,6 +129,8 @@ struct State<Q> {
     /// Something was added since the writer last looked.
     dirty: bool,
     channels: FxHashMap<u16, Channel<Q>>,
+    /// Bytes of the bodies of unacknowledged deliveries of each channel, as of now.
+    unacked_bytes_max: u64,
     epoch: u32,
     /// Consumers that found no room.
     stalled: Vec<Resume<Q>>,
@@ -168,6 +170,7 @@ impl<Q: Clone> Outbox<Q> {
                 frame_bytes_max,
                 dirty: false,
                 channels: FxHashMap::default(),
+                unacked_bytes_max: limits.unacked_bytes_per_channel_max as u64,
                 epoch: 0,
                 stalled: Vec::new(),
                 closed_tally: Tally::default(),
@@ -188,6 +191,19 @@ impl<Q: Clone> Outbox<Q> {
         self.state.lock().frame_bytes_max = frame_bytes_max;
     }
 
+    /// Sets how many bytes of bodies each channel may have unacknowledged from now on. Answers whose channel has credit
+    /// by that which had none.
+    pub fn set_unacked_bytes_max(&self, bytes_max: u64) -> Vec<Resume<Q>> {
+        let mut state = self.state.lock();
+        state.unacked_bytes_max = bytes_max;
+        let channels = state.channels.values_mut();
+        let resumed = channels.flat_map(|channel| {
+            channel.unacked_bytes_max = bytes_max;
+            channel.take_starved()
+        });
+        resumed.collect()
+    }
+
     /// Opens a channel. Its number must not be open.
     pub fn open_channel(&self, number: u16) -> ChannelKey {
         let mut state = self.state.lock();
@@ -199,7 +215,7 @@ impl<Q: Clone> Outbox<Q> {
             last_tag: 0,
             unacked: Ledger::default(),
             unacked_max: self.limits.unacked_per_channel_max,
-            unacked_bytes_max: self.limits.unacked_bytes_per_channel_max as u64,
+            unacked_bytes_max: state.unacked_bytes_max,
             starved: Vec::new(),
             confirms: Confirms::default(),
             mode: ChannelMode::Plain,

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use leveret::wire::{self, Frame, Method, Properties, basic, channel, tx};
+use leveret::wire::{self, Frame, Method, Properties, basic, channel, queue, tx};
 
 use super::client::*;
 use super::own_queue::A_WHILE;
@@ -287,4 +287,42 @@ fn a_held_publisher_that_falls_silent_is_missed() {
     }
     let server = dropped.join().unwrap().unwrap();
     assert_eq!(server.log().matches("missed heartbeats").count(), 1);
+}
+
+#[test]
+fn what_consumers_hold_unacknowledged_does_not_stop_publishers() {
+    const MESSAGES: usize = 600;
+    let server = Server::start_with(
+        "[alarms]\nmemory_bytes_max = 10000000\n\
+         [store]\nqueue_window_messages = 16\nqueue_window_bytes = 200000\n",
+    );
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.declare(queue::Declare { durable: true, ..a_queue("deep") });
+    publisher.queue("other", &[]);
+    publisher.select_confirms();
+    let body = "x".repeat(40_000);
+    for _ in 0..MESSAGES {
+        publisher.publish("", "deep", &persistent(), &body);
+        publisher.answer("basic.ack");
+    }
+
+    let mut holder = Client::open(&local(server.port()));
+    holder.consume("deep", "holder");
+    let mut held = 0;
+    while held < MESSAGES
+        && let Some(Incoming::Frame(frame)) = holder.raw.next_within(A_WHILE)
+    {
+        held += usize::from(matches!(parse(&frame), Frame::Body { .. }));
+    }
+    assert!(held < MESSAGES, "24 MB were handed out where 10 MB are allowed");
+    publisher.put("other", "x");
+    publisher.answer("basic.ack");
+    // What it held goes to others when it goes, and nobody waits for an acknowledgement of its.
+    let mut other = Client::open(&local(server.port()));
+    other.consume("deep", "other");
+    holder.close();
+    for _ in 0..MESSAGES {
+        let message = other.delivered();
+        other.ack(message.tag);
+    }
 }
