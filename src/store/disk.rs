@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation, fadvise, fallocate, flock};
 use rustix::io::Errno;
 
 /// So much is reserved at once.
@@ -57,6 +57,10 @@ pub trait Disk: Send + Sync {
 
     /// Makes a file end after so many bytes, and syncs that.
     fn cut(&self, path: &Path, bytes: u64) -> io::Result<()>;
+
+    /// Brings what an earlier process wrote to a file onto the disk, and has it read from there from now on: after a sync
+    /// that failed the system may keep what never came to the disk, call it written, and show it to whoever reads.
+    fn settle(&self, path: &Path) -> io::Result<()>;
 
     /// Gives a file another name, replacing what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -191,6 +195,14 @@ impl Disk for LocalDisk {
         let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(bytes)?;
         file.sync_all()
+    }
+
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.sync_all()?;
+        // It is advice: where the system does not take it, what it keeps is believed as before.
+        let _ = fadvise(&file, 0, None, Advice::DontNeed);
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -121,14 +121,18 @@ impl Journal {
 
     fn find_segments(&mut self) -> io::Result<()> {
         self.last_begun = self.read_last_begun()?;
-        let mut found = BTreeMap::new();
-        for name in self.disk.list(&self.directory)? {
-            if let Some(id) = segment_of(&name) {
-                let file = self.disk.open(&segment_path(&self.directory, id))?;
-                found.insert(id, file.bytes()?);
-            }
+        let names = self.disk.list(&self.directory)?;
+        let ids: Vec<SegmentId> = names.iter().filter_map(|name| segment_of(name)).collect();
+        let last = ids.iter().max().copied();
+        if let Some(id) = last {
+            // Earlier ones were synced before the next was begun.
+            self.disk.settle(&segment_path(&self.directory, id))?;
         }
-        let last = found.keys().next_back().copied();
+        let mut found = BTreeMap::new();
+        for id in ids {
+            let file = self.disk.open(&segment_path(&self.directory, id))?;
+            found.insert(id, file.bytes()?);
+        }
         for (id, bytes) in found {
             let path = segment_path(&self.directory, id);
             match read_head(&*self.disk, &path, id)? {

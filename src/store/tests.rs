@@ -104,6 +104,10 @@ impl Disk for FaultyDisk {
         self.1.cut(path, bytes)
     }
 
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        self.1.settle(path)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.1.rename(from, to)
     }

@@ -184,9 +184,8 @@ impl Content {
         let fails = Self::fails(&mut self.trouble.sync, for_good);
         let file = self.file(id);
         if fails {
-            // The kernel drops the pages that it could not write.
+            // The kernel calls the pages clean that it could not write, and shows them.
             file.unsynced.clear();
-            file.content = file.synced.clone();
             return Err(io::Error::from_raw_os_error(5));
         }
         for (at, bytes) in std::mem::take(&mut file.unsynced) {
@@ -307,6 +306,15 @@ impl Disk for MemoryDisk {
         let file = content.file(id);
         file.content.truncate(bytes as usize);
         file.synced.truncate(bytes as usize);
+        Ok(())
+    }
+
+    fn settle(&self, path: &Path) -> io::Result<()> {
+        let mut content = self.0.lock();
+        let id = content.on()?.id(path)?;
+        content.sync(id)?;
+        let file = content.file(id);
+        file.content = file.synced.clone();
         Ok(())
     }
 
