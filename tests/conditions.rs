@@ -8,12 +8,13 @@
 mod support;
 
 use std::hint;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use leveret::broker::DeleteQueue;
+use leveret::broker::{DeleteQueue, Meet, Meeting, Surroundings};
 use leveret::wire::{Frame, Method, ReplyCode, Table, Value};
-use support::inside::{Connection, now_ms, open};
+use support::inside::{Connection, now_ms, open, open_in};
 
 const ROUNDS: usize = 2_000;
 /// Messages that are published at once.
@@ -112,6 +113,35 @@ fn a_consumer_hears_of_the_end_of_its_queue_however_early_that_comes() {
         assert_eq!(channels[0].consumers, 0, "round {round}: it is counted still");
     }
     assert_eq!(unheard, 0, "consumers wait for ever");
+}
+
+/// The journal has a message before its queue does. A publisher that were told then could ask for it in vain.
+#[test]
+fn a_message_is_confirmed_when_it_stands_in_its_queue_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (publisher, early) =
+        (Arc::<OnceLock<Connection>>::default(), Arc::<OnceLock<usize>>::default());
+    let (publishing, told) = (Arc::clone(&publisher), Arc::clone(&early));
+    let is_confirm = |frame: &Frame<'_>| match frame {
+        Frame::Method { method, .. } => matches!(method, Method::BasicAck(_)),
+        _ => false,
+    };
+    let once = AtomicBool::new(true);
+    let meet = Meet::new(Arc::new(move |meeting| {
+        let Some(connection) = publishing.get() else { return };
+        if meeting == Meeting::Appended && once.swap(false, Ordering::AcqRel) {
+            connection.client.barrier().wait_blocking().unwrap();
+            told.set(connection.received(is_confirm)).unwrap();
+        }
+    }));
+    let broker = open_in(directory.path(), Surroundings { meet, ..Surroundings::of_the_machine() });
+    let other = Connection::new(&broker);
+    other.declare("q", |declaration| declaration.durable = true);
+    assert!(publisher.set(Connection::new(&broker)).is_ok());
+    let publisher = publisher.get().unwrap();
+    publisher.publish_persistent("q", 1..=1);
+    assert_eq!(early.get(), Some(&0), "it is on the disk, and not in its queue");
+    assert_eq!((other.counts("q"), publisher.received(is_confirm)), (Some((1, 0)), 1));
 }
 
 /// Does two things at the same time.

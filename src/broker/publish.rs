@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -137,13 +137,17 @@ impl Client {
         let plan = &mut *self.plan.lock();
         self.route(plan, batch);
         self.note_writes(!plan.operations.is_empty());
+        let promise = Promise::of(&self.outbox, std::mem::take(&mut plan.durable));
         if !plan.operations.is_empty() {
-            let done = confirm_when_done(&self.outbox, std::mem::take(&mut plan.durable));
+            let done = promise.as_ref().map(Promise::when_synced);
             self.broker.store.append(std::mem::take(&mut plan.operations), done);
         }
         self.outbox.note_published(&plan.tallies, &plan.sizes);
         plan.forget_tallies();
         self.deliver(plan, now_ms);
+        if let Some(promise) = promise {
+            promise.keep_half();
+        }
         self.broker.check_memory();
         std::mem::take(&mut plan.outcome)
     }
@@ -376,17 +380,38 @@ fn note(confirmations: &mut Confirmations, key: ChannelKey, number: u64) {
     }
 }
 
-/// Confirms to the publisher once the journal has synced. When the store is lost nothing is confirmed.
-fn confirm_when_done(outbox: &Arc<ClientOutbox>, confirmations: Confirmations) -> Option<Done> {
-    if confirmations.is_empty() {
-        return None;
+/// Confirms that go to the publisher once the journal has synced and the messages stand in their queues, whichever comes
+/// last: who hears of a confirm finds the message. When the store is lost nothing is confirmed.
+struct Promise {
+    outbox: Arc<ClientOutbox>,
+    confirmations: Confirmations,
+    halves_kept: AtomicU8,
+}
+
+impl Promise {
+    fn of(outbox: &Arc<ClientOutbox>, confirmations: Confirmations) -> Option<Arc<Self>> {
+        if confirmations.is_empty() {
+            return None;
+        }
+        let halves_kept = AtomicU8::new(0);
+        Some(Arc::new(Self { outbox: Arc::clone(outbox), confirmations, halves_kept }))
     }
-    let outbox = Arc::clone(outbox);
-    Some(Box::new(move |outcome| {
-        if outcome.is_ok() {
-            for (key, numbers) in &confirmations {
-                outbox.confirm(*key, numbers);
+
+    /// The half of it that the store keeps.
+    fn when_synced(self: &Arc<Self>) -> Done {
+        let promise = Arc::clone(self);
+        Box::new(move |outcome| {
+            if outcome.is_ok() {
+                promise.keep_half();
+            }
+        })
+    }
+
+    fn keep_half(&self) {
+        if self.halves_kept.fetch_add(1, Ordering::AcqRel) == 1 {
+            for (key, numbers) in &self.confirmations {
+                self.outbox.confirm(*key, numbers);
             }
         }
-    }))
+    }
 }

@@ -19,13 +19,18 @@ const FRAME_BYTES_MAX: u32 = 131_072;
 
 /// A broker of its own in a directory. The test fails when its store is lost.
 pub fn open(directory: &Path) -> Arc<Broker> {
+    open_in(directory, Surroundings::of_the_machine())
+}
+
+/// The same in other surroundings.
+pub fn open_in(directory: &Path, surroundings: Surroundings) -> Arc<Broker> {
     let mut config = Config { data_dir: directory.to_owned(), ..Config::default() };
     config.alarms.disk_free_bytes_min = 0;
     let quiet = || Box::new(|| {}) as Box<dyn Fn() + Send + Sync>;
     let lost = Box::new(|why: &str| panic!("the store is lost: {why}"));
     let events =
         Events { room: quiet(), alarm: quiet(), deadline: quiet(), errands: quiet(), lost };
-    Broker::open(config, events, Surroundings::of_the_machine(), now_ms())
+    Broker::open(config, events, surroundings, now_ms())
         .expect("a broker opens in an empty directory")
 }
 
@@ -110,10 +115,18 @@ impl Connection {
 
     /// Publishes mandatory messages to a queue in one batch, to be confirmed with these numbers.
     pub fn publish(&self, queue: &str, numbers: impl IntoIterator<Item = u64>) {
+        self.publish_with(queue, numbers, Facts::default());
+    }
+
+    /// The same, of persistent ones.
+    pub fn publish_persistent(&self, queue: &str, numbers: impl IntoIterator<Item = u64>) {
+        self.publish_with(queue, numbers, Facts { persistent: true, ..Facts::default() });
+    }
+
+    fn publish_with(&self, queue: &str, numbers: impl IntoIterator<Item = u64>, facts: Facts) {
         let exchange = self.client.target("").expect("the default exchange is there");
         let memory = self.client.memory();
-        let message =
-            || Message::new(memory, "".into(), queue, &[0, 0], b"inside", Facts::default());
+        let message = || Message::new(memory, "".into(), queue, &[0, 0], b"inside", facts);
         let publish = |number| Publish {
             key: self.key,
             exchange: Arc::clone(&exchange),
