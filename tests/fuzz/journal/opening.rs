@@ -53,7 +53,10 @@ pub fn open(directory: &Path, work: impl FnOnce(&Store)) -> Result<Found, StoreE
     let is_lost = Arc::new(AtomicBool::new(false));
     let lost = Arc::clone(&is_lost);
     let events = Events {
-        lost: Box::new(move |_| lost.store(true, Ordering::Release)),
+        lost: Box::new(move |why| {
+            eprintln!("the store is lost: {why}");
+            lost.store(true, Ordering::Release);
+        }),
         ..Events::default()
     };
     let (store, recovered) = Store::open(options, events)?;

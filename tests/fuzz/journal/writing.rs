@@ -22,14 +22,25 @@ pub fn write(directory: &Path, what: u8) {
     let mut random = Random::new(u64::from(what));
     // Refused or not, the next opening decides.
     let _ = open(directory, |store| {
+        // A message for a queue of a higher id than there ever was would end the store.
+        store.append(vec![Operation::Topology(vec![last_queue()])], None);
         for _ in 0..random.within(1..6) {
             store.append(vec![operation(&mut random)], None);
         }
     });
 }
 
+/// Messages come to queues of these ids.
+const QUEUE_ID_MAX: u64 = 3;
+
+fn last_queue() -> Change {
+    let (vhost, name) = ("/".to_owned(), "last".to_owned());
+    let id = QUEUE_ID_MAX;
+    Change::PutQueue(QueueRecord { id, vhost, name, auto_delete: false, arguments: Vec::new() })
+}
+
 fn operation(random: &mut Random) -> Operation {
-    let (queue, position) = (random.within(1..4), random.within(1..20));
+    let (queue, position) = (random.within(1..QUEUE_ID_MAX + 1), random.within(1..20));
     match random.within(0..6) {
         0 => Operation::Topology(changes(random)),
         1 => Operation::Settle { queue, positions: vec![position, position + 1] },
