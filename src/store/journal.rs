@@ -59,6 +59,8 @@ pub(super) struct Journal {
     lost: Option<String>,
     /// What opening found worth telling.
     notes: Vec<String>,
+    /// The last segment whose head cannot be read.
+    headless: Option<SegmentId>,
     /// The last segment that was begun, as the disk was told; 0 where it was not.
     last_begun: SegmentId,
 }
@@ -95,6 +97,7 @@ impl Journal {
             is_overgrown: false,
             lost: None,
             notes: Vec::new(),
+            headless: None,
             last_begun: 0,
             directory,
         };
@@ -141,6 +144,7 @@ impl Journal {
                 }
                 Head::Damaged(marker) => {
                     self.notes.push(format!("the head of journal segment {id} is damaged"));
+                    self.headless = Some(id);
                     self.segments.insert(id, Segment { marker, bytes });
                 }
                 Head::Unfinished if Some(id) == last && id > self.last_begun => {
@@ -233,6 +237,14 @@ impl Journal {
             return self.begin_first(self.last_begun.max(from.segment) + 1);
         }
         match self.segments.last_key_value() {
+            // Neither its head nor anything behind it can be read: the next start would take it for an emptied one.
+            Some((&id, &segment))
+                if self.headless == Some(id) && segment.bytes <= SEGMENT_HEAD_BYTES as u64 =>
+            {
+                self.begin_first(id.max(from.segment) + 1)?;
+                self.segments.remove(&id);
+                self.disk.remove(&segment_path(&self.directory, id))
+            }
             Some((&id, &segment))
                 if (LogPosition { segment: id, offset: segment.bytes }) >= from =>
             {
