@@ -29,7 +29,7 @@ pub(super) struct Topology {
     serial_next: Serial,
     queue_id_max: QueueId,
     /// The highest that the definitions on the disk tell of.
-    saved_queue_id_max: QueueId,
+    saved_queue_id_max: Option<QueueId>,
     /// What the index lacks.
     unindexed: Lag,
     /// What the definitions on the disk lack.
@@ -158,9 +158,10 @@ impl Topology {
 
     /// Whether a keeper lacks anything.
     pub(super) fn is_behind(&self, keeper: Keeper) -> bool {
-        // An id may have come and gone. It must not be given again.
+        // An id may have come and gone. It must not be given again. And of none at all the file has to tell too, where
+        // one was there that nobody could read.
         let is_id_unsaved =
-            keeper == Keeper::Definitions && self.queue_id_max > self.saved_queue_id_max;
+            keeper == Keeper::Definitions && self.saved_queue_id_max != Some(self.queue_id_max);
         is_id_unsaved || !self.lag_of(keeper).is_empty()
     }
 
@@ -174,7 +175,7 @@ impl Topology {
     pub(super) fn freeze(&mut self, keeper: Keeper) {
         self.lag(keeper).freeze();
         if keeper == Keeper::Definitions {
-            self.saved_queue_id_max = self.queue_id_max;
+            self.saved_queue_id_max = Some(self.queue_id_max);
         }
     }
 
@@ -192,7 +193,7 @@ impl Topology {
     pub(super) fn forget_keeper(&mut self, keeper: Keeper) {
         let lag = Lag::of_all(self.records.keys().copied());
         if keeper == Keeper::Definitions {
-            self.saved_queue_id_max = 0;
+            self.saved_queue_id_max = None;
         }
         *self.lag(keeper) = lag;
     }
@@ -201,7 +202,7 @@ impl Topology {
     pub(super) fn mark_kept(&mut self, keeper: Keeper) {
         let lag = Lag::of_none(self.records.len() as u64);
         if keeper == Keeper::Definitions {
-            self.saved_queue_id_max = self.queue_id_max;
+            self.saved_queue_id_max = Some(self.queue_id_max);
         }
         *self.lag(keeper) = lag;
     }
