@@ -319,3 +319,52 @@ fn zeros_that_were_reserved_in_a_closed_segment_are_no_damage() {
     assert_eq!(desk.recovered.notes, Vec::<String>::new());
     assert_eq!(desk.positions(1).len(), 100);
 }
+
+/// A store that has written until the disk was full: how many messages were confirmed.
+fn full() -> (Desk, u64) {
+    let ground = Ground::new(1);
+    ground.disk.limit(Some(12 << 20));
+    let mut desk = Desk::open(ground, Options { segment_bytes_max: 200_000, ..options() });
+    assert!(desk.commit(vec![queues([1, 2])]));
+    let mut position = 0;
+    while desk.commit(vec![enqueue(&"x".repeat(10_000), &[(1, position)])]) {
+        position += 1;
+    }
+    assert!(desk.store.is_short_of_space());
+    (desk, position)
+}
+
+#[test]
+fn what_is_settled_on_a_full_disk_makes_room() {
+    let (mut desk, count) = full();
+    let before = desk.ground.disk.used();
+    desk.store.append(vec![settle(1, &Vec::from_iter(0..count))], None);
+    // Publishers are held back before what was set aside is given up.
+    assert_eq!(desk.run(), Step::Waiting);
+    for _ in 0..10 {
+        desk.now += Duration::from_secs(1);
+        desk.run();
+    }
+    assert!(desk.ground.disk.used() < before / 2, "{} of {before}", desk.ground.disk.used());
+    assert!(!desk.store.is_short_of_space() && desk.lost().is_none());
+    assert!(desk.commit(vec![enqueue("more", &[(1, count + 1)])]));
+    assert_eq!(desk.stop_and_open().positions(1), [count, count + 1]);
+}
+
+#[test]
+fn a_store_killed_on_a_full_disk_opens_while_it_is_full() {
+    let (desk, count) = full();
+    let (ground, options) = desk.crash();
+    let mut desk = Desk::open(ground, options);
+    assert!(desk.store.is_short_of_space(), "publishers are held back from the start");
+    let there = desk.positions(1);
+    assert!(there.len() as u64 >= count);
+    assert!(desk.commit(vec![settle(1, &there)]));
+    for _ in 0..10 {
+        desk.now += Duration::from_secs(1);
+        desk.run();
+    }
+    assert!(!desk.store.is_short_of_space());
+    assert!(desk.commit(vec![enqueue("more", &[(1, 5_000)])]));
+    assert_eq!(desk.stop_and_open().positions(1), [5_000]);
+}

@@ -235,7 +235,7 @@ impl Committer {
     }
 
     /// Segments before the last that hold nothing alive.
-    fn dead_segments(&self) -> Vec<SegmentId> {
+    pub(super) fn dead_segments(&self) -> Vec<SegmentId> {
         let writing = self.log.end().segment;
         let ledger = self.state.ledger.lock();
         let is_dead = |id: &SegmentId| *id != writing && ledger.usage(*id).places == 0;

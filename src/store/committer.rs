@@ -30,7 +30,8 @@ use super::operation::{Change, Operation, Place, Position, QueueId};
 use super::options::{Events, Options};
 use super::reader::Requests;
 use super::record::Record;
-use super::space::{CHECKPOINT_FREE_BYTES_MIN, Space};
+use super::reserve::Reserve;
+use super::space::{CHECKPOINT_FREE_BYTES_MIN, CHECKPOINT_SHORT_BYTES, GRACE, Space};
 use super::state::{Reading, State};
 use super::steps::Step;
 
@@ -58,6 +59,9 @@ pub(super) struct Committer {
     pub(super) requests: Arc<Requests>,
     pub(super) space: Arc<Space>,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) reserve: Reserve,
+    /// Since when a write has found no room.
+    pub(super) short_since: Option<Duration>,
     pub(super) place: Box<dyn BasePlace>,
     pub(super) log: Box<dyn Log>,
     pub(super) state: State,
@@ -187,7 +191,7 @@ impl Committer {
             if self.next_checkpoint().is_none_or(|due| due > self.now) {
                 return Ok(false);
             }
-            if !self.has_room() {
+            if !self.has_room_for_checkpoint() {
                 self.put_off();
                 return Ok(false);
             }
@@ -196,6 +200,11 @@ impl Committer {
         match self.advance()? {
             Turn::Waiting if owes => self.pay().map(|()| true),
             Turn::Waiting => Ok(false),
+            Turn::Done if self.space.is_short() => {
+                // The next is not to follow on the heels of this one.
+                self.put_off();
+                Ok(true)
+            }
             Turn::Worked | Turn::Done => Ok(true),
         }
     }
@@ -235,6 +244,10 @@ impl Committer {
     /// Nothing is left undone for want of room, unless the store is being closed.
     fn wait_for_room(&mut self) -> Result<Step, LogError> {
         self.space.found_none();
+        let since = *self.short_since.get_or_insert(self.now);
+        if self.now.saturating_sub(since) >= GRACE && self.reserve.give_up() {
+            return Ok(Step::Worked);
+        }
         match self.space.is_closing() {
             true => Err(LogError("the disk was full when the store was closed".to_owned())),
             false => Ok(Step::Waiting),
@@ -248,20 +261,41 @@ impl Committer {
         }
         let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
         let is_due = is_long || self.state.ledger.lock().is_heavy();
+        // On a full disk nothing else makes room.
+        let makes_room = || self.bytes_unmarked > 0 || !self.dead_segments().is_empty();
+        let is_due = is_due || (self.space.is_short() && makes_room());
         let due = if is_due { Some(Duration::ZERO) } else { self.due };
         due.max(due.and(self.put_off))
     }
 
-    /// On a nearly full disk the index is brought up to date later; until then a start replays more. Where the room cannot
-    /// be learned it is tried.
-    fn has_room(&self) -> bool {
-        let free = self.disk.free_bytes(&self.directory);
-        free.is_none_or(|free| free >= CHECKPOINT_FREE_BYTES_MIN)
-    }
-
-    /// The disk has too little room for a checkpoint.
+    /// The disk has too little room for a checkpoint, or had another one a moment ago.
     pub(super) fn put_off(&mut self) {
         self.put_off = self.now.checked_add(PUT_OFF);
+    }
+
+    /// On a nearly full disk the index is brought up to date later; until then a start replays more. Where the room cannot
+    /// be learned it is tried. On a full disk less is enough, because nothing but a checkpoint makes
+    /// room there.
+    pub(super) fn has_room_for_checkpoint(&self) -> bool {
+        let Some(free) = self.disk.free_bytes(&self.directory) else { return true };
+        let changed = self.state.ledger.lock().changed_bytes() as u64;
+        let enough = CHECKPOINT_SHORT_BYTES + 2 * changed;
+        free >= CHECKPOINT_FREE_BYTES_MIN || (self.space.is_short() && free >= enough)
+    }
+
+    /// Nothing waits for room. The disk counts as full until room can be set aside again, if it was before.
+    pub(super) fn note_room(&mut self) {
+        if !self.space.is_short() {
+            return;
+        }
+        let free = self.disk.free_bytes(&self.directory).unwrap_or(u64::MAX);
+        if self.reserve.is_missed() {
+            self.reserve.fill(free);
+        }
+        if !self.reserve.is_missed() || free >= CHECKPOINT_FREE_BYTES_MIN {
+            self.space.found_room();
+            self.short_since = None;
+        }
     }
 
     fn begin_group(&mut self, mut batches: Vec<Batch>) {
@@ -368,7 +402,7 @@ impl Committer {
         if self.log.write_out()? == Progress::NoRoom {
             return Ok(Progress::NoRoom);
         }
-        self.space.found_room();
+        self.note_room();
         for (operations, stands) in std::mem::take(&mut self.unwritten) {
             self.apply(&operations, &stands)?;
         }

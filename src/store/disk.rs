@@ -55,6 +55,11 @@ pub trait Disk: Send + Sync {
     /// Writes a whole file, over what was there, and syncs its content.
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
+    /// Creates a file that takes so many bytes and holds nothing. Not every disk can do that.
+    fn reserve(&self, _path: &Path, _bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes a file end after so many bytes, and syncs that.
     fn cut(&self, path: &Path, bytes: u64) -> io::Result<()>;
 
@@ -189,6 +194,12 @@ impl Disk for LocalDisk {
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(content)?;
         file.sync_all()
+    }
+
+    fn reserve(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        Ok(fallocate(&file, FallocateFlags::empty(), 0, bytes)?)
     }
 
     fn cut(&self, path: &Path, bytes: u64) -> io::Result<()> {

@@ -125,11 +125,12 @@ impl Journal {
     fn find_segments(&mut self) -> io::Result<()> {
         self.last_begun = self.read_last_begun()?;
         let names = self.disk.list(&self.directory)?;
-        let ids: Vec<SegmentId> = names.iter().filter_map(|name| segment_of(name)).collect();
-        let last = ids.iter().max().copied();
-        if let Some(id) = last {
-            // Earlier ones were synced before the next was begun.
-            self.disk.settle(&segment_path(&self.directory, id))?;
+        let mut ids: Vec<SegmentId> = names.iter().filter_map(|name| segment_of(name)).collect();
+        ids.sort_unstable();
+        let last = ids.last().copied();
+        // The last may never have been begun. Earlier ones were synced before the next was.
+        for id in ids.iter().rev().take(2) {
+            self.disk.settle(&segment_path(&self.directory, *id))?;
         }
         let mut found = BTreeMap::new();
         for id in ids {
@@ -138,6 +139,12 @@ impl Journal {
         }
         for (id, bytes) in found {
             let path = segment_path(&self.directory, id);
+            if self.last_begun > 0 && id > self.last_begun && self.is_bare(&path)? {
+                // There was no room for more of it, and what follows went into the one before.
+                self.notes.push(format!("removed journal segment {id}, which was never begun"));
+                self.disk.remove(&path)?;
+                continue;
+            }
             match read_head(&*self.disk, &path, id)? {
                 Head::Whole(marker) => {
                     self.segments.insert(id, Segment { marker, bytes });
@@ -158,6 +165,12 @@ impl Journal {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing stands behind a segment's head.
+    fn is_bare(&self, path: &Path) -> io::Result<bool> {
+        let bytes = self.disk.read(path)?;
+        Ok(bytes.get(SEGMENT_HEAD_BYTES..).is_none_or(is_zeros))
     }
 
     fn read_last_begun(&self) -> io::Result<SegmentId> {

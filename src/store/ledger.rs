@@ -420,6 +420,11 @@ impl Ledger {
         self.entries
     }
 
+    /// What changed since the last checkpoint takes so many bytes.
+    pub(super) fn changed_bytes(&self) -> usize {
+        self.changed_bytes
+    }
+
     /// What changed takes so much memory that it is time for a checkpoint.
     pub(super) fn is_heavy(&self) -> bool {
         self.changed_bytes > CHANGED_BYTES_MAX

@@ -14,8 +14,8 @@
 //! # On the disk
 //!
 //! `lock` is locked while a store has the directory, `format` holds the format's version, `journal/`
-//! the segments, `last-segment` the number of the one begun last, `index/` sled, `definitions.json` a snapshot of the
-//! topology, and `definitions.log` what has changed of it since.
+//! the segments, `last-segment` the number of the one begun last, `reserve` room for a full disk, `index/` sled,
+//! `definitions.json` a snapshot of the topology, and `definitions.log` what has changed of it since.
 //!
 //! # What damage does
 //!
@@ -23,7 +23,8 @@
 //! record is missing is dropped at the start; one whose record is damaged when it is read. An index that cannot be used is moved to `index.broken-N`
 //! and rebuilt; messages that were already settled may then come back. Each is told in
 //! `Recovered::notes`, or logged where it is met later. A failing write or sync poisons the store: whoever waits is told `Lost`, and
-//! nothing more is written. A full disk is waited for.
+//! nothing more is written. A full disk is waited for, and what was set aside is
+//! given up to those who make room.
 
 mod base;
 mod checkpoint;
@@ -46,6 +47,7 @@ mod options;
 mod reader;
 mod record;
 mod recovery;
+mod reserve;
 mod segment;
 mod sled_base;
 mod space;
@@ -86,7 +88,8 @@ use self::journal::Journal;
 use self::ledger::Ledger;
 use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, recover};
-use self::space::Space;
+use self::reserve::Reserve;
+use self::space::{START_BYTES_MIN, Space};
 
 /// So many chunks does a survey look at before others get their turn.
 const SURVEY_CHUNKS: usize = 256;
@@ -276,6 +279,7 @@ fn prepare(
         doing: "recovered",
         source: std::io::Error::other(error),
     };
+    let (space, reserve) = set_aside(&disk, &options);
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk.clone(), entropy)
             .map_err(journal_error)?;
@@ -294,7 +298,9 @@ fn prepare(
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
         counters: Arc::default(),
         requests: Arc::default(),
-        space: Arc::default(),
+        space,
+        reserve,
+        short_since: None,
         disk,
         place,
         now: Duration::ZERO,
@@ -321,16 +327,38 @@ fn prepare(
         unread: 0,
         doubtful,
     };
-    if recovered.notes.is_empty() {
+    write_down(&mut committer, &recovered).map_err(journal_error)?;
+    Ok((committer, directory, recovered))
+}
+
+/// Has the index know of the start. Where there is no room for that it comes with the first checkpoint.
+fn write_down(committer: &mut Committer, recovered: &Recovered) -> Result<(), self::log::LogError> {
+    if committer.space.is_short() && !committer.has_room_for_checkpoint() {
+        committer.count();
+    } else if recovered.notes.is_empty() {
         if recovered.clean && committer.state.ledger.lock().len() > 0 {
-            committer.begin().map_err(journal_error)?;
+            committer.begin()?;
         }
         committer.count();
     } else {
         // What was repaired must not be met again.
-        committer.checkpoint().map_err(journal_error)?;
+        committer.checkpoint()?;
     }
-    Ok((committer, directory, recovered))
+    Ok(())
+}
+
+/// Sets room aside, or gives up what was, where the disk is full: a start writes a little, and what makes room writes more.
+fn set_aside(disk: &Arc<dyn Disk>, options: &Options) -> (Arc<Space>, Reserve) {
+    let space = Arc::new(Space::default());
+    let mut reserve = Reserve::new(disk.clone(), &options.directory, options.inbox_bytes_max);
+    if let Some(free) = disk.free_bytes(&options.directory) {
+        if free < START_BYTES_MIN && reserve.give_up() {
+            space.found_none();
+        } else {
+            reserve.fill(free);
+        }
+    }
+    (space, reserve)
 }
 
 impl Drop for Store {

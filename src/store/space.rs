@@ -14,6 +14,16 @@ pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// index.
 pub(super) const CHECKPOINT_FREE_BYTES_MIN: u64 = 16 << 20;
 
+/// A start with less than this gives up what was set aside.
+pub(super) const START_BYTES_MIN: u64 = 4 << 20;
+
+/// While the disk is full, this much more than what the ledger has to write is enough for a checkpoint.
+pub(super) const CHECKPOINT_SHORT_BYTES: u64 = 1 << 20;
+
+/// What is set aside is given up when the disk has been full for so long: by then publishers are held back, and do not
+/// use it up.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+
 /// Whether the disk is full, and who waits for that to change.
 #[derive(Debug, Default)]
 pub(super) struct Space {

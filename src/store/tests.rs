@@ -100,6 +100,10 @@ impl Disk for FaultyDisk {
         self.1.write(path, content)
     }
 
+    fn reserve(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.1.reserve(path, bytes)
+    }
+
     fn cut(&self, path: &Path, bytes: u64) -> io::Result<()> {
         self.1.cut(path, bytes)
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use leveret::wire::{Frame, Method};
+use leveret::wire::{Frame, Method, queue};
 
 use super::client::*;
 use crate::support::interpreter::say_skipped;
@@ -132,4 +132,57 @@ fn on_a_full_disk_publishers_wait_consumers_go_on_and_nothing_confirmed_is_lost(
     let mut client = Client::open(&local(server.port()));
     let left = u64::from(client.counts("q").0);
     assert!((sent - 10..=sent).contains(&left), "{left} of {sent} are left");
+}
+
+#[test]
+fn a_broker_killed_on_a_full_disk_starts_again_and_lets_consumers_make_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let settings = "[alarms]\ndisk_free_bytes_min = 0\n[store]\nsegment_bytes_max = 1000000\n";
+    let mut server = Server::start_in(disk.path(), settings);
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.queue("q", &[]);
+    publisher.select_confirms();
+    let (_, confirmed) = fill(&mut publisher);
+
+    // Killed while it is full, and started while it still is.
+    server.restart();
+    let mut client = Client::open(&local(server.port()));
+    let left = u64::from(client.counts("q").0);
+    assert!(left >= confirmed, "{left} are left of {confirmed} that were confirmed");
+    let mut consumer = Client::open(&local(server.port()));
+    consumer.consume("q", "c");
+    for _ in 0..left {
+        let message = consumer.delivered();
+        consumer.ack(message.tag);
+    }
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.select_confirms();
+    publisher.publish("", "q", &persistent(), &"x".repeat(BODY_BYTES));
+    loop {
+        match hear(&mut publisher) {
+            Heard::ConfirmedThrough(tag) => break assert_eq!(tag, 1),
+            Heard::Blocked(_) | Heard::Unblocked => {}
+        }
+    }
+}
+
+#[test]
+fn purging_on_a_full_disk_makes_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let settings = "[alarms]\ndisk_free_bytes_min = 0\n[store]\nsegment_bytes_max = 1000000\n";
+    let server = Server::start_in(disk.path(), settings);
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.queue("q", &[]);
+    publisher.select_confirms();
+    let (sent, mut confirmed) = fill(&mut publisher);
+    let mut client = Client::open(&local(server.port()));
+    client.call(&Method::QueuePurge(queue::Purge { queue: "q", no_wait: false }));
+    let mut blocked = true;
+    while confirmed < sent || blocked {
+        match hear(&mut publisher) {
+            Heard::ConfirmedThrough(tag) => confirmed = tag,
+            Heard::Blocked(_) => blocked = true,
+            Heard::Unblocked => blocked = false,
+        }
+    }
 }

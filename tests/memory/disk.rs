@@ -297,6 +297,16 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn reserve(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let mut inner = self.ask(Access::Write, path)?;
+        let id = inner.create(path);
+        if inner.bytes_max.is_none() {
+            // Nobody counts.
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        inner.append(id, &vec![0; bytes as usize])
+    }
+
     fn cut(&self, path: &Path, bytes: u64) -> io::Result<()> {
         let mut inner = self.ask(Access::Cut, path)?;
         let id = inner.find(path)?;
