@@ -8,7 +8,7 @@ use super::exchange::{ExchangeHandle, ExchangeRef, ExchangeSettings};
 use super::pending::Pending;
 use super::removal::Removal;
 use super::resource::Resource;
-use super::vhost::{Counts, Vhost};
+use super::vhost::{Counts, Topology, Vhost};
 use super::{Broker, equivalence};
 use crate::fault::Fault;
 use crate::routing::Kind;
@@ -105,17 +105,10 @@ impl Client {
             self.permit(Action::Write, &self.exchange_name(alternate))?;
         }
         let one = Counts { exchanges: 1, ..Counts::default() };
-        topology.expect_room(&self.vhost, one, &self.broker.config.limits).map_err(|full| {
-            let text = format!("cannot declare exchange '{name}': {}", full.text(&self.vhost.name));
+        self.expect_room(&topology, one, declaration.arguments).map_err(|full| {
+            let text = format!("cannot declare exchange '{name}': {full}");
             Fault::channel(ReplyCode::PreconditionFailed, text)
         })?;
-        self.vhost
-            .arguments
-            .expect_room(declaration.arguments, &self.broker.config.limits)
-            .map_err(|full| {
-                let text = format!("cannot declare exchange '{name}': {full}");
-                Fault::channel(ReplyCode::PreconditionFailed, text)
-            })?;
         let exchange = self.broker.new_exchange(&self.vhost, Arc::from(name), settings);
         // The journal first: what is bound to it has to stand behind it there.
         let pending = if exchange.settings.durable {
@@ -146,6 +139,22 @@ impl Client {
             arguments: declaration.arguments.clone(),
             alternate,
         })
+    }
+
+    /// Whether the virtual host has room for what is to be declared, and for its arguments.
+    ///
+    /// # Errors
+    /// The limit that is reached, in one line.
+    pub(super) fn expect_room(
+        &self,
+        topology: &Topology,
+        more: Counts,
+        arguments: &Table,
+    ) -> Result<(), String> {
+        let limits = &self.broker.config.limits;
+        let room = topology.expect_room(&self.vhost, more, limits);
+        room.map_err(|full| full.text(&self.vhost.name))?;
+        self.vhost.arguments.expect_room(arguments, limits)
     }
 
     /// Nothing can be done to the default exchange but publishing.

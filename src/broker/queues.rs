@@ -102,17 +102,10 @@ impl Client {
         topology.expect_vhost(&self.vhost.name)?;
         let settings = self.queue_settings(declaration, &resource)?;
         let one = Counts { queues: 1, ..Counts::default() };
-        topology.expect_room(&self.vhost, one, &self.broker.config.limits).map_err(|full| {
-            let text = format!("cannot declare queue '{name}': {}", full.text(&self.vhost.name));
+        self.expect_room(&topology, one, declaration.arguments).map_err(|full| {
+            let text = format!("cannot declare queue '{name}': {full}");
             Fault::channel(ReplyCode::PreconditionFailed, text)
         })?;
-        self.vhost
-            .arguments
-            .expect_room(declaration.arguments, &self.broker.config.limits)
-            .map_err(|full| {
-                let text = format!("cannot declare queue '{name}': {full}");
-                Fault::channel(ReplyCode::PreconditionFailed, text)
-            })?;
         let (queue, pending) = self.create_queue(name, lifetime, settings, now_ms);
         // Under the lock still: nobody can have deleted it.
         let declared = self.declared(&queue, pending, now_ms);

@@ -14,8 +14,6 @@ pub(super) struct Routes {
     exchanges: Vec<ExchangeRef>,
     /// Steps that one message may take.
     steps_max: u64,
-    /// Steps of all messages of this batch.
-    spent: u64,
     /// The exchange of the last message, if its way depended on that and on its routing key alone.
     last_exchange: Option<u64>,
     last_key: Vec<u8>,
@@ -41,7 +39,6 @@ impl Routes {
             search: Search::new(steps_max),
             exchanges: Vec::new(),
             steps_max,
-            spent: 0,
             last_exchange: None,
             last_key: Vec::new(),
         }
@@ -50,13 +47,6 @@ impl Routes {
     /// A new batch begins: bindings may have changed since the last.
     pub(super) fn begin(&mut self) {
         self.last_exchange = None;
-        self.spent = 0;
-    }
-
-    /// Steps that were taken since the batch began: how much work it was to find the way.
-    #[expect(dead_code, reason = "a turn is to be bounded by it")]
-    pub(super) fn spent(&self) -> u64 {
-        self.spent
     }
 
     /// The queues that a message reaches from an exchange. `extra_keys` count like its routing key. In a batch most
@@ -77,7 +67,6 @@ impl Routes {
         }
         self.search.steps = Steps::new(self.steps_max);
         let by_key = self.follow(exchange, message, extra_keys);
-        self.spent += self.search.steps.taken();
         if self.search.steps.are_too_many() {
             self.last_exchange = None;
             return Err(TooManySteps);
