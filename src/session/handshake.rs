@@ -105,7 +105,7 @@ impl Session {
             Login::Verify(verification) => {
                 self.phase = Phase::Verifying;
                 self.waiting = Some(Waiting::Login);
-                Step::Wait(Wait::Verify(verification))
+                Step::Wait(Wait::Verify(Box::new(verification)))
             }
         }
     }

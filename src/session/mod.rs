@@ -87,8 +87,9 @@ pub enum Then {
 pub enum Wait {
     /// A change on its way to the disk, or a message on its way from there.
     Durable(Pending),
-    /// A password that has to be verified, which is slow.
-    Verify(Verification),
+    /// A password that has to be verified, which is slow. In a box, so that what the session hands on for every frame
+    /// stays small.
+    Verify(Box<Verification>),
     /// Room for the body of a large message.
     Room(Turn),
 }
