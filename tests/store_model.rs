@@ -319,6 +319,23 @@ fn run(steps: &[Step], seed: u64) {
     bench.reopen(Stop::CrashAndIndexGone, 0, &mut model);
 }
 
+/// The index may be left with the messages of a queue of which it has no definition any more. Its deletion is in the
+/// journal, so nothing is lost and nothing is to be told, whether or not a torn tail stands behind it.
+#[test]
+fn a_deleted_queue_that_is_half_out_of_the_index_is_not_told_as_lost() {
+    let publish = |queues, bytes| Step::Publish { queues, bytes };
+    let before = [(4, 338), (4, 17), (4, 214), (7, 261), (2, 242)].map(|(to, of)| publish(to, of));
+    let marked = [Step::Wait, Step::Work { steps: 6 }];
+    let more = [(4, 337), (2, 39), (1, 181)].map(|(to, of)| publish(to, of));
+    let deleted = [Step::Wait, publish(3, 375), Step::DeleteQueue { queue: 2 }];
+    let settled = [Step::Settle { queue: 3, indexes: vec![4, 0] }];
+    let all = [&before[..], &marked, &more, &deleted, &settled].concat();
+    for steps in 0..40 {
+        let stop = [Step::Reopen { stop: Stop::Crash, steps }];
+        run(&[&all[..], &stop].concat(), 973_344_926_946_774_197);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 

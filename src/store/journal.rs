@@ -226,6 +226,7 @@ impl Journal {
                 // Reserved as well, by a process that ended before it could give it back.
                 self.cut(id, gap.offset as u64)?;
             } else {
+                replayed.is_damaged = true;
                 replayed.notes.push(format!(
                     "skipped {} damaged bytes of journal segment {id} at {}: what they held is lost",
                     gap.bytes, gap.offset
@@ -443,10 +444,12 @@ impl Log for Journal {
         from: LogPosition,
         visit: &mut dyn FnMut(Stand, Record<'_>),
     ) -> Result<Replayed, LogError> {
-        let mut replayed = Replayed { bytes: 0, notes: std::mem::take(&mut self.notes) };
+        let notes = std::mem::take(&mut self.notes);
+        let mut replayed = Replayed { bytes: 0, is_damaged: !notes.is_empty(), notes };
         let ids: Vec<SegmentId> = self.segments.range(from.segment..).map(|(id, _)| *id).collect();
         for (id, expected) in ids.iter().zip(from.segment..) {
             if *id != expected {
+                replayed.is_damaged = true;
                 replayed.notes.push(format!(
                     "journal segments are missing before segment {id}: their records are lost"
                 ));
@@ -455,6 +458,7 @@ impl Log for Journal {
         }
         let last = self.segments.keys().next_back().copied().unwrap_or_default();
         if last < self.last_begun {
+            replayed.is_damaged = true;
             replayed.notes.push(format!(
                 "journal segment {} is missing: what was written to it since the index was brought up to date is lost",
                 self.last_begun

@@ -54,8 +54,10 @@ pub enum Unreadable {
 pub(super) struct Replayed {
     /// Bytes of records that were handed out.
     pub(super) bytes: u64,
-    /// What was damaged and what was done about it, one line each.
+    /// What was repaired and how, one line each.
     pub(super) notes: Vec<String>,
+    /// More than a torn tail was found: records that others rely on may be missing.
+    pub(super) is_damaged: bool,
 }
 
 /// The log can take no more; the text says why.

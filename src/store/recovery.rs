@@ -351,10 +351,11 @@ fn replay(
         }
     })?;
     applied?;
-    let damaged = !replayed.notes.is_empty();
     notes.extend(replayed.notes);
+    // Of a queue whose deletion is in the journal, an index that was left in the middle of its update may have the
+    // messages alone.
     let orphans = state.reconcile()?;
-    if damaged && orphans > 0 {
+    if replayed.is_damaged && orphans > 0 {
         notes.push(format!("{orphans} messages belonged to queues that are not defined: dropped"));
     }
     Ok(Restored { state, bytes_replayed: replayed.bytes })
