@@ -14,5 +14,6 @@ pub mod outbox;
 pub mod queue;
 pub mod routing;
 pub mod session;
+pub mod socket;
 pub mod store;
 pub mod wire;

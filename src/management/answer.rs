@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_std::io::{Read, Write};
-use async_std::net::TcpStream;
 use async_std::{future, task};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
@@ -24,6 +23,7 @@ use super::pieces::Pieces;
 use super::reply::Reply;
 use super::request::Request;
 use super::router;
+use crate::socket::{Socket, Writing};
 
 /// How browsers and tools learn that a login is wanted, when none came along.
 const CHALLENGE: &str = "Basic realm=\"Leveret Management\"";
@@ -170,23 +170,23 @@ fn respond(answer: Answer, method: &Method, challenge: Challenge) -> Response<Pi
 
 /// A socket whose peer has some time to take what is written, and is given up when it does not.
 pub(super) struct TimedWrites {
-    stream: TcpStream,
+    socket: Socket,
     limit: Duration,
     /// Runs while a write waits.
     late: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl TimedWrites {
-    pub fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, late: None }
+    pub fn new(socket: Socket, limit: Duration) -> Self {
+        Self { socket, limit, late: None }
     }
 
     fn timed<T>(
         &mut self,
         context: &mut Context<'_>,
-        wait: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        wait: impl FnOnce(Pin<&mut Writing>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if let Poll::Ready(written) = wait(Pin::new(&mut self.stream), context) {
+        if let Poll::Ready(written) = wait(Pin::new(&mut self.socket.writing), context) {
             self.late = None;
             return Poll::Ready(written);
         }
@@ -205,7 +205,7 @@ impl Read for TimedWrites {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        Pin::new(&mut self.socket.reading).poll_read(context, into)
     }
 }
 
@@ -215,14 +215,14 @@ impl Write for TimedWrites {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.timed(context, |stream, context| stream.poll_write(context, bytes))
+        self.timed(context, |writing, context| writing.poll_write(context, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(context, |stream, context| stream.poll_flush(context))
+        self.timed(context, |writing, context| writing.poll_flush(context))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(context, |stream, context| stream.poll_close(context))
+        self.timed(context, |writing, context| writing.poll_close(context))
     }
 }

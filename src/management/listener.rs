@@ -1,13 +1,11 @@
 //! The HTTP listener: taking the address, accepting, and one hyper connection for each client, everything bounded.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_std::net::{TcpListener, TcpStream};
 use async_std::task::{self, JoinHandle};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,12 +16,10 @@ use super::sampler::Sampler;
 use super::{Api, answer};
 use crate::broker::Broker;
 use crate::config::Config;
-
-/// Accepting goes on after this long when the system refused, mostly because there are too many open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+use crate::socket::{self, Socket};
 
 /// An address that was taken, or none when the API is off.
-pub struct Listener(Option<std::net::TcpListener>);
+pub struct Listener(Option<socket::Listener>);
 
 /// Takes the address that the configuration names. With port 0 the system chooses the port.
 ///
@@ -31,21 +27,10 @@ pub struct Listener(Option<std::net::TcpListener>);
 /// One line that says why it cannot be listened on, and which key says where.
 pub fn bind(config: &Config) -> Result<Listener, String> {
     let Some(address) = config.management.address() else { return Ok(Listener(None)) };
-    let failed = |error: io::Error| {
-        let why = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                "the port is in use; is a broker running already? `management.listen` sets another, or off"
-                    .to_owned()
-            }
-            io::ErrorKind::PermissionDenied => {
-                "this user may not use the port; one above 1023 needs no permission".to_owned()
-            }
-            _ => error.to_string(),
-        };
+    let socket = socket::Listener::bind(address).map_err(|error| {
+        let why = socket::why_not(&error, "`management.listen` sets another, or off");
         format!("cannot listen on {address} for management: {why}")
-    };
-    let socket = std::net::TcpListener::bind(address).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
+    })?;
     Ok(Listener(Some(socket)))
 }
 
@@ -59,7 +44,7 @@ impl Listener {
     /// Begins to serve.
     pub fn start(self, broker: &Arc<Broker>, amqp: SocketAddr) -> Running {
         let bound = self.0.and_then(|socket| {
-            let address = socket.local_addr();
+            let address = socket.address();
             let address = address.inspect_err(|error| log::error!("no management API: {error}"));
             Some((socket, address.ok()?))
         });
@@ -69,7 +54,10 @@ impl Listener {
         log::info!("listening on {http} for management (HTTP)");
         let api = Arc::new(Api::new(Arc::clone(broker), amqp, http));
         let sampler = Sampler::start(&api);
-        let accepting = task::spawn(accept(api, TcpListener::from(socket)));
+        let accepting = task::spawn(async move {
+            let open = Arc::new(AtomicUsize::new(0));
+            socket.accept("management connections", |socket| admit(&api, &open, socket)).await;
+        });
         Running { accepting: Some(accepting), _sampler: sampler }
     }
 }
@@ -83,39 +71,17 @@ impl Drop for Running {
     }
 }
 
-async fn accept(api: Arc<Api>, listener: TcpListener) {
-    let open = Arc::new(AtomicUsize::new(0));
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => admit(&api, &open, stream, peer),
-            Err(error) if is_about_one_connection(&error) => {}
-            Err(error) => {
-                log::error!("cannot accept management connections: {error}; trying again");
-                task::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-fn is_about_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
-}
-
-fn admit(api: &Arc<Api>, open: &Arc<AtomicUsize>, stream: TcpStream, peer: SocketAddr) {
+fn admit(api: &Arc<Api>, open: &Arc<AtomicUsize>, socket: Socket) {
     let most = api.broker.config().management.connections_max;
     let place = Place::new(open);
     if open.load(Ordering::Relaxed) > most {
+        let peer = socket.address;
         log::warn!("{peer}: refused: there are {most} management connections, as many as may be");
         return;
     }
     let api = Arc::clone(api);
     task::spawn(async move {
-        serve(&api, stream, peer).await;
+        serve(&api, socket).await;
         drop(place);
     });
 }
@@ -136,16 +102,15 @@ impl Drop for Place {
     }
 }
 
-async fn serve(api: &Arc<Api>, stream: TcpStream, peer: SocketAddr) {
+async fn serve(api: &Arc<Api>, socket: Socket) {
+    let peer = socket.address;
     let settings = &api.broker.config().management;
     let limit = Duration::from_millis(settings.request_ms_max);
-    // Answers are written in one piece, so waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let api = Arc::clone(api);
         async move { Ok::<_, Infallible>(answer(api, request, peer.ip()).await) }
     });
-    let stream = answer::TimedWrites::new(stream, limit);
+    let stream = answer::TimedWrites::new(socket, limit);
     let connection = http1::Builder::new()
         .timer(SmolTimer::new())
         .header_read_timeout(limit)

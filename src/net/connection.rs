@@ -3,7 +3,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use async_std::net::TcpStream;
 use async_std::task;
 use futures_lite::FutureExt;
 
@@ -14,12 +13,26 @@ use super::watch::Watch;
 use super::writer;
 use crate::outbox::{Limits, Outbox};
 use crate::session::{Peer, Session};
+use crate::socket::Socket;
+
+/// Lets a connection in, if there is room for one more.
+pub(super) fn admit(server: &Arc<Server>, socket: Socket) {
+    let most = server.broker.config().amqp.connections_max;
+    if server.count() >= most {
+        let address = socket.address;
+        log::warn!("{address}: refused: there are {most} connections, as many as may be");
+        return;
+    }
+    start(server, socket);
+}
 
 /// Starts to serve a connection.
-pub(super) fn start(server: &Arc<Server>, stream: TcpStream, peer: Peer) {
+fn start(server: &Arc<Server>, socket: Socket) {
+    let Socket { address, local, reading, writing, control, .. } = socket;
+    let peer = Peer { address, local };
     log::info!("{peer}: accepted");
     let config = server.broker.config();
-    let link = Arc::new(Link::new(peer, stream.clone()));
+    let link = Arc::new(Link::new(peer, control));
     let limits = Limits {
         bytes_max: config.amqp.outbox_bytes_max,
         unacked_per_channel_max: config.limits.unacked_per_channel_max,
@@ -33,8 +46,8 @@ pub(super) fn start(server: &Arc<Server>, stream: TcpStream, peer: Peer) {
     let close = Box::new(move |fault| operator.close(fault));
     let session = Session::new(Arc::clone(&server.broker), Arc::clone(&outbox), peer, close);
     let number = server.enter(Watch::new(Arc::clone(&link), Arc::clone(&outbox)));
-    let writer = writer::run(Arc::clone(&server.broker), Arc::clone(&link), outbox, stream.clone());
-    let reader = Reader::new(Arc::clone(server), link, session, stream, number);
+    let writer = writer::run(Arc::clone(&server.broker), Arc::clone(&link), outbox, writing);
+    let reader = Reader::new(Arc::clone(server), link, session, reading, number);
     task::spawn(writer);
     task::spawn(async move {
         // The reader gives everything back when it is dropped, also by a panic.

@@ -1,17 +1,14 @@
 //! What a connection's two tasks share with each other and with the rest of the program: how each is woken, and
 //! what it is told.
 
-use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, Ordering};
 
-use async_std::net::TcpStream;
 use event_listener::Event;
 use parking_lot::Mutex;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::ioctl_fionread;
 
 use crate::fault::Fault;
 use crate::session::Peer;
+use crate::socket::Control;
 
 /// How far a connection has come, as far as time matters to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +32,8 @@ const STAGES: [Stage; 5] =
 /// One connection, seen from outside.
 pub(super) struct Link {
     pub peer: Peer,
-    stream: TcpStream,
+    /// The socket, as far as others than its reader and writer use it.
+    pub socket: Control,
     /// Wakes the reader; it looks at everything below.
     pub attention: Event,
     /// Wakes the writer.
@@ -67,10 +65,10 @@ pub(super) struct Orders {
 }
 
 impl Link {
-    pub fn new(peer: Peer, stream: TcpStream) -> Self {
+    pub fn new(peer: Peer, socket: Control) -> Self {
         Self {
             peer,
-            stream,
+            socket,
             attention: Event::new(),
             writable: Event::new(),
             orders: Mutex::default(),
@@ -96,8 +94,7 @@ impl Link {
         self.order(|orders| {
             orders.abort.get_or_insert(why);
         });
-        // It fails when the peer was faster, which is as good.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        self.socket.abort();
         self.writable.notify(1);
     }
 
@@ -161,17 +158,6 @@ impl Link {
 
     pub fn reads(&self) -> u32 {
         self.reads.load(Ordering::Relaxed)
-    }
-
-    /// Whether the peer has closed its side, or the socket failed, whatever is still to be read.
-    pub fn is_hung_up(&self) -> bool {
-        let mut sockets = [PollFd::new(&self.stream, PollFlags::RDHUP)];
-        poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-    }
-
-    /// Bytes that came and were not read.
-    pub fn unread_bytes(&self) -> u64 {
-        ioctl_fionread(&self.stream).unwrap_or(0)
     }
 
     /// Says whether the reader stands still. Set before the reader looks at what it would wait for, so that

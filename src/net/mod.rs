@@ -17,7 +17,6 @@ mod files;
 mod heap;
 mod hub;
 mod link;
-mod listener;
 mod read_buffer;
 mod reader;
 mod server;
@@ -36,6 +35,7 @@ use async_std::task;
 use crate::broker::{Broker, OpenError, Surroundings};
 use crate::clock;
 use crate::config::Config;
+use crate::socket::{Listener, why_not};
 
 use self::hub::Hub;
 use self::server::Server;
@@ -44,7 +44,7 @@ use self::server::Server;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {}", because(source))]
+    #[error("cannot listen on {address}: {}", why_not(source, "`amqp.listen` sets another"))]
     Listen {
         /// The address, as configured.
         address: String,
@@ -65,18 +65,6 @@ pub enum ServeError {
     Lost(String),
 }
 
-fn because(source: &io::Error) -> String {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the port is in use; is a broker running already? `amqp.listen` sets another".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => {
-            "this user may not use the port; one above 1023 needs no permission".to_owned()
-        }
-        _ => source.to_string(),
-    }
-}
-
 /// Runs a broker until it is told to stop by SIGTERM or SIGINT. Blocks the thread.
 ///
 /// The ports are taken before the data directory is touched: of two brokers that are started alike, the second
@@ -94,7 +82,9 @@ pub fn serve<Bound, Running>(
     start: impl FnOnce(Bound, &Arc<Broker>, SocketAddr) -> Running,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
-    let socket = listener::bind(&config.amqp.listen)?;
+    let failed = |source| ServeError::Listen { address: config.amqp.listen.clone(), source };
+    let listener = Listener::bind(&config.amqp.listen).map_err(failed)?;
+    let address = listener.address().map_err(failed)?;
     let bound = bind(&config).map_err(ServeError::Beside)?;
     files::keep_private(&config.data_dir);
     files::raise_limit(config.amqp.connections_max);
@@ -103,13 +93,9 @@ pub fn serve<Bound, Running>(
         Broker::open(config, hub.events(), Surroundings::of_the_machine(), clock::now_ms())?;
     heap::keep_freed();
     report(&broker, began);
-    let address = socket.local_addr().map_err(|source| ServeError::Listen {
-        address: broker.config().amqp.listen.clone(),
-        source,
-    })?;
     let server = Arc::new(Server::new(Arc::clone(&broker), hub));
     let start = || start(bound, &broker, address);
-    task::block_on(shutdown::run(server, socket, start, began))
+    task::block_on(shutdown::run(server, listener, start, began))
 }
 
 fn report(broker: &Broker, began: Instant) {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_std::io::Read;
-use async_std::net::TcpStream;
 use async_std::task;
 use event_listener::EventListener;
 use futures_lite::future::{pending, poll_fn, yield_now};
@@ -23,6 +22,7 @@ use super::turn::Turn;
 use super::watch::REFUSAL;
 use crate::clock::now_ms;
 use crate::session::{self, Outcome, Session, Then, Wait};
+use crate::socket::Reading;
 
 /// Reads after which a reader lets others have a turn. A peer that sends without a pause always has something to
 /// read, so its reader would keep a thread for itself.
@@ -33,7 +33,7 @@ pub(super) struct Reader {
     server: Arc<Server>,
     link: Arc<Link>,
     session: Session,
-    stream: TcpStream,
+    socket: Reading,
     number: u64,
     buffer: ReadBuffer,
     /// Becomes ready when the link wants attention.
@@ -63,7 +63,7 @@ impl Reader {
         server: Arc<Server>,
         link: Arc<Link>,
         session: Session,
-        stream: TcpStream,
+        socket: Reading,
         number: u64,
     ) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Reader {
             server,
             link,
             session,
-            stream,
+            socket,
             number,
             buffer: ReadBuffer::default(),
             why: "the broker ended its task",
@@ -182,13 +182,12 @@ impl Reader {
     }
 
     async fn read_once(&mut self) -> Woken<io::Result<usize>> {
-        let Self { attention, link, stream, buffer, .. } = self;
+        let Self { attention, link, socket, buffer, .. } = self;
         poll_fn(|context| {
             if called(attention, link, context) {
                 return Poll::Ready(Woken::Attention);
             }
-            let mut stream = &*stream;
-            Pin::new(&mut stream).poll_read(context, buffer.room()).map(Woken::By)
+            Pin::new(&mut *socket).poll_read(context, buffer.room()).map(Woken::By)
         })
         .await
     }

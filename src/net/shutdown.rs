@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_signal::{Signal, Signals};
-use async_std::net::TcpListener;
 use async_std::task::{self, JoinHandle};
 use futures_lite::{FutureExt, StreamExt};
 
 use super::server::Server;
-use super::{ServeError, deadlines, errands, heap, listener, watch};
+use super::{ServeError, connection, deadlines, errands, heap, watch};
 use crate::fault::Fault;
+use crate::socket::Listener;
 use crate::wire::ReplyCode;
 
 /// What connections that did not close in time get to be gone.
@@ -32,16 +32,21 @@ enum Stop {
 /// Serves until it is told to stop. `start` starts what is served beside AMQP.
 pub(super) async fn run<Beside>(
     server: Arc<Server>,
-    socket: std::net::TcpListener,
+    listener: Listener,
     start: impl FnOnce() -> Beside,
     began: Instant,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(ServeError::Signals)?;
-    if let Ok(address) = socket.local_addr() {
+    if let Ok(address) = listener.address() {
         log::info!("listening on {address} for AMQP");
     }
     let beside = start();
-    let accepting = task::spawn(listener::accept(Arc::clone(&server), TcpListener::from(socket)));
+    let accepting = {
+        let server = Arc::clone(&server);
+        task::spawn(async move {
+            listener.accept("connections", |socket| connection::admit(&server, socket)).await;
+        })
+    };
     let watching = task::spawn(watch::run(Arc::clone(&server)));
     let expiring = task::spawn(deadlines::run(Arc::clone(&server)));
     let running = task::spawn(errands::run(Arc::clone(&server)));

@@ -130,10 +130,10 @@ impl Watch {
     /// A reader that stands still sees neither the end of its socket nor heartbeats.
     fn note_pause(&mut self, now: Instant) {
         let paused_at = *self.paused_at.get_or_insert(now);
-        if now.duration_since(paused_at) >= QUIET && self.link.is_hung_up() {
+        if now.duration_since(paused_at) >= QUIET && self.link.socket.is_hung_up() {
             return self.link.abort("the client closed the socket");
         }
-        let unread_bytes = self.link.unread_bytes();
+        let unread_bytes = self.link.socket.unread_bytes();
         if unread_bytes != self.unread_bytes || unread_bytes > TELLING_BYTES_MAX {
             (self.unread_bytes, self.read_at) = (unread_bytes, now);
         }

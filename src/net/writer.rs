@@ -2,17 +2,16 @@
 //! consumers that had found no room go on.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::sync::Arc;
 
-use async_std::io::WriteExt;
-use async_std::net::TcpStream;
+use futures_lite::AsyncWriteExt;
 
 use super::link::Link;
 use super::turn::Turn;
 use crate::broker::{Broker, ClientOutbox};
 use crate::clock::now_ms;
 use crate::outbox::Buffer;
+use crate::socket::Writing;
 
 /// Parts handed to the operating system in one call.
 const PARTS_MAX: usize = 64;
@@ -22,7 +21,7 @@ pub(super) async fn run(
     broker: Arc<Broker>,
     link: Arc<Link>,
     outbox: Arc<ClientOutbox>,
-    stream: TcpStream,
+    mut socket: Writing,
 ) {
     let mut buffer = Buffer::default();
     let mut turn = Turn::default();
@@ -44,7 +43,7 @@ pub(super) async fn run(
                 continue;
             }
         }
-        if let Err(error) = write(&stream, &buffer).await {
+        if let Err(error) = write(&mut socket, &buffer).await {
             log::debug!("{}: writing failed: {error}", link.peer);
             link.abort("the client is gone");
             return;
@@ -57,15 +56,14 @@ pub(super) async fn run(
         broker.resume(stalled, now_ms());
     }
     // It fails when the peer was faster, which is as good.
-    let _ = stream.shutdown(Shutdown::Write);
+    let _ = socket.close().await;
 }
 
-async fn write(stream: &TcpStream, buffer: &Buffer) -> io::Result<()> {
-    let mut stream = stream;
+async fn write(socket: &mut Writing, buffer: &Buffer) -> io::Result<()> {
     let mut parts = buffer.parts().peekable();
     let Some(first) = parts.next() else { return Ok(()) };
     if parts.peek().is_none() {
-        return stream.write_all(first).await;
+        return socket.write_all(first).await;
     }
     let mut waiting = Vec::with_capacity(PARTS_MAX);
     waiting.push(first);
@@ -75,7 +73,7 @@ async fn write(stream: &TcpStream, buffer: &Buffer) -> io::Result<()> {
             return Ok(());
         }
         let slices: Vec<IoSlice<'_>> = waiting.iter().map(|part| IoSlice::new(part)).collect();
-        match stream.write_vectored(&slices).await? {
+        match socket.write_vectored(&slices).await? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => skip(&mut waiting, written),
         }

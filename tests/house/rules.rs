@@ -17,6 +17,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("store", 3),
     ("broker", 4),
     ("session", 5),
+    ("socket", 1),
     ("net", 6),
     ("bench", 6),
     ("management", 6),
@@ -66,10 +67,10 @@ const HOMES: &[(&[&str], &[&str])] = &[
     (&["dashmap", "DashMap"], &["src/broker/registry.rs"]),
     (&["sled"], &["src/store.rs", "src/store/"]),
     (&["getrandom", "OsRng", "RandomState"], &["src/entropy.rs"]),
-    (&["async_std"], &["src/net.rs", "src/net/", "src/management/", "src/main.rs"]),
+    (&["async_std"], &["src/socket/", "src/net/", "src/management/", "src/main.rs"]),
     (
         &["TcpListener", "TcpStream", "UnixListener", "UnixStream"],
-        &["src/net.rs", "src/net/", "src/management/", "src/bench/link.rs", "src/main.rs"],
+        &["src/socket/", "src/bench/link.rs"],
     ),
 ];
 
