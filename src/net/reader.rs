@@ -114,6 +114,11 @@ impl Reader {
                     self.stand_still().await?;
                     return self.read().await;
                 }
+                Then::Yield => {
+                    self.attend()?;
+                    yield_now().await;
+                    return Ok(());
+                }
                 Then::Full | Then::Held => return self.stand_still().await,
                 Then::Close => return Err(End::Said),
                 Then::Refuse => return Err(End::Refused),

@@ -2,8 +2,8 @@
 //! go out through the connection's outbox, and what has to be waited for is handed to the caller.
 //!
 //! A [`Session`] is a plain value without sockets, clocks or tasks. Its owner calls [`Session::receive`] with
-//! whatever the peer sent and does what the answer says: bring more bytes, wait for the disk or for a password
-//! to be verified and come back with [`Session::resume`], or close. There is one file for each class of
+//! whatever the peer sent and does what the answer says: bring more bytes, let others have a turn, wait for the disk or
+//! for a password to be verified and come back with [`Session::resume`], or close. There is one file for each class of
 //! methods; `handshake` and `lifecycle` know the phases of a connection, `content` puts messages together.
 //!
 //! Messages published in one call of `receive` form one batch. The batch is handed to the broker at the end of
@@ -70,6 +70,9 @@ pub struct Received {
 pub enum Then {
     /// Bring more bytes.
     More,
+    /// What came leads to more than one turn does. Let others have theirs, then pass the rest again, even if it is empty:
+    /// nothing of it is looked at before what was begun is finished.
+    Yield,
     /// Wait until the peer has read some of what it was sent, then pass the rest again.
     Full,
     /// The rest begins with a message that may not be published yet. Wait while [`Session::is_held`], then pass it again.

@@ -53,7 +53,7 @@ impl Place {
         let peer = Peer { address: here, local: here };
         let session =
             Session::new(Arc::clone(&self.broker), Arc::clone(&outbox), peer, Box::new(|_| {}));
-        Talk { broker: Arc::clone(&self.broker), session, outbox, rest: Vec::new() }
+        Talk { broker: Arc::clone(&self.broker), session, outbox, rest: Vec::new(), turns: 0 }
     }
 
     /// A conversation with an open connection and its channel 1.
@@ -79,6 +79,8 @@ struct Talk {
     session: Session,
     outbox: Arc<ClientOutbox>,
     rest: Vec<u8>,
+    /// Turns of others that it let come in between.
+    turns: usize,
 }
 
 /// How a piece of a conversation ended.
@@ -110,6 +112,7 @@ impl Talk {
             }
             match then {
                 Then::More if waited => {}
+                Then::Yield => self.turns += 1,
                 Then::More | Then::Wait(_) => return Ended::More,
                 Then::Full => return Ended::Full,
                 Then::Held => return Ended::Held,

@@ -247,7 +247,7 @@ impl Guest {
 
     fn receive(&self, mut bytes: &[u8]) -> Result<(), Over> {
         let mut looks = 0;
-        loop {
+        'turns: loop {
             while self.stands_still() {
                 self.keep_waiting(&mut looks)?;
             }
@@ -262,6 +262,11 @@ impl Guest {
                 let outcome = match then {
                     Then::More if bytes.is_empty() => return Ok(()),
                     Then::More => break,
+                    Then::Yield => {
+                        // Others may come in between, and what was begun goes on even if there are no more bytes.
+                        self.keep_waiting(&mut looks)?;
+                        continue 'turns;
+                    }
                     Then::Full | Then::Held => {
                         self.keep_waiting(&mut looks)?;
                         break;

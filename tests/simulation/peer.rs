@@ -155,7 +155,7 @@ impl Peer {
             loop {
                 let outcome = match then {
                     Then::More if bytes.is_empty() => return,
-                    Then::More => break,
+                    Then::More | Then::Yield => break,
                     Then::Full => panic!("requests outgrow the outbox, which is drained each step"),
                     Then::Held => panic!("publishers are held back, though nothing is short"),
                     Then::Close | Then::Refuse => panic!("the connection is closed"),
@@ -169,7 +169,7 @@ impl Peer {
                     }
                 };
                 then = self.session.resume(outcome, now_ms);
-                if matches!(then, Then::More) {
+                if matches!(then, Then::More | Then::Yield) {
                     break;
                 }
             }

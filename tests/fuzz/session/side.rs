@@ -95,6 +95,7 @@ impl Side {
         loop {
             let wait = match then {
                 Then::More => return true,
+                Then::Yield => return false,
                 Then::Full => {
                     self.write(now_ms);
                     return false;
@@ -119,7 +120,7 @@ impl Side {
                 },
             };
             match self.session.resume(outcome, now_ms) {
-                Then::More => return false,
+                Then::More | Then::Yield => return false,
                 next => then = next,
             }
         }
