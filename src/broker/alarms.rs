@@ -18,6 +18,16 @@ const ARRIVING_SHARE: u64 = 4;
 /// An alarm ends when what is held has fallen to this many percent of the limit, so that it does not flicker.
 const CLEAR_PERCENT: u64 = 95;
 
+/// Share of that limit that workers may publish beside it, when nothing else is configured. It is more than what arrives
+/// while an alarm goes on.
+const WORKERS_SHARE: u64 = 2;
+
+/// One of them may have this share of that,
+const WORKER_SHARE: u64 = 16;
+
+/// and this many bytes: about what it holds unacknowledged while memory is short (`broker/frugality.rs`).
+const WORKER_BYTES_MAX: u64 = 1 << 20;
+
 const MEMORY: u8 = 1;
 const DISK: u8 = 2;
 /// Beside the alarm for memory: it would be over without what transactions hold that are not committed.
@@ -50,6 +60,7 @@ pub(super) struct Alarms {
     uncommitted_bytes: Arc<AtomicU64>,
     memory_bytes_max: u64,
     arriving_bytes_max: u64,
+    workers_bytes_max: u64,
     disk_free_bytes_min: u64,
 }
 
@@ -68,6 +79,10 @@ impl Alarms {
                 0 => memory_bytes_max / ARRIVING_SHARE,
                 bytes => bytes,
             },
+            workers_bytes_max: match config.workers_bytes_max {
+                0 => memory_bytes_max / WORKERS_SHARE,
+                bytes => bytes,
+            },
             disk_free_bytes_min: config.disk_free_bytes_min,
         }
     }
@@ -79,6 +94,21 @@ impl Alarms {
 
     fn is_memory_on(&self) -> bool {
         self.state.load(Ordering::Acquire) & MEMORY != 0
+    }
+
+    /// Whether the memory that is short has room for those who hold messages unacknowledged.
+    pub(super) fn has_room_for_workers(&self) -> bool {
+        let bytes_max = self.memory_bytes_max.saturating_add(self.workers_bytes_max);
+        (self.memory.held_bytes() as u64) < bytes_max
+    }
+
+    /// Whether one of those may publish, that has published so many bytes beyond what it gave back. On a disk that is
+    /// full nobody may: what it gives back frees no room there at once.
+    pub(super) fn lets_workers_publish(&self, arrears_bytes: u64) -> bool {
+        let most = (self.workers_bytes_max / WORKER_SHARE).min(WORKER_BYTES_MAX);
+        self.reason() == Some(Shortage::Memory)
+            && arrears_bytes <= most
+            && self.has_room_for_workers()
     }
 
     pub(super) fn is_on(&self) -> bool {

@@ -2,7 +2,8 @@
 //! begins can also finish, and comes back when the message is whole or gone.
 //!
 //! A connection that has no room yet waits for it, in turn. One that has some is never made to wait, since what it
-//! waits behind may be the rest of a body: it gets more if there is any, or is refused.
+//! waits behind may be the rest of a body: it gets more if there is any, or is refused. While messages fill the memory
+//! nobody begins but workers: connections that hold messages unacknowledged, of which some may go when they have published.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -72,6 +73,7 @@ struct Waiting {
     number: u64,
     client: u64,
     bytes: u64,
+    is_worker: bool,
     give: Sender<Room>,
 }
 
@@ -80,15 +82,23 @@ impl Arrivals {
         Arc::new(Self { state: Mutex::default(), bytes_max })
     }
 
-    fn reserve(self: &Arc<Self>, client: u64, bytes: u64) -> Reserved {
+    fn reserve(
+        self: &Arc<Self>,
+        client: u64,
+        bytes: u64,
+        is_worker: impl Fn() -> bool,
+    ) -> Reserved {
         let mut state = self.state.lock();
         state.last_number += 1;
         let number = state.last_number;
         let arrivals = Arc::clone(self);
         let has = state.clients.get(&client).copied();
+        let is_worker = has.is_none() && state.is_shut && is_worker();
         let fits = match has {
             None => {
-                state.waiting.is_empty() && !state.is_shut && state.has_room(bytes, self.bytes_max)
+                state.may_begin(is_worker)
+                    && state.waiting.iter().all(|one| !state.may_begin(one.is_worker))
+                    && state.has_room(bytes, self.bytes_max)
             }
             Some(has) => {
                 has + bytes <= self.bytes_max / CLIENT_SHARE
@@ -103,7 +113,7 @@ impl Arrivals {
             return Reserved::Refused;
         }
         let (give, given) = async_channel::bounded(1);
-        state.waiting.push_back(Waiting { number, client, bytes, give });
+        state.waiting.push_back(Waiting { number, client, bytes, is_worker, give });
         Reserved::Later(Turn { number, given, arrivals })
     }
 
@@ -111,11 +121,15 @@ impl Arrivals {
     fn serve(self: &Arc<Self>) {
         loop {
             let mut state = self.state.lock();
-            let next = state.waiting.front().filter(|_| !state.is_shut);
-            if next.is_none_or(|next| !state.has_room(next.bytes, self.bytes_max)) {
+            let Some(place) = state.waiting.iter().position(|one| state.may_begin(one.is_worker))
+            else {
+                return;
+            };
+            if !state.has_room(state.waiting[place].bytes, self.bytes_max) {
                 return;
             }
-            let Some(Waiting { number, client, bytes, give }) = state.waiting.pop_front() else {
+            let Some(Waiting { number, client, bytes, give, .. }) = state.waiting.remove(place)
+            else {
                 return;
             };
             state.give(number, client, bytes);
@@ -129,6 +143,17 @@ impl Arrivals {
     pub(super) fn shut_while(self: &Arc<Self>, is_full: impl FnOnce() -> bool) {
         let mut state = self.state.lock();
         state.is_shut = is_full();
+        drop(state);
+        self.serve();
+    }
+
+    /// Looks again who of those that wait while nobody begins is a worker.
+    fn note_workers(self: &Arc<Self>, is_worker: impl Fn(u64) -> bool) {
+        let mut state = self.state.lock();
+        if !state.is_shut || state.waiting.is_empty() {
+            return;
+        }
+        state.waiting.iter_mut().for_each(|one| one.is_worker = is_worker(one.client));
         drop(state);
         self.serve();
     }
@@ -155,6 +180,10 @@ impl State {
         self.held_bytes == 0 || self.held_bytes + bytes <= bytes_max
     }
 
+    fn may_begin(&self, is_worker: bool) -> bool {
+        is_worker || !self.is_shut
+    }
+
     fn give(&mut self, number: u64, client: u64, bytes: u64) {
         self.held_bytes += bytes;
         *self.clients.entry(client).or_default() += bytes;
@@ -176,7 +205,12 @@ impl State {
 impl Client {
     /// Asks for room for a body of this size.
     pub fn reserve(&self, bytes: u64) -> Reserved {
-        self.broker.arrivals.reserve(self.id, bytes)
+        self.broker.arrivals.reserve(self.id, bytes, || self.may_finish_body())
+    }
+
+    /// Whether a body of this connection is read though memory is short.
+    fn may_finish_body(&self) -> bool {
+        self.broker.alarms.has_room_for_workers() && self.outbox.has_unacked()
     }
 }
 
@@ -184,6 +218,9 @@ impl Broker {
     /// Closes connections whose bodies do not come while others wait for their room. Called a few times a second.
     pub fn check_arrivals(&self, now_ms: u64) {
         let ms_max = self.config.alarms.arriving_ms_max;
+        self.arrivals.note_workers(|client| {
+            self.clients.get(&client).is_some_and(|client| client.may_finish_body())
+        });
         for client in self.arrivals.overdue(now_ms, ms_max) {
             if let Some(client) = self.clients.get(&client) {
                 let text = format!(
@@ -211,11 +248,11 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.arrivals.state.lock();
         let waiting = state.waiting.len();
-        let was_first = state.waiting.front().is_some_and(|first| first.number == self.number);
         state.waiting.retain(|one| one.number != self.number);
-        let is_next_first = was_first && state.waiting.len() < waiting;
+        let has_given_up = state.waiting.len() < waiting;
         drop(state);
-        if is_next_first {
+        // It may have been the first of those that may begin.
+        if has_given_up {
             self.arrivals.serve();
         }
     }
@@ -244,6 +281,10 @@ impl std::fmt::Debug for Turn {
 mod tests {
     use super::*;
 
+    fn nobody() -> bool {
+        false
+    }
+
     fn room(reserved: Reserved) -> Room {
         match reserved {
             Reserved::Room(room) => room,
@@ -261,9 +302,10 @@ mod tests {
     #[test]
     fn one_body_always_fits_and_the_next_waits_its_turn() {
         let arrivals = Arrivals::new(100);
-        let first = room(arrivals.reserve(1, 1000));
-        let (second, third) = (later(arrivals.reserve(2, 60)), later(arrivals.reserve(3, 30)));
-        let fourth = later(arrivals.reserve(4, 60));
+        let first = room(arrivals.reserve(1, 1000, nobody));
+        let (second, third) =
+            (later(arrivals.reserve(2, 60, nobody)), later(arrivals.reserve(3, 30, nobody)));
+        let fourth = later(arrivals.reserve(4, 60, nobody));
         assert!(second.take().is_none());
         drop(first);
         let (second, _third) = (second.take().unwrap(), third.take().unwrap());
@@ -275,25 +317,25 @@ mod tests {
     #[test]
     fn a_connection_with_a_body_under_way_is_refused_another_rather_than_made_to_wait() {
         let arrivals = Arrivals::new(400);
-        let _first = room(arrivals.reserve(1, 40));
-        let second = room(arrivals.reserve(1, 60));
-        assert!(matches!(arrivals.reserve(1, 1), Reserved::Refused));
+        let _first = room(arrivals.reserve(1, 40, nobody));
+        let second = room(arrivals.reserve(1, 60, nobody));
+        assert!(matches!(arrivals.reserve(1, 1, nobody), Reserved::Refused));
         drop(second);
-        let _third = room(arrivals.reserve(1, 60));
-        let _other = room(arrivals.reserve(2, 300));
+        let _third = room(arrivals.reserve(1, 60, nobody));
+        let _other = room(arrivals.reserve(2, 300, nobody));
         drop(_third);
-        assert!(matches!(arrivals.reserve(1, 60), Reserved::Room(_)));
+        assert!(matches!(arrivals.reserve(1, 60, nobody), Reserved::Room(_)));
     }
 
     #[test]
     fn who_goes_away_gives_up_its_turn_and_its_room() {
         let arrivals = Arrivals::new(100);
-        let first = room(arrivals.reserve(1, 80));
-        let second = later(arrivals.reserve(2, 50));
-        let third = later(arrivals.reserve(3, 20));
+        let first = room(arrivals.reserve(1, 80, nobody));
+        let second = later(arrivals.reserve(2, 50, nobody));
+        let third = later(arrivals.reserve(3, 20, nobody));
         drop(second);
         assert!(third.take().is_some());
-        let fourth = later(arrivals.reserve(4, 100));
+        let fourth = later(arrivals.reserve(4, 100, nobody));
         drop(first);
         // It came, and nobody looked.
         drop(fourth);
@@ -305,8 +347,26 @@ mod tests {
     fn nobody_begins_while_messages_fill_the_memory() {
         let arrivals = Arrivals::new(100);
         arrivals.shut_while(|| true);
-        let first = later(arrivals.reserve(1, 10));
+        let first = later(arrivals.reserve(1, 10, nobody));
         assert!(first.take().is_none());
+        arrivals.shut_while(|| false);
+        assert!(first.take().is_some());
+    }
+
+    #[test]
+    fn workers_begin_while_messages_fill_the_memory_and_overtake_those_who_may_not() {
+        let arrivals = Arrivals::new(100);
+        arrivals.shut_while(|| true);
+        let first = later(arrivals.reserve(1, 10, nobody));
+        let second = room(arrivals.reserve(2, 80, || true));
+        let third = later(arrivals.reserve(3, 80, || true));
+        let fourth = later(arrivals.reserve(4, 10, nobody));
+        drop(second);
+        let _third = third.take().unwrap();
+        assert!(first.take().is_none() && fourth.take().is_none());
+        // One that waits may be given messages meanwhile.
+        arrivals.note_workers(|client| client == 4);
+        assert!(first.take().is_none() && fourth.take().is_some());
         arrivals.shut_while(|| false);
         assert!(first.take().is_some());
     }
@@ -314,16 +374,16 @@ mod tests {
     #[test]
     fn only_a_body_that_others_wait_for_is_ever_late() {
         let arrivals = Arrivals::new(100);
-        let _slow = room(arrivals.reserve(1, 100));
+        let _slow = room(arrivals.reserve(1, 100, nobody));
         assert_eq!(arrivals.overdue(0, 10), [0; 0]);
         assert_eq!(arrivals.overdue(1000, 10), [0; 0]);
-        let waiting = later(arrivals.reserve(2, 100));
+        let waiting = later(arrivals.reserve(2, 100, nobody));
         assert_eq!(arrivals.overdue(2000, 10), [0; 0]);
         assert_eq!(arrivals.overdue(2009, 10), [0; 0]);
         assert_eq!(arrivals.overdue(2010, 10), [1]);
         drop(waiting);
         assert_eq!(arrivals.overdue(2020, 10), [0; 0]);
-        let _waiting = later(arrivals.reserve(2, 100));
+        let _waiting = later(arrivals.reserve(2, 100, nobody));
         assert_eq!(arrivals.overdue(2021, 10), [0; 0]);
     }
 }

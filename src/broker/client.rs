@@ -273,6 +273,14 @@ impl Client {
         (self.publishes.load(Ordering::Acquire) && self.broker.alarms.is_on()) || self.must_mourn()
     }
 
+    /// Whether it may publish though memory is short: it holds messages that others want the memory of, and has published
+    /// no more than `arrears_bytes` beyond what it gave back.
+    pub fn may_finish_work(&self, arrears_bytes: u64) -> bool {
+        self.broker.alarms.lets_workers_publish(arrears_bytes)
+            && !self.must_mourn()
+            && self.outbox.has_unacked()
+    }
+
     /// Whether the last messages that it published have to be written to the journal: then a full store holds it back.
     pub fn writes(&self) -> bool {
         self.writes.load(Ordering::Relaxed)

@@ -96,6 +96,7 @@ impl Config {
         let (alarms, store) = (&self.alarms, &self.store);
         between("alarms.memory_bytes_max", alarms.memory_bytes_max, 0, SIZE_BYTES_MAX)?;
         between("alarms.arriving_bytes_max", alarms.arriving_bytes_max, 0, SIZE_BYTES_MAX)?;
+        between("alarms.workers_bytes_max", alarms.workers_bytes_max, 0, SIZE_BYTES_MAX)?;
         between("alarms.arriving_ms_max", alarms.arriving_ms_max, 100, WAIT_MS_MAX)?;
         between("alarms.disk_free_bytes_min", alarms.disk_free_bytes_min, 0, SIZE_BYTES_MAX)?;
         between("store.segment_bytes_max", store.segment_bytes_max, 65_536, 1024 * MIB)?;

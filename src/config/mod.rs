@@ -111,6 +111,9 @@ pub struct Alarms {
     pub arriving_bytes_max: u64,
     /// Milliseconds that such a body may take while others wait for its room; then its connection is closed with 506.
     pub arriving_ms_max: u64,
+    /// Bytes that messages may hold beside `memory_bytes_max` when connections publish that have messages
+    /// unacknowledged. 0: half of `memory_bytes_max`.
+    pub workers_bytes_max: u64,
     /// Bytes that must stay free on the data directory's file system; below it publishers are blocked.
     /// 0: the disk is not watched.
     pub disk_free_bytes_min: u64,
@@ -289,6 +292,7 @@ impl Default for Alarms {
             memory_bytes_max: 0,
             arriving_bytes_max: 0,
             arriving_ms_max: 30_000,
+            workers_bytes_max: 0,
             disk_free_bytes_min: 512 * MIB,
         }
     }

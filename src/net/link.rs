@@ -105,6 +105,11 @@ impl Link {
         self.order(|orders| orders.release = true);
     }
 
+    /// Lets the reader look again whether it has to stand still.
+    pub fn look_again(&self) {
+        self.attention.notify(1);
+    }
+
     fn order(&self, give: impl FnOnce(&mut Orders)) {
         give(&mut self.orders.lock());
         self.ordered.store(true, Ordering::Release);

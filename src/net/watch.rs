@@ -133,6 +133,10 @@ impl Watch {
         if now.duration_since(paused_at) >= QUIET && self.link.socket.is_hung_up() {
             return self.link.abort("the client closed the socket");
         }
+        // It may have to wait no longer, since what it holds unacknowledged came meanwhile.
+        if self.outbox.has_unacked() {
+            self.link.look_again();
+        }
         let unread_bytes = self.link.socket.unread_bytes();
         if unread_bytes != self.unread_bytes || unread_bytes > TELLING_BYTES_MAX {
             (self.unread_bytes, self.read_at) = (unread_bytes, now);

@@ -353,6 +353,11 @@ impl<Q: Clone> Outbox<Q> {
         true
     }
 
+    /// Whether any channel has deliveries that are unacknowledged.
+    pub fn has_unacked(&self) -> bool {
+        self.state.lock().channels.values().any(|channel| channel.unacked.len() > 0)
+    }
+
     /// Takes one unacknowledged delivery.
     pub fn take_one(&self, key: ChannelKey, tag: u64) -> Result<Settled<Q>, UnknownTag> {
         let mut state = self.state.lock();

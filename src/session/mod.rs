@@ -9,6 +9,7 @@
 //! Messages published in one call of `receive` form one batch. The batch is handed to the broker at the end of
 //! the call, and before any method whose answer could show whether it was.
 
+mod arrears;
 mod channel;
 mod confirm;
 mod connection;
@@ -303,7 +304,7 @@ impl Session {
     /// Whether what comes next from the peer is a message that may not be published yet. Whatever stands before it was
     /// taken in: acknowledgements, commits and the ends of messages that had begun may be what makes room.
     pub fn is_held(&self) -> bool {
-        self.held && self.holds_publishing() && !self.must_give_up()
+        self.held && self.holds_publishing() && !self.is_let_through() && !self.must_give_up()
     }
 
     /// Whether transactions of this connection keep the memory short that others wait for. It cannot commit them: that
@@ -319,19 +320,37 @@ impl Session {
         self.client.as_ref().is_some_and(|one| one.must_pause() || one.writes() && full())
     }
 
+    /// Whether a message may begin none the less: memory is short, and this connection holds messages that it can perhaps
+    /// not acknowledge before it has published what it made of them.
+    fn is_let_through(&self) -> bool {
+        let arrears_bytes = self.work.arrears.bytes();
+        self.client.as_ref().is_some_and(|one| {
+            one.may_finish_work(arrears_bytes) && !(one.writes() && self.broker.store_is_full())
+        })
+    }
+
     /// Takes in what the peer sent: as many frames as are there, or as far as the first thing that has to
     /// be waited for. `now_ms` is the time in milliseconds since the Unix epoch.
     pub fn receive(&mut self, bytes: &[u8], now_ms: u64) -> Received {
         let mut consumed = 0;
         let holds = self.holds_publishing();
         self.held = false;
+        // From where on what is read counts as published though memory is short.
+        let mut counted = 0;
+        if !holds && self.work.arrears.is_open() {
+            self.work.arrears.close();
+        }
         let then = loop {
             if holds && wire::begins_publish(&bytes[consumed..]) && self.client.is_some() {
-                self.held = true;
-                if self.must_give_up() {
-                    self.give_up_transactions(now_ms);
+                self.work.arrears.count_to(&mut counted, consumed);
+                if !self.is_let_through() {
+                    self.held = true;
+                    if self.must_give_up() {
+                        self.give_up_transactions(now_ms);
+                    }
+                    break Then::Held;
                 }
-                break Then::Held;
+                self.work.arrears.begin_message();
             }
             let (step, used) = self.take(&bytes[consumed..], now_ms);
             consumed += used;
@@ -346,6 +365,7 @@ impl Session {
                 None => break Then::More,
             }
         };
+        self.work.arrears.count_to(&mut counted, consumed);
         self.finish_work(now_ms);
         if consumed > 0 {
             self.outbox.note_received(consumed);

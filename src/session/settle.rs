@@ -20,6 +20,7 @@ impl Channel {
             context.outbox.acknowledge_one(self.key, ack.delivery_tag)
         };
         let settled = settled.map_err(|_| unknown_tag(ack.delivery_tag))?;
+        context.work.arrears.settle(&settled.unacked);
         match &mut self.mode {
             Mode::Transaction(transaction) => {
                 transaction.settle(settled, Settlement::Acknowledge);
@@ -86,6 +87,9 @@ impl Channel {
 
     fn give_back(&mut self, context: &mut Context<'_>, settled: Settled<QueueRef>, requeue: bool) {
         let how = if requeue { Settlement::Requeue } else { Settlement::Reject };
+        if !requeue {
+            context.work.arrears.settle(&settled.unacked);
+        }
         match &mut self.mode {
             Mode::Transaction(transaction) => transaction.settle(settled, how),
             Mode::Plain | Mode::Confirm { .. } => {

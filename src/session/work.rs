@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arrears::Arrears;
 use crate::broker::{Client, ClientOutbox, Publish, QueueRef, Room, Settlement};
 use crate::config;
 use crate::fault::Fault;
@@ -24,6 +25,8 @@ pub(super) struct Work {
     pub publisher: bool,
     /// Bytes of bodies that are arriving without having reserved room.
     pub unreserved_bytes: u64,
+    /// What was published though memory is short.
+    pub arrears: Arrears,
     /// Messages came that wait for a commit.
     pub uncommitted: bool,
     /// Room that was waited for.

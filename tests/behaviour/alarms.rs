@@ -240,6 +240,87 @@ fn a_publisher_that_has_to_wait_is_heard_up_to_its_next_message() {
     is_confirmed(&mut worker, "results");
 }
 
+/// A worker that has all messages there are, while memory is short.
+fn a_worker_with_everything(server: &Server) -> Client {
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.queue("jobs", &[]);
+    publisher.queue("results", &[]);
+    let mut worker = Client::open(&local(server.port()));
+    worker.put("results", "r");
+    worker.consume("jobs", "c");
+    fill(&mut publisher, "jobs");
+    blocked(&mut worker);
+    worker
+}
+
+#[test]
+fn a_worker_that_publishes_before_it_acknowledges_does_not_wait_behind_itself() {
+    let server = short_of_memory();
+    let mut worker = a_worker_with_everything(&server);
+    for _ in 0..40 {
+        worker.put("results", "r");
+        let tag = worker.delivered().tag;
+        worker.ack(tag);
+    }
+    worker.answer("connection.unblocked");
+    is_confirmed(&mut worker, "results");
+}
+
+#[test]
+fn a_worker_that_waits_for_the_confirm_of_a_large_result_gets_it() {
+    let server = short_of_memory();
+    let mut worker = a_worker_with_everything(&server);
+    worker.select_confirms();
+    begin(&mut worker, 1, "results", 100_000);
+    part(&mut worker, 1, 100_000);
+    worker.answer("basic.ack");
+    for _ in 0..20 {
+        let tag = worker.delivered().tag;
+        worker.ack(tag);
+    }
+    worker.answer("connection.unblocked");
+}
+
+#[test]
+fn a_worker_that_acknowledges_nothing_publishes_no_more_than_its_share() {
+    let server = short_of_memory();
+    let mut worker = a_worker_with_everything(&server);
+    for _ in 0..20 {
+        worker.put("results", &"r".repeat(10_000));
+    }
+    while worker.raw.next_within(A_WHILE).is_some() {}
+    let mut other = Client::open(&local(server.port()));
+    // One had been put before the memory was short.
+    let results = other.counts("results").0 - 1;
+    assert!((1..=3).contains(&results), "{results}");
+}
+
+#[test]
+fn a_held_publisher_that_is_given_messages_later_can_acknowledge_them() {
+    let server = short_of_memory();
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.queue("jobs", &[]);
+    publisher.queue("results", &[]);
+    let mut first = Client::open(&local(server.port()));
+    first.consume("jobs", "c");
+    let mut second = Client::open(&local(server.port()));
+    second.put("results", "r");
+    fill(&mut publisher, "jobs");
+    blocked(&mut second);
+    for _ in 0..50 {
+        first.delivered();
+    }
+    second.consume("jobs", "c");
+    second.put("results", "r");
+    assert!(nothing_within(&mut second, A_WHILE));
+    drop(first);
+    for _ in 0..20 {
+        let tag = second.delivered().tag;
+        second.ack(tag);
+    }
+    second.answer("connection.unblocked");
+}
+
 #[test]
 fn a_transaction_that_alone_fills_the_memory_is_refused() {
     let server = short_of_memory();
