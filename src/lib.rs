@@ -5,6 +5,7 @@ pub mod bench;
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub(crate) mod counters;
 pub mod entropy;
 pub mod fault;
 pub mod management;

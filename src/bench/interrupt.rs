@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_signal::{Signal, Signals};
-use futures_lite::{StreamExt, future};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// A program that a signal ends has this exit code and the signal's number added (POSIX shells).
 const SIGNAL_EXIT: i32 = 128;
@@ -21,14 +21,14 @@ impl Interrupt {
     /// Why signals cannot be had.
     pub fn watch() -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("cannot watch for Ctrl-C: {error}");
-        let mut signals = Signals::new([Signal::Int, Signal::Term]).map_err(failed)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
         let this = Self::default();
         let flag = Arc::clone(&this.0);
         let watching = std::thread::Builder::new().name("signals".to_owned());
         let watch = move || {
-            while let Some(Ok(signal)) = future::block_on(signals.next()) {
+            for signal in signals.forever() {
                 if flag.swap(true, Ordering::Relaxed) {
-                    std::process::exit(SIGNAL_EXIT + signal as i32);
+                    std::process::exit(SIGNAL_EXIT + signal);
                 }
             }
         };

@@ -21,6 +21,7 @@ mod read_buffer;
 mod reader;
 mod server;
 mod shutdown;
+mod signals;
 mod turn;
 mod watch;
 mod writer;

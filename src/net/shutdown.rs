@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_signal::{Signal, Signals};
 use async_std::task::{self, JoinHandle};
-use futures_lite::{FutureExt, StreamExt};
+use futures_lite::FutureExt;
 
 use super::server::Server;
+use super::signals::{Signals, name};
 use super::{ServeError, connection, deadlines, errands, heap, watch};
 use crate::fault::Fault;
 use crate::socket::Listener;
@@ -25,7 +25,7 @@ const SIGNAL_EXIT: i32 = 128;
 
 /// Why the server stops.
 enum Stop {
-    Signal(Signal),
+    Signal(i32),
     Lost(String),
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn run<Beside>(
     start: impl FnOnce() -> Beside,
     began: Instant,
 ) -> Result<(), ServeError> {
-    let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(ServeError::Signals)?;
+    let signals = Signals::new().map_err(ServeError::Signals)?;
     if let Ok(address) = listener.address() {
         log::info!("listening on {address} for AMQP");
     }
@@ -52,7 +52,8 @@ pub(super) async fn run<Beside>(
     let running = task::spawn(errands::run(Arc::clone(&server)));
     let giving_back = task::spawn(heap::run(Arc::clone(&server)));
     log::info!("ready in {} ms", began.elapsed().as_millis());
-    let stop = told_to(&mut signals).or(failed(&server)).await;
+    let told = async { Stop::Signal(signals.next().await) };
+    let stop = told.or(failed(&server)).await;
     accepting.cancel().await;
     let outcome = match stop {
         Stop::Signal(signal) => {
@@ -88,16 +89,6 @@ pub(super) async fn run<Beside>(
     }
 }
 
-async fn told_to(signals: &mut Signals) -> Stop {
-    loop {
-        match signals.next().await {
-            Some(Ok(signal)) => return Stop::Signal(signal),
-            Some(Err(error)) => log::error!("cannot wait for signals: {error}"),
-            None => futures_lite::future::pending().await,
-        }
-    }
-}
-
 async fn failed(server: &Server) -> Stop {
     loop {
         let lost = server.hub.lost.listen();
@@ -109,12 +100,11 @@ async fn failed(server: &Server) -> Stop {
 }
 
 /// A second signal ends the program at once.
-fn exit_on_next(mut signals: Signals) -> JoinHandle<()> {
+fn exit_on_next(signals: Signals) -> JoinHandle<()> {
     task::spawn(async move {
-        if let Stop::Signal(signal) = told_to(&mut signals).await {
-            log::warn!("{} received again: ending at once", name(signal));
-            std::process::exit(SIGNAL_EXIT + signal as i32);
-        }
+        let signal = signals.next().await;
+        log::warn!("{} received again: ending at once", name(signal));
+        std::process::exit(SIGNAL_EXIT + signal);
     })
 }
 
@@ -144,12 +134,4 @@ async fn emptied(server: &Server, limit: Duration) -> bool {
         false
     };
     empty.or(late).await
-}
-
-fn name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Term => "SIGTERM",
-        Signal::Int => "SIGINT",
-        _ => "a signal",
-    }
 }

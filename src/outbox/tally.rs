@@ -3,67 +3,36 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::counters::counters;
 use crate::message::Sizes;
 
-/// Messages of one channel since it was opened, or of several together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Published by the client.
-    pub published: u64,
-    /// Of those, on a channel that confirms.
-    pub published_confirm: u64,
-    /// Confirmed to the client.
-    pub confirmed: u64,
-    /// Came back to the client, because no queue took them.
-    pub returned: u64,
-    /// Dropped, because no queue took them.
-    pub dropped: u64,
-    /// Delivered to consumers that acknowledge.
-    pub delivered: u64,
-    /// Delivered to consumers that do not.
-    pub delivered_automatic: u64,
-    /// Fetched with `basic.get`, to be acknowledged.
-    pub got: u64,
-    /// Fetched with `basic.get` without acknowledgement.
-    pub got_automatic: u64,
-    /// `basic.get` that found nothing.
-    pub got_empty: u64,
-    /// Of those delivered or fetched: how many may have been before.
-    pub redelivered: u64,
-    /// Acknowledged by the client.
-    pub acknowledged: u64,
-}
-
-impl Tally {
-    /// Adds what another counted.
-    pub fn add(&mut self, other: &Self) {
-        // All of them, so that one that is added later cannot be forgotten here.
-        let Self {
-            published,
-            published_confirm,
-            confirmed,
-            returned,
-            dropped,
-            delivered,
-            delivered_automatic,
-            got,
-            got_automatic,
-            got_empty,
-            redelivered,
-            acknowledged,
-        } = *other;
-        self.published += published;
-        self.published_confirm += published_confirm;
-        self.confirmed += confirmed;
-        self.returned += returned;
-        self.dropped += dropped;
-        self.delivered += delivered;
-        self.delivered_automatic += delivered_automatic;
-        self.got += got;
-        self.got_automatic += got_automatic;
-        self.got_empty += got_empty;
-        self.redelivered += redelivered;
-        self.acknowledged += acknowledged;
+counters! {
+    /// Messages of one channel since it was opened, or of several together.
+    pub struct Tally {
+        /// Published by the client.
+        pub published,
+        /// Of those, on a channel that confirms.
+        pub published_confirm,
+        /// Confirmed to the client.
+        pub confirmed,
+        /// Came back to the client, because no queue took them.
+        pub returned,
+        /// Dropped, because no queue took them.
+        pub dropped,
+        /// Delivered to consumers that acknowledge.
+        pub delivered,
+        /// Delivered to consumers that do not.
+        pub delivered_automatic,
+        /// Fetched with `basic.get`, to be acknowledged.
+        pub got,
+        /// Fetched with `basic.get` without acknowledgement.
+        pub got_automatic,
+        /// `basic.get` that found nothing.
+        pub got_empty,
+        /// Of those delivered or fetched: how many may have been before.
+        pub redelivered,
+        /// Acknowledged by the client.
+        pub acknowledged,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A queue's figures: what it holds now, and what happened since it was created.
 
 use super::effects::Reason;
+use crate::counters::counters;
 
 /// What a queue holds at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,83 +18,45 @@ pub struct Counts {
     pub unacknowledged_bytes: u64,
 }
 
-/// Events since the queue was created, in messages; they never fall.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Appended. Restored messages are not counted again.
-    pub published: u64,
-    /// Refused to a publisher because the queue was full.
-    pub refused: u64,
-    /// Handed to consumers that acknowledge.
-    pub delivered: u64,
-    /// Handed to consumers without acknowledgement.
-    pub delivered_automatic: u64,
-    /// Fetched with `basic.get`, to be acknowledged.
-    pub got: u64,
-    /// Fetched with `basic.get` without acknowledgement.
-    pub got_automatic: u64,
-    /// `basic.get` that found nothing.
-    pub got_empty: u64,
-    /// Of those handed out or fetched: how many had been handed out before.
-    pub redelivered: u64,
-    /// Acknowledged.
-    pub acknowledged: u64,
-    /// Came back to the queue.
-    pub returned: u64,
-    /// Removed by `queue.purge`, or with the queue.
-    pub purged: u64,
-    /// Given up because the journal could not be read.
-    pub lost: u64,
-    /// Dead: out of time.
-    pub expired: u64,
-    /// Dead: dropped at the length limit.
-    pub dropped: u64,
-    /// Dead: rejected by a consumer.
-    pub rejected: u64,
-    /// Dead: came back too often.
-    pub over_delivered: u64,
+counters! {
+    /// Events since the queue was created, in messages; they never fall.
+    pub struct Totals {
+        /// Appended. Restored messages are not counted again.
+        pub published,
+        /// Refused to a publisher because the queue was full.
+        pub refused,
+        /// Handed to consumers that acknowledge.
+        pub delivered,
+        /// Handed to consumers without acknowledgement.
+        pub delivered_automatic,
+        /// Fetched with `basic.get`, to be acknowledged.
+        pub got,
+        /// Fetched with `basic.get` without acknowledgement.
+        pub got_automatic,
+        /// `basic.get` that found nothing.
+        pub got_empty,
+        /// Of those handed out or fetched: how many had been handed out before.
+        pub redelivered,
+        /// Acknowledged.
+        pub acknowledged,
+        /// Came back to the queue.
+        pub returned,
+        /// Removed by `queue.purge`, or with the queue.
+        pub purged,
+        /// Given up because the journal could not be read.
+        pub lost,
+        /// Dead: out of time.
+        pub expired,
+        /// Dead: dropped at the length limit.
+        pub dropped,
+        /// Dead: rejected by a consumer.
+        pub rejected,
+        /// Dead: came back too often.
+        pub over_delivered,
+    }
 }
 
 impl Totals {
-    /// Adds what another queue counted.
-    pub fn add(&mut self, other: &Self) {
-        // All of them, so that one that is added later cannot be forgotten here.
-        let Self {
-            published,
-            refused,
-            delivered,
-            delivered_automatic,
-            got,
-            got_automatic,
-            got_empty,
-            redelivered,
-            acknowledged,
-            returned,
-            purged,
-            lost,
-            expired,
-            dropped,
-            rejected,
-            over_delivered,
-        } = *other;
-        self.published += published;
-        self.refused += refused;
-        self.delivered += delivered;
-        self.delivered_automatic += delivered_automatic;
-        self.got += got;
-        self.got_automatic += got_automatic;
-        self.got_empty += got_empty;
-        self.redelivered += redelivered;
-        self.acknowledged += acknowledged;
-        self.returned += returned;
-        self.purged += purged;
-        self.lost += lost;
-        self.expired += expired;
-        self.dropped += dropped;
-        self.rejected += rejected;
-        self.over_delivered += over_delivered;
-    }
-
     pub(super) fn count_dead(&mut self, reason: Reason) {
         match reason {
             Reason::Expired => self.expired += 1,

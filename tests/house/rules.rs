@@ -7,6 +7,7 @@ use crate::source::{Source, words};
 pub const LAYERS: &[(&str, u8)] = &[
     ("clock", 0),
     ("config", 0),
+    ("counters", 0),
     ("entropy", 0),
     ("wire", 0),
     ("fault", 1),

@@ -4,37 +4,26 @@ use serde_json::Value;
 
 use super::column::{Column, words};
 
-/// The line of names.
-pub(super) fn header(columns: &[Column]) -> String {
-    line(columns.iter().map(|column| column.key.to_string()))
-}
-
-/// One row.
-pub(super) fn row(columns: &[Column], object: &Value) -> String {
-    line(columns.iter().map(|column| match column.value(object) {
-        Value::Bool(value) => value.to_string(),
-        value @ (Value::Object(_) | Value::Array(_)) => value.to_string(),
-        value => words(&value),
-    }))
-}
-
-fn line(cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.map(quoted).collect();
-    format!("{}\n", cells.join(","))
-}
-
-fn quoted(cell: String) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
+/// The line of names, and a line for each object.
+pub(super) fn table(columns: &[Column], objects: &[Value]) -> Result<String, csv::Error> {
+    let mut lines = csv::Writer::from_writer(Vec::new());
+    lines.write_record(columns.iter().map(|column| column.key.to_string()))?;
+    for object in objects {
+        lines.write_record(columns.iter().map(|column| match column.value(object) {
+            Value::Bool(value) => value.to_string(),
+            value @ (Value::Object(_) | Value::Array(_)) => value.to_string(),
+            value => words(&value),
+        }))?;
     }
-    cell
+    let bytes = lines.into_inner().map_err(csv::IntoInnerError::into_error)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{header, row};
+    use super::table;
     use crate::admin::control::noun::QUEUES;
 
     #[test]
@@ -43,11 +32,10 @@ mod tests {
             .iter()
             .map(|name| QUEUES.column(name).unwrap())
             .collect();
-        assert_eq!(
-            header(&columns),
-            "name,messages_ready,durable,arguments,oldest_message_age_ms\n"
-        );
         let queue = json!({"name": "a,\"b\"", "messages_ready": 12_450, "durable": true, "arguments": {"x": 1}});
-        assert_eq!(row(&columns, &queue), "\"a,\"\"b\"\"\",12450,true,\"{\"\"x\"\":1}\",\n");
+        assert_eq!(
+            table(&columns, &[queue]).unwrap(),
+            "name,messages_ready,durable,arguments,oldest_message_age_ms\n\"a,\"\"b\"\"\",12450,true,\"{\"\"x\"\":1}\",\n"
+        );
     }
 }

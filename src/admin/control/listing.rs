@@ -118,9 +118,8 @@ impl Listing {
                 }
             }
             Format::Csv => {
-                let columns = self.shown_columns();
-                let rows = rows.iter().map(|row| csv::row(&columns, row));
-                [csv::header(&columns)].into_iter().chain(rows).collect()
+                // It is put together in memory, which takes everything.
+                csv::table(&self.shown_columns(), rows).unwrap_or_else(|never| never.to_string())
             }
         }
     }

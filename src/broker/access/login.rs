@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 
 use super::failures::Failures;
 use super::password;
@@ -132,20 +133,25 @@ impl std::fmt::Debug for Verification {
 
 type Digest32 = [u8; 32];
 
+/// A block of SHA-256.
+const KEY_BYTES: usize = 64;
+
 /// Passwords that were verified since the broker started, one per user.
 pub(super) struct LoginCache {
-    key: Digest32,
+    keyed: Hmac<Sha256>,
     entries_max: usize,
     verified: Registry<String, Digest32>,
 }
 
 impl LoginCache {
     pub(super) fn new(entries_max: usize, entropy: &dyn Entropy, hash: KeyHash) -> Self {
-        let mut key = Digest32::default();
+        let mut key = [0; KEY_BYTES];
         // Without random numbers there is no key that could be trusted: remember nothing.
         let entries_max = if entropy.fill(&mut key).is_ok() { entries_max } else { 0 };
+        // A key of the length of a block is taken as it is.
+        let keyed = Hmac::new(&key.into());
         let verified = Registry::new(&Meet::default(), hash);
-        Self { key, entries_max, verified }
+        Self { keyed, entries_max, verified }
     }
 
     /// Whether this is the password that was verified last for this user. A changed password has another stored
@@ -166,15 +172,15 @@ impl LoginCache {
         self.verified.insert(user.name.clone(), self.digest(user, password));
     }
 
-    /// HMAC-like: the key stands on both sides, so lengths cannot be extended.
     fn digest(&self, user: &UserRecord, password: &[u8]) -> Digest32 {
-        let inner = Sha256::new()
-            .chain_update(self.key)
+        self.keyed
+            .clone()
             .chain_update((user.password_hash.len() as u64).to_be_bytes())
             .chain_update(&user.password_hash)
             .chain_update(password)
-            .finalize();
-        Sha256::new().chain_update(self.key).chain_update(inner).finalize().into()
+            .finalize()
+            .into_bytes()
+            .into()
     }
 }
 

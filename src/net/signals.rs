@@ -1,0 +1,41 @@
+//! The signals that tell the program to end, for tasks that wait for them.
+
+use std::io;
+use std::thread;
+
+use async_channel::Receiver;
+use futures_lite::future::pending;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// SIGTERM and SIGINT, in the order in which they come. From here on they end nothing by themselves.
+pub(super) struct Signals(Receiver<i32>);
+
+impl Signals {
+    /// Begins to listen for them, on a thread of its own.
+    pub fn new() -> io::Result<Self> {
+        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
+        let (sender, receiver) = async_channel::unbounded();
+        let listen = move || {
+            for signal in signals.forever() {
+                if sender.send_blocking(signal).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(listen)?;
+        Ok(Self(receiver))
+    }
+
+    /// The next that comes.
+    pub async fn next(&self) -> i32 {
+        match self.0.recv().await {
+            Ok(signal) => signal,
+            Err(_) => pending().await,
+        }
+    }
+}
+
+/// What it is called.
+pub(super) fn name(signal: i32) -> &'static str {
+    signal_hook::low_level::signal_name(signal).unwrap_or("a signal")
+}
