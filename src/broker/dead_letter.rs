@@ -13,7 +13,7 @@ use super::publish::Deliveries;
 use super::queue_handle::{QueueHandle, QueueRef};
 use super::routes::Routes;
 use crate::message::{Facts, Message};
-use crate::queue::{Dead, Entry, Overflow, Position, Reason};
+use crate::queue::{Dead, Entry, Position, Reason};
 use crate::store::{Operation, Place};
 use crate::wire::{Properties, Table, Value};
 
@@ -123,15 +123,14 @@ impl<'a> Letters<'a> {
                 self.dropped += 1;
                 continue;
             }
-            if queue.options.overflow != Overflow::DropHead && queue.reserve(&message).is_err() {
-                continue;
-            }
+            let Ok(hold) = queue.reserve(&message) else { continue };
             let position = queue.next_position();
             let durable = queue.keeps(&message);
             if durable {
                 places.push(Place { queue: queue.id, position });
             }
-            self.deliveries.push(slot, Entry::new(position, Arc::clone(&message), durable));
+            let entry = Entry { hold, ..Entry::new(position, Arc::clone(&message), durable) };
+            self.deliveries.push(slot, entry);
         }
         if !places.is_empty() {
             self.operations.push(Operation::Enqueue { message, places });
@@ -152,7 +151,7 @@ impl<'a> Letters<'a> {
 impl QueueHandle {
     /// The exchange that dead letters go to, if the queue names one that exists.
     fn dead_letter_exchange(&self) -> Option<ExchangeRef> {
-        self.vhost.exchanges.get(&*self.dead_letter.as_ref()?.exchange)
+        self.vhost.exchanges.get(&*self.in_force().dead_letter.as_ref()?.exchange)
     }
 }
 
@@ -172,7 +171,8 @@ fn letter(
     limits: Limits,
     now_ms: u64,
 ) -> Option<Letter> {
-    let target = queue.dead_letter.as_ref();
+    let in_force = queue.in_force();
+    let target = in_force.dead_letter.as_ref();
     let new_key = target.and_then(|target| target.routing_key.as_deref());
     let mut history = History::default();
     let mut extra_keys = Vec::new();

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, RwLock};
 
 use super::charge::Charge;
+use super::in_force::ExchangeInForce;
 use super::queue_handle::QueueRef;
 use super::vhost::Vhost;
 use crate::routing::{Bindings, Destination, Kind};
@@ -25,6 +27,7 @@ pub struct ExchangeHandle {
     pub(super) name: Arc<str>,
     pub(super) vhost: Arc<Vhost>,
     pub(super) settings: ExchangeSettings,
+    pub(super) in_force: ArcSwap<ExchangeInForce>,
     pub(super) bindings: RwLock<Bindings<Target>>,
     /// The exchanges that have bindings to this one.
     pub(super) sources: Sources,
@@ -52,7 +55,7 @@ pub struct ExchangeSettings {
     pub(super) auto_delete: bool,
     pub(super) internal: bool,
     pub(super) arguments: Table,
-    /// Where messages go that no binding took.
+    /// Where messages go that no binding took, as it was declared.
     pub(super) alternate: Option<Arc<str>>,
 }
 
@@ -69,6 +72,9 @@ impl ExchangeHandle {
             charge: Mutex::new(vhost.arguments.charge(settings.arguments.held_bytes())),
             bindings: RwLock::new(Bindings::new(settings.kind, vhost.hash)),
             vhost,
+            in_force: ArcSwap::from_pointee(ExchangeInForce {
+                alternate: settings.alternate.clone(),
+            }),
             settings,
             sources: Sources::default(),
             live: AtomicBool::new(true),
@@ -122,9 +128,9 @@ impl ExchangeHandle {
         &self.settings.arguments
     }
 
-    /// The exchange that gets what no binding took.
-    pub fn alternate(&self) -> Option<&Arc<str>> {
-        self.settings.alternate.as_ref()
+    /// What is in force, as one: read without a lock.
+    pub fn in_force(&self) -> Guard<Arc<ExchangeInForce>> {
+        self.in_force.load()
     }
 
     /// Messages that went through it since the broker was started.

@@ -43,7 +43,7 @@ impl Broker {
             let mut next: Vec<ExchangeRef> =
                 reached.exchanges.iter().filter_map(|name| find(&exchange, name)).collect();
             if !reached.anything
-                && let Some(alternate) = exchange.alternate()
+                && let Some(alternate) = &exchange.in_force().alternate
                 && let Some(other) = find(&exchange, alternate)
             {
                 explanation.alternate.get_or_insert_with(|| Arc::clone(alternate));

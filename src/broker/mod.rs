@@ -30,6 +30,7 @@ mod explain;
 mod frugality;
 mod gate;
 mod grave;
+mod in_force;
 mod json;
 mod listing;
 mod meeting;
@@ -66,7 +67,7 @@ pub use access::{
 };
 pub use accounts::Put;
 pub use alarms::{Shortage, Uncommitted};
-pub use arguments::{EXPIRY_MS_MAX, QueueKind};
+pub use arguments::{DeadLetterTarget, EXPIRY_MS_MAX, QueueKind};
 pub use arrivals::{Reserved, Room, Turn};
 pub use bindings::BindingRequest;
 pub use client::{Capabilities, Client, Closer, NewClient, Terms};
@@ -77,6 +78,7 @@ pub use errands::Remaining;
 pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
 pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
 pub use explain::{Explained, Explanation};
+pub use in_force::{ExchangeInForce, QueueInForce};
 pub use json::{from_json as table_from_json, to_json as table_to_json};
 pub use listing::{
     BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,

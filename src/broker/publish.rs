@@ -21,7 +21,7 @@ use super::subscriber::ClientOutbox;
 use crate::fault::Fault;
 use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
-use crate::queue::{Effects, Entry, Overflow, Queue, QueueFull};
+use crate::queue::{Effects, Entry, Hold, Queue, QueueFull};
 use crate::store::{Done, Operation, Place};
 use crate::wire::{Method, ReplyCode, basic};
 
@@ -195,16 +195,17 @@ impl Client {
         for queue in queues {
             let Some(slot) = plan.deliveries.slot(queue) else { continue };
             copies += 1;
-            if !plan.reserve(queue, &message) {
+            let Some(hold) = plan.reserve(queue, &message) else {
                 refused = true;
                 continue;
-            }
+            };
             let position = queue.next_position();
             let durable = queue.keeps(&message);
             if durable {
                 places.push(Place { queue: queue.id, position });
             }
-            plan.deliveries.push(slot, Entry::new(position, Arc::clone(&message), durable));
+            let entry = Entry { hold, ..Entry::new(position, Arc::clone(&message), durable) };
+            plan.deliveries.push(slot, entry);
         }
         if copies == 0 {
             if mandatory {
@@ -343,16 +344,13 @@ impl Plan {
     }
 
     /// Reserves a place in a queue that may refuse messages.
-    fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> bool {
-        if queue.options.overflow == Overflow::DropHead {
-            return true;
-        }
+    fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> Option<Hold> {
         match queue.reserve(message) {
-            Ok(()) => true,
-            Err(QueueFull::Refuse) => false,
+            Ok(hold) => Some(hold),
+            Err(QueueFull::Refuse) => None,
             Err(QueueFull::DeadLetter) => {
                 self.overflowed.push((Arc::clone(queue), Arc::clone(message)));
-                false
+                None
             }
         }
     }

@@ -4,18 +4,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
-use super::arguments::{DeadLetterTarget, QueueKind, QueueSettings};
+use super::arguments::{QueueKind, QueueSettings};
 use super::charge::Charge;
 use super::exchange::Sources;
 use super::gate::Gate;
 use super::grave::Grave;
+use super::in_force::QueueInForce;
 use super::meeting::{Meeting, MeetingLock};
 use super::subscriber::Subscriber;
 use super::vhost::Vhost;
 use crate::message::Message;
-use crate::queue::{Condition, Effects, Entry, Kept, Options, Position, Queue, QueueFull, Ticket};
+use crate::queue::{
+    Condition, Effects, Entry, Hold, Kept, Overflow, Position, Queue, QueueFull, Ticket,
+};
 use crate::store::{Done, Lost};
 use crate::wire::Table;
 
@@ -51,8 +55,7 @@ pub struct QueueHandle {
     /// What they hold.
     _charge: Charge,
     pub(super) kind: QueueKind,
-    pub(super) dead_letter: Option<DeadLetterTarget>,
-    pub(super) options: Options,
+    pub(super) in_force: ArcSwap<QueueInForce>,
     /// The exchanges that have bindings to this queue.
     pub(super) sources: Sources,
     /// When the timers look at this queue next; `u64::MAX` when they do not.
@@ -87,8 +90,10 @@ impl QueueHandle {
             lifetime,
             arguments: settings.arguments,
             kind: settings.kind,
-            dead_letter: settings.dead_letter,
-            options: settings.options,
+            in_force: ArcSwap::from_pointee(QueueInForce {
+                options: settings.options,
+                dead_letter: settings.dead_letter,
+            }),
             sources: Sources::default(),
             timer_ms: AtomicU64::new(u64::MAX),
             tended: AtomicBool::new(false),
@@ -130,6 +135,11 @@ impl QueueHandle {
         &self.arguments
     }
 
+    /// What is in force, as one: read without a lock.
+    pub fn in_force(&self) -> Guard<Arc<QueueInForce>> {
+        self.in_force.load()
+    }
+
     /// Whether the queue still exists.
     pub fn is_live(&self) -> bool {
         !self.gate.is_shut()
@@ -146,7 +156,10 @@ impl QueueHandle {
     }
 
     /// Promises a place to a message, if the queue has one.
-    pub(super) fn reserve(&self, message: &Message) -> Result<(), QueueFull> {
+    pub(super) fn reserve(&self, message: &Message) -> Result<Hold, QueueFull> {
+        if self.in_force().options.overflow == Overflow::DropHead {
+            return Ok(Hold::Nothing);
+        }
         self.state.lock().reserve(message)
     }
 

@@ -104,7 +104,7 @@ impl Routes {
                 break;
             }
             if self.search.found.is_empty()
-                && let Some(name) = &exchange.settings.alternate
+                && let Some(name) = &exchange.in_force().alternate
                 && let Some(alternate) = exchange.vhost.exchanges.get(name)
             {
                 self.search.found.push(&Target::Exchange(alternate));

@@ -30,12 +30,33 @@ pub struct Entry {
     pub returns: u32,
     /// When it expires, in Unix milliseconds; [`NEVER_MS`] if it does not.
     pub expires_at_ms: u64,
+    /// Whether a place was reserved for it, which it gives back when it is appended.
+    pub hold: Hold,
+}
+
+/// What [`super::Queue::reserve`] did for a message. It goes with the message, because the queue may come to reserve places,
+/// or no longer do, while the message is on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing: the queue makes room by itself.
+    #[default]
+    Nothing,
+    /// It counts a place as taken.
+    Place,
 }
 
 impl Entry {
     /// An entry that nobody has seen yet. The queue sets its expiry when it is appended.
     pub fn new(position: Position, message: Arc<Message>, durable: bool) -> Self {
-        Self { position, message, durable, redelivered: false, returns: 0, expires_at_ms: NEVER_MS }
+        Self {
+            position,
+            message,
+            durable,
+            redelivered: false,
+            returns: 0,
+            expires_at_ms: NEVER_MS,
+            hold: Hold::Nothing,
+        }
     }
 
     /// Bytes that it counts towards `x-max-length-bytes`: its body's, as in RabbitMQ.

@@ -2,7 +2,7 @@
 //! is appended. Length limits are kept here.
 
 use super::effects::{Effects, Reason};
-use super::entry::Entry;
+use super::entry::{Entry, Hold};
 use super::options::{Options, Overflow};
 use super::receiver::Receiver;
 use super::{DEATHS_PER_CALL, Queue, Totals, delivery::ZeroTtl};
@@ -34,15 +34,15 @@ impl Reservations {
         options: &Options,
         totals: &mut Totals,
     ) -> Entry {
-        self.release(options, &entry.message);
+        self.give_back(std::mem::take(&mut entry.hold), &entry.message);
         totals.published += 1;
         entry.limit_life(options.message_ttl_ms);
         entry
     }
 
-    /// Gives back a place in a queue that counts them.
-    fn release(&mut self, options: &Options, message: &Message) {
-        if options.overflow != Overflow::DropHead {
+    /// Gives back what was reserved for a message.
+    fn give_back(&mut self, hold: Hold, message: &Message) {
+        if hold == Hold::Place {
             let body_bytes = message.body().len() as u64;
             debug_assert!(
                 self.messages > 0 && self.bytes >= body_bytes,
@@ -57,10 +57,10 @@ impl Reservations {
 impl<R: Receiver> Queue<R> {
     /// Promises a place to a message that is about to be journaled. Only a queue that rejects publishers counts
     /// places, so that messages on their way cannot exceed its limits together; every other queue says yes.
-    /// Each place is given back by [`Queue::append`] or [`Queue::release`].
-    pub fn reserve(&mut self, message: &Message) -> Result<(), QueueFull> {
+    /// What it answers goes with the entry to [`Queue::append`], or to [`Queue::release`].
+    pub fn reserve(&mut self, message: &Message) -> Result<Hold, QueueFull> {
         let full = match self.options.overflow {
-            Overflow::DropHead => return Ok(()),
+            Overflow::DropHead => return Ok(Hold::Nothing),
             Overflow::RejectPublish => QueueFull::Refuse,
             Overflow::RejectPublishDlx => QueueFull::DeadLetter,
         };
@@ -73,18 +73,18 @@ impl<R: Receiver> Queue<R> {
         }
         self.reservations.messages += 1;
         self.reservations.bytes += bytes;
-        Ok(())
+        Ok(Hold::Place)
     }
 
-    /// Gives back a reserved place whose message will not be appended after all.
-    pub fn release(&mut self, message: &Message) {
-        self.reservations.release(&self.options, message);
+    /// Gives back what was reserved for a message that will not be appended after all.
+    pub fn release(&mut self, hold: Hold, message: &Message) {
+        self.reservations.give_back(hold, message);
     }
 
     /// Hands published entries to consumers, and appends those that nobody takes at once. Then, if the queue drops at its
     /// head, what is still ready is cut to its limits: a message that a consumer takes at once was never in the queue.
-    /// What waits is ordered by position, whatever order publishers come in. Expiries are set here. Where places are
-    /// counted, each entry gives back one that [`Queue::reserve`] promised.
+    /// What waits is ordered by position, whatever order publishers come in. Expiries are set here, and each entry gives
+    /// back the place that it holds.
     pub fn append(
         &mut self,
         entries: impl IntoIterator<Item = Entry>,
@@ -108,7 +108,7 @@ impl<R: Receiver> Queue<R> {
     /// Lets go of entries that came too late: the queue is closed.
     fn forget(&mut self, entries: impl Iterator<Item = Entry>, fx: &mut Effects<R>) {
         for entry in entries {
-            self.release(&entry.message);
+            self.release(entry.hold, &entry.message);
             if entry.durable {
                 fx.settled.push(entry.position);
             }

@@ -58,7 +58,7 @@ pub use counts::{Counts, Totals};
 pub use debris::Debris;
 pub use delivery::{Fetched, Got};
 pub use effects::{Dead, Effects, Reason};
-pub use entry::{Entry, NEVER_MS, Position};
+pub use entry::{Entry, Hold, NEVER_MS, Position};
 pub use intake::QueueFull;
 pub use options::{Options, Overflow, Window};
 pub use packed::Run;
@@ -124,9 +124,27 @@ impl<R: Receiver> Queue<R> {
         }
     }
 
-    /// The arguments that it was declared with.
+    /// What is in force.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Puts other options in force, from now on:
+    ///
+    /// - A time to live counts for messages that are published from now on, and for those that are read back from the journal.
+    /// - Under a lower length limit a queue that drops lets go of what is too much at once, in slices; one that refuses does
+    ///   so until there is room. A place that was reserved is given back by its message, whatever is in force by then.
+    /// - A delivery limit is looked at when a message comes back, `x-expires` counts from the last use.
+    /// - Priorities, a single active consumer and the window stay as they were declared.
+    ///
+    /// The next deadline may be another by then.
+    pub fn reconfigure(&mut self, options: Options, now_ms: u64, fx: &mut Effects<R>) {
+        let Options { priority_max, single_active_consumer, ref window, .. } = self.options;
+        self.options =
+            Options { priority_max, single_active_consumer, window: window.clone(), ..options };
+        self.is_over_long = false;
+        self.expire(now_ms, fx);
+        self.drop_excess(fx);
     }
 
     /// Removes every ready message; unacknowledged ones stay. Returns how many were removed. They are in

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::delivery::ZeroTtl;
 use super::effects::Effects;
-use super::entry::{Entry, NEVER_MS, Position};
+use super::entry::{Entry, Hold, NEVER_MS, Position};
 use super::receiver::Receiver;
 use super::{Life, Queue};
 use crate::message::Message;
@@ -79,6 +79,7 @@ impl<R: Receiver> Queue<R> {
                 redelivered: returns > 0 || position <= doubtful_through,
                 returns,
                 expires_at_ms: NEVER_MS,
+                hold: Hold::Nothing,
             };
             entry.limit_life(ttl_ms);
             entry

@@ -7,6 +7,7 @@ mod model;
 mod order;
 mod paging;
 mod random;
+mod reconfiguring;
 mod settling;
 mod slices;
 
@@ -122,9 +123,10 @@ impl Rig {
     }
 
     fn publish(&mut self, count: usize) {
-        let entries: Vec<_> = (0..count).map(|_| self.entry()).collect();
-        let places = entries.iter().map(|entry| self.queue.reserve(&entry.message));
-        assert!(places.into_iter().all(|place| place.is_ok()), "the queue refuses");
+        let mut entries: Vec<_> = (0..count).map(|_| self.entry()).collect();
+        for entry in &mut entries {
+            entry.hold = self.queue.reserve(&entry.message).expect("the queue refuses");
+        }
         self.append(entries);
     }
 

@@ -61,10 +61,19 @@ impl Model {
         fits
     }
 
+    pub fn reconfigure(&mut self, options: Options, now_ms: u64) {
+        let Options { priority_max, single_active_consumer, ref window, .. } = self.options;
+        self.options =
+            Options { priority_max, single_active_consumer, window: window.clone(), ..options };
+        self.expire(now_ms);
+        self.drop_excess();
+    }
+
     pub fn append(&mut self, entries: Vec<Entry>, now_ms: u64) {
         for mut entry in entries {
-            if let Some(index) = self.reserved.iter().position(|bytes| *bytes == entry.bytes()) {
-                self.reserved.remove(index);
+            if std::mem::take(&mut entry.hold) == Hold::Place {
+                let index = self.reserved.iter().position(|bytes| *bytes == entry.bytes());
+                self.reserved.remove(index.unwrap());
             }
             let facts = entry.message.facts();
             let lives = [facts.expiration_ms, self.options.message_ttl_ms];

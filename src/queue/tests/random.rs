@@ -33,6 +33,7 @@ enum Step {
     Purge,
     Pass(u64),
     Expire,
+    Reconfigure(Options),
 }
 
 #[derive(Debug, Clone)]
@@ -91,6 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Purge),
         2 => (0u64..30).prop_map(Step::Pass),
         1 => Just(Step::Expire),
+        1 => options().prop_map(Step::Reconfigure),
     ]
 }
 
@@ -209,6 +211,7 @@ impl Pair {
                 self.rig.pass(0);
                 self.model.expire(now_ms);
             }
+            Step::Reconfigure(options) => self.reconfigure(options.clone()),
             Step::Land(_) => {}
         }
         self.compare();
@@ -220,13 +223,25 @@ impl Pair {
             let Draft { priority, expiration_ms, .. } = *draft;
             let facts = Facts { priority, expiration_ms, ..Facts::default() };
             let entry = self.rig.entry_with(facts, draft.body_bytes);
-            let answer = self.rig.queue.reserve(&entry.message).is_ok();
-            assert_eq!(answer, self.model.reserve(entry.bytes()));
-            if answer {
-                entries.push(Entry { durable: draft.durable, ..entry });
+            let answer = self.rig.queue.reserve(&entry.message).ok();
+            assert_eq!(answer.is_some(), self.model.reserve(entry.bytes()));
+            if let Some(hold) = answer {
+                entries.push(Entry { durable: draft.durable, hold, ..entry });
             }
         }
         entries
+    }
+
+    /// What is not in memory takes another time to live only when it is read back, so that stays as it is there.
+    fn reconfigure(&mut self, options: Options) {
+        let current = &self.model.options;
+        let message_ttl_ms = match current.window {
+            Some(_) => current.message_ttl_ms,
+            None => options.message_ttl_ms,
+        };
+        let options = Options { message_ttl_ms, ..options };
+        self.rig.queue.reconfigure(options.clone(), self.rig.now_ms, &mut self.rig.fx);
+        self.model.reconfigure(options, self.rig.now_ms);
     }
 
     fn append(&mut self, entries: Vec<Entry>) {
