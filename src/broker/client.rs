@@ -1,5 +1,6 @@
 //! One connection to the broker after its handshake: who it is, in which virtual host, and what it may do.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::access::{Action, Identity};
-use super::departure::Departure;
 use super::exchange::ExchangeRef;
 use super::publish::Plan;
 use super::queue_handle::QueueRef;
@@ -98,8 +98,8 @@ pub struct Client {
     pub(super) vhost: Arc<Vhost>,
     pub(super) outbox: Arc<ClientOutbox>,
     pub(super) capabilities: Capabilities,
-    /// Queues that go when this connection goes.
-    pub(super) exclusive_queues: Mutex<Vec<QueueRef>>,
+    /// Queues that go when this connection goes, by their numbers.
+    exclusive_queues: Mutex<BTreeMap<u64, QueueRef>>,
     /// Scratch space of the connection's reader for a batch of messages.
     pub(super) plan: Mutex<Plan>,
     user: Arc<str>,
@@ -173,16 +173,6 @@ impl Broker {
             close: new.close,
         })
     }
-
-    /// Forgets a connection whose channels were closed, and deletes its exclusive queues.
-    pub fn disconnect(&self, client: &Arc<Client>, now_ms: u64) {
-        if self.clients.remove(&client.id).is_none() {
-            return;
-        }
-        self.departed.note_connection(&client.outbox.traffic());
-        let queues = std::mem::take(&mut *client.exclusive_queues.lock());
-        self.run_or_leave(Departure::new(queues), now_ms);
-    }
 }
 
 /// Connection 530: a user has no permission in a virtual host.
@@ -233,6 +223,21 @@ impl Client {
     /// What the client said about itself.
     pub fn client_properties(&self) -> &Table {
         &self.client_properties
+    }
+
+    /// Notes a queue that goes when this connection goes.
+    pub(super) fn own(&self, queue: &QueueRef) {
+        self.exclusive_queues.lock().insert(queue.id, Arc::clone(queue));
+    }
+
+    /// Forgets such a queue, which is gone.
+    pub(super) fn disown(&self, queue: &QueueRef) {
+        self.exclusive_queues.lock().remove(&queue.id);
+    }
+
+    /// Takes the queues that go with this connection.
+    pub(super) fn take_exclusive_queues(&self) -> Vec<QueueRef> {
+        std::mem::take(&mut *self.exclusive_queues.lock()).into_values().collect()
     }
 
     /// The user.

@@ -58,6 +58,23 @@ pub(super) enum Head {
 }
 
 impl Broker {
+    /// Ends a consumer, and an auto-delete queue with its last.
+    pub(super) fn cancel(&self, consumer: &Consumer, now_ms: u64) {
+        let subscription = &consumer.0;
+        let queue = &subscription.queue;
+        subscription.live.store(false, Ordering::Release);
+        let left = self
+            .with_queue(queue, now_ms, |state, fx| state.unsubscribe(subscription.id, now_ms, fx));
+        if !left {
+            return;
+        }
+        subscription.outbox.forget_consumer(subscription.key);
+        if queue.lifetime.auto_delete {
+            // Nobody waits for this deletion to be on the disk. Whoever consumes from it meanwhile keeps it.
+            let _ = self.remove_queue(queue, &[Condition::Unused], now_ms);
+        }
+    }
+
     /// Takes the message at the head of a queue.
     pub(super) fn take_head(&self, queue: &QueueRef, acks: AckMode, now_ms: u64) -> Head {
         self.with_queue(queue, now_ms, |state, fx| match state.get(acks, now_ms, fx) {
@@ -145,29 +162,7 @@ impl Client {
 
     /// Ends a consumer. Nothing is delivered to it any more; what it holds stays unacknowledged.
     pub fn cancel(&self, consumer: &Consumer, now_ms: u64) {
-        if self.unsubscribe(consumer, now_ms) {
-            self.delete_if_abandoned(&consumer.0.queue, now_ms);
-        }
-    }
-
-    fn unsubscribe(&self, consumer: &Consumer, now_ms: u64) -> bool {
-        let subscription = &consumer.0;
-        subscription.live.store(false, Ordering::Release);
-        let left = self.broker.with_queue(&subscription.queue, now_ms, |state, fx| {
-            state.unsubscribe(subscription.id, now_ms, fx)
-        });
-        if left {
-            self.outbox.forget_consumer(subscription.key);
-        }
-        left
-    }
-
-    /// Deletes an auto-delete queue whose last consumer has left.
-    fn delete_if_abandoned(&self, queue: &QueueRef, now_ms: u64) {
-        if queue.lifetime.auto_delete {
-            // Nobody waits for this deletion to be on the disk. Whoever consumes from it meanwhile keeps it.
-            let _ = self.broker.remove_queue(queue, &[Condition::Unused], now_ms);
-        }
+        self.broker.cancel(consumer, now_ms);
     }
 
     /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10), unless the message has to be
@@ -207,20 +202,6 @@ impl Client {
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);
         self.outbox.get_ok(key, &delivery, remaining);
         Ok(Fetch::Answered)
-    }
-
-    /// Ends everything on a channel: its consumers, its reply address, and its deliveries, which go back
-    /// to their queues.
-    pub fn close_channel(&self, key: ChannelKey, consumers: Vec<Consumer>, now_ms: u64) {
-        let unacked = self.outbox.close_channel(key);
-        // The deliveries first: whoever is next in a queue is to get them before anything that came later. The
-        // channel's own consumers are offered nothing any more.
-        self.broker.requeue(unacked, now_ms);
-        let left: Vec<&Consumer> =
-            consumers.iter().filter(|consumer| self.unsubscribe(consumer, now_ms)).collect();
-        for consumer in left {
-            self.delete_if_abandoned(&consumer.0.queue, now_ms);
-        }
     }
 }
 

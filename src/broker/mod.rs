@@ -32,6 +32,7 @@ mod gate;
 mod grave;
 mod in_force;
 mod json;
+mod leaving;
 mod listing;
 mod meeting;
 mod operator;
@@ -49,6 +50,7 @@ mod resource;
 mod returning;
 mod routes;
 mod settle;
+mod settling;
 mod subscriber;
 mod surroundings;
 mod timers;
@@ -80,6 +82,7 @@ pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
 pub use explain::{Explained, Explanation};
 pub use in_force::{ExchangeInForce, QueueInForce};
 pub use json::{from_json as table_from_json, to_json as table_to_json};
+pub use leaving::{ClosingChannel, Unfinished};
 pub use listing::{
     BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,
 };
@@ -92,6 +95,7 @@ pub use queues::{DeclaredQueue, DeleteQueue, QueueDeclaration};
 pub use recovery::Census;
 pub use reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
 pub use settle::Settlement;
+pub use settling::{Allowance, POSITIONS_PER_TURN, Settling};
 pub use subscriber::{ClientOutbox, Consumer};
 pub use surroundings::{Stepped, Surroundings};
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::access::Action;
 use super::arguments::{self, DeclaredAs, QueueSettings};
 use super::client::Client;
+use super::errands::{Errand, Progress};
 use super::exchange::Target;
 use super::exchanges::{DeclareMode, RESERVED_PREFIX, expect_name_fits};
 use super::pending::Pending;
@@ -17,7 +18,7 @@ use super::subscriber::Subscriber;
 use super::vhost::{Counts, Vhost};
 use super::{Broker, equivalence};
 use crate::fault::Fault;
-use crate::queue::{Closed, Condition, Kept, Window};
+use crate::queue::{Condition, Kept, Parting, Window};
 use crate::store::{Change, QueueRecord};
 use crate::wire::{ReplyCode, Table};
 
@@ -150,7 +151,7 @@ impl Client {
         };
         drop(ids);
         if lifetime.owner.is_some() {
-            self.exclusive_queues.lock().push(Arc::clone(&queue));
+            self.own(&queue);
         }
         queue.show();
         (queue, pending)
@@ -323,7 +324,7 @@ impl Broker {
         let pending = self.commit(changes);
         drop(topology);
         if let Some(owner) = queue.lifetime.owner.and_then(|id| self.clients.get(&id)) {
-            owner.exclusive_queues.lock().retain(|owned| owned.id != queue.id);
+            owner.disown(queue);
         }
         log::debug!("{} deleted", queue.resource());
         let (closed, totals) = self.with_queue(queue, now_ms, |state, fx| {
@@ -333,22 +334,34 @@ impl Broker {
         });
         self.departed.note_queue(queue.kind, &totals);
         let ready = saturate(closed.ready);
-        cancel_consumers(closed);
+        if closed.receivers.size_hint().0 > 0 {
+            self.run_or_leave(Farewell { consumers: closed.receivers }, now_ms);
+        }
         // They find that the queue is gone.
         queue.tell_getters(Ok(()));
         Ok((ready, pending))
     }
 }
 
-/// Tells consumers that their queue is gone (RabbitMQ's consumer cancel notification).
-fn cancel_consumers(closed: Closed<Subscriber>) {
-    for (_, consumer) in closed.receivers {
-        let subscription = &consumer.0;
-        subscription.live.store(false, Ordering::Release);
-        subscription.outbox.forget_consumer(subscription.key);
-        // One that has not started is told as soon as it does.
-        if subscription.started.load(Ordering::Acquire) {
-            subscription.tell_end();
+/// So many consumers are told in a turn that their queue is gone.
+const CONSUMERS_PER_SLICE: usize = 1_024;
+
+/// Telling consumers that their queue is gone (RabbitMQ's consumer cancel notification).
+struct Farewell {
+    consumers: Parting<Subscriber>,
+}
+
+impl Errand for Farewell {
+    fn step(&mut self, _broker: &Broker, _now_ms: u64) -> Progress {
+        for (_, consumer) in self.consumers.by_ref().take(CONSUMERS_PER_SLICE) {
+            let subscription = &consumer.0;
+            subscription.live.store(false, Ordering::Release);
+            subscription.outbox.forget_consumer(subscription.key);
+            // One that has not started is told as soon as it does.
+            if subscription.started.load(Ordering::Acquire) {
+                subscription.tell_end();
+            }
         }
+        if self.consumers.size_hint().0 > 0 { Progress::More } else { Progress::Over }
     }
 }

@@ -1,10 +1,9 @@
 //! Acknowledging, rejecting and returning deliveries (specification 1.8.3.13 to 1.8.3.16).
 
-use std::sync::Arc;
-
 use super::Broker;
 use super::client::Client;
 use super::queue_handle::QueueRef;
+use super::settling::{RESUMED_PER_TURN, Settling, for_each_queue};
 use crate::outbox::{Resume, Settled, Unacked};
 use crate::queue::Position;
 
@@ -20,25 +19,20 @@ pub enum Settlement {
 }
 
 impl Client {
-    /// Settles deliveries that were taken from the channel's ledger.
-    pub fn settle(&self, mut settled: Settled<QueueRef>, how: Settlement, now_ms: u64) {
-        self.broker.settle(&mut settled.unacked, how, now_ms);
-        self.broker.resume(settled.resume, now_ms);
+    /// Settles deliveries that were taken from the channel's ledger: all of them at once.
+    pub fn settle(&self, settled: Settled<QueueRef>, how: Settlement, now_ms: u64) {
+        let Settled { mut unacked, resume } = settled;
+        self.broker.settle(&mut unacked, how, now_ms);
+        self.broker.resume_some(resume, now_ms);
     }
 }
 
 impl Broker {
+    /// One lock for each queue touched.
     pub(super) fn settle(&self, unacked: &mut [Unacked<QueueRef>], how: Settlement, now_ms: u64) {
-        // One lock for each queue touched. Sorting is stable: the order of delivery stays.
-        if unacked.windows(2).any(|pair| pair[0].queue.id > pair[1].queue.id) {
-            unacked.sort_by_key(|one| one.queue.id);
-        }
-        let mut positions: Vec<Position> = Vec::new();
-        for run in unacked.chunk_by(|one, next| Arc::ptr_eq(&one.queue, &next.queue)) {
-            positions.clear();
-            positions.extend(run.iter().map(|one| one.position));
-            self.settle_positions(&run[0].queue, &positions, how, now_ms);
-        }
+        for_each_queue(unacked, |queue, positions| {
+            self.settle_positions(queue, positions, how, now_ms);
+        });
     }
 
     /// Settles deliveries of one queue.
@@ -56,15 +50,25 @@ impl Broker {
         });
     }
 
-    /// Gives deliveries back to their queues.
-    pub(super) fn requeue(&self, mut unacked: Vec<Unacked<QueueRef>>, now_ms: u64) {
-        self.settle(&mut unacked, Settlement::Requeue, now_ms);
-    }
-
     /// Offers messages to consumers that had found no room or credit and may have it now.
-    pub fn resume(&self, consumers: Vec<Resume<QueueRef>>, now_ms: u64) {
+    pub(super) fn resume_some(
+        &self,
+        consumers: impl IntoIterator<Item = Resume<QueueRef>>,
+        now_ms: u64,
+    ) {
         for Resume { queue, consumer } in consumers {
             self.with_queue(&queue, now_ms, |state, fx| state.resume(consumer, now_ms, fx));
+        }
+    }
+
+    /// Does so with as many as a turn allows, and leaves the rest for later.
+    pub fn resume(&self, consumers: Vec<Resume<QueueRef>>, now_ms: u64) {
+        if consumers.len() <= RESUMED_PER_TURN {
+            self.resume_some(consumers, now_ms);
+        } else {
+            let unacked = Default::default();
+            let waiting = Settled { unacked, resume: consumers };
+            self.run_or_leave(Settling::new(waiting, Settlement::Acknowledge), now_ms);
         }
     }
 }

@@ -57,7 +57,12 @@ impl Subscription {
 impl Consumer {
     /// False once its queue was deleted: the client's consumer tag is free again.
     pub fn is_live(&self) -> bool {
-        self.0.live.load(Ordering::Acquire)
+        self.0.live.load(Ordering::Acquire) && self.0.queue.is_live()
+    }
+
+    /// Tells the client that the queue of the consumer is gone, unless it knows: its tag is about to stand for another.
+    pub fn tell_end(&self) {
+        self.0.tell_end();
     }
 
     /// The consumer tag.

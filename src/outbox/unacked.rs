@@ -90,15 +90,29 @@ impl<Q> Ledger<Q> {
     }
 
     /// Puts back what was taken, in any order: a transaction that held them was rolled back.
-    pub fn restore(&mut self, unacked: Vec<Unacked<Q>>) {
-        for one in unacked {
-            self.body_bytes += one.body_bytes;
-            match self.slots.binary_search_by_key(&one.tag, |slot| slot.0) {
-                Ok(index) => self.slots[index].1 = Some(one),
-                Err(index) => self.slots.insert(index, (one.tag, Some(one))),
+    pub fn restore(&mut self, mut unacked: Vec<Unacked<Q>>) {
+        unacked.sort_unstable_by_key(|one| one.tag);
+        self.live += unacked.len();
+        let mut slots = VecDeque::with_capacity(self.slots.len() + unacked.len());
+        let mut back = unacked.into_iter().peekable();
+        for slot in self.slots.drain(..) {
+            while let Some(one) = back.next_if(|one| one.tag < slot.0) {
+                self.body_bytes += one.body_bytes;
+                slots.push_back((one.tag, Some(one)));
             }
-            self.live += 1;
+            match back.next_if(|one| one.tag == slot.0) {
+                Some(one) => {
+                    self.body_bytes += one.body_bytes;
+                    slots.push_back((one.tag, Some(one)));
+                }
+                None => slots.push_back(slot),
+            }
         }
+        for one in back {
+            self.body_bytes += one.body_bytes;
+            slots.push_back((one.tag, Some(one)));
+        }
+        self.slots = slots;
     }
 
     fn close_gaps(&mut self) {

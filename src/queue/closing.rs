@@ -1,7 +1,7 @@
 //! The end of a queue. It is shut first, under conditions that are looked at in the same breath, and takes nothing
 //! from then on; closing it takes out what is left.
 
-use super::consumers::ConsumerId;
+use super::consumers::Parting;
 use super::debris::Debris;
 use super::effects::Effects;
 use super::receiver::Receiver;
@@ -39,7 +39,7 @@ pub enum Kept {
 #[derive(Debug)]
 pub struct Closed<R> {
     /// The consumers it had, in the order in which they subscribed; each is owed a `basic.cancel`.
-    pub receivers: Vec<(ConsumerId, R)>,
+    pub receivers: Parting<R>,
     /// Ready messages that were deleted with it: the count in `queue.delete-ok`.
     pub ready: u64,
     /// Unacknowledged messages that were deleted with it.
@@ -82,7 +82,7 @@ impl<R: Receiver> Queue<R> {
         self.totals.purged += ready;
         let debris = Debris::new(self.ready.take_all(), self.unacknowledged.take_all());
         fx.debris = Some(Box::new(debris));
-        Closed { ready, unacknowledged, receivers: self.consumers.drain() }
+        Closed { ready, unacknowledged, receivers: self.consumers.take_all() }
     }
 
     /// Whether the queue is shut.

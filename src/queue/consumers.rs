@@ -2,9 +2,11 @@
 //! stands outside the rotation, so that dispatch never meets it.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use rustc_hash::FxHashMap;
+
+use super::rings::{Place, Rings};
 
 /// A consumer's number, unique in the broker.
 pub type ConsumerId = u64;
@@ -85,6 +87,8 @@ struct Consumer<R> {
     /// Its number in the order of subscribing.
     joined: u64,
     standing: Standing,
+    /// The ring of its priority.
+    ring: usize,
 }
 
 /// Why a consumer is in the rotation or not.
@@ -133,36 +137,38 @@ pub(super) enum TurnEnd {
 /// All consumers of a queue.
 pub(super) struct Consumers<R> {
     by_id: FxHashMap<ConsumerId, Consumer<R>>,
-    /// One for each priority that somebody has, the highest first.
-    rings: Vec<Ring>,
-    /// The first ring that may have anybody in it.
-    first: usize,
+    /// In the order in which they subscribed.
+    in_order: BTreeMap<u64, ConsumerId>,
+    rings: Rings,
     joined: u64,
     choice: Choice,
-}
-
-/// The consumers of one priority that can take something, in turn.
-struct Ring {
-    priority: i32,
-    /// Consumers with this priority, in turn or not.
-    members: usize,
-    turn: VecDeque<ConsumerId>,
+    /// While this is not 0 it is nobody's turn.
+    holds: u32,
 }
 
 /// Who may be served at all.
 enum Choice {
     Everybody,
-    Single(Option<ConsumerId>),
+    /// One, and after it the others by priority and in the order in which they came.
+    Single {
+        active: Option<ConsumerId>,
+        line: BTreeSet<(Reverse<i32>, u64, ConsumerId)>,
+    },
 }
 
 impl<R> Consumers<R> {
     pub(super) fn new(single_active: bool) -> Self {
         Self {
             by_id: FxHashMap::default(),
-            rings: Vec::new(),
-            first: 0,
+            in_order: BTreeMap::new(),
+            rings: Rings::default(),
             joined: 0,
-            choice: if single_active { Choice::Single(None) } else { Choice::Everybody },
+            choice: if single_active {
+                Choice::Single { active: None, line: BTreeSet::new() }
+            } else {
+                Choice::Everybody
+            },
+            holds: 0,
         }
     }
 
@@ -175,7 +181,7 @@ impl<R> Consumers<R> {
         let taken = self.by_id.values().next().is_some_and(|first| {
             exclusive == Exclusivity::Exclusive || first.exclusive == Exclusivity::Exclusive
         });
-        let single = matches!(self.choice, Choice::Single(_));
+        let single = matches!(self.choice, Choice::Single { .. });
         if taken || single && exclusive == Exclusivity::Exclusive {
             return Err(SubscribeError::ExclusiveInUse);
         }
@@ -190,14 +196,12 @@ impl<R> Consumers<R> {
             unacknowledged: 0,
             joined,
             standing,
+            ring: self.rings.join(priority),
         };
         self.by_id.insert(id, consumer);
-        match self.rings.binary_search_by_key(&Reverse(priority), |ring| Reverse(ring.priority)) {
-            Ok(index) => self.rings[index].members += 1,
-            Err(index) => {
-                self.rings.insert(index, Ring { priority, members: 1, turn: VecDeque::new() });
-                self.first = 0;
-            }
+        self.in_order.insert(joined, id);
+        if let Choice::Single { line, .. } = &mut self.choice {
+            line.insert((Reverse(priority), joined, id));
         }
         self.choose();
         self.rouse(id);
@@ -206,45 +210,53 @@ impl<R> Consumers<R> {
 
     pub(super) fn remove(&mut self, id: ConsumerId) -> Option<R> {
         let consumer = self.by_id.remove(&id)?;
-        if let Some(index) = self.ring_of(consumer.priority) {
-            let ring = &mut self.rings[index];
-            ring.members -= 1;
-            ring.turn.retain(|other| *other != id);
-            if ring.members == 0 {
-                self.rings.remove(index);
-                self.first = 0;
+        self.in_order.remove(&consumer.joined);
+        let by_id = &self.by_id;
+        let in_turn = consumer.standing == Standing::InTurn;
+        self.rings.leave(consumer.ring, in_turn, |place| is_there(by_id, place));
+        if let Choice::Single { active, line } = &mut self.choice {
+            line.remove(&(Reverse(consumer.priority), consumer.joined, id));
+            if *active == Some(id) {
+                *active = None;
+                self.choose();
             }
-        }
-        if let Choice::Single(active) = &mut self.choice
-            && *active == Some(id)
-        {
-            *active = None;
-            self.choose();
         }
         Some(consumer.receiver)
     }
 
-    /// Removes everybody, in the order in which they subscribed.
-    pub(super) fn drain(&mut self) -> Vec<(ConsumerId, R)> {
-        let mut all: Vec<_> = std::mem::take(&mut self.by_id).into_iter().collect();
-        all.sort_unstable_by_key(|(_, consumer)| consumer.joined);
-        self.rings = Vec::new();
-        self.first = 0;
-        if let Choice::Single(active) = &mut self.choice {
-            *active = None;
+    /// Removes everybody, in one move however many there are.
+    pub(super) fn take_all(&mut self) -> Parting<R> {
+        self.rings = Rings::default();
+        if let Choice::Single { active, line } = &mut self.choice {
+            (*active, *line) = (None, BTreeSet::new());
         }
-        all.into_iter().map(|(id, consumer)| (id, consumer.receiver)).collect()
+        let in_order = std::mem::take(&mut self.in_order).into_values();
+        Parting { by_id: std::mem::take(&mut self.by_id), in_order }
+    }
+
+    /// Nobody has a turn until [`Consumers::let_go`] was called as often as this.
+    pub(super) fn hold(&mut self) {
+        self.holds += 1;
+    }
+
+    pub(super) fn let_go(&mut self) {
+        debug_assert!(self.holds > 0, "consumers are let go that nobody holds");
+        self.holds = self.holds.saturating_sub(1);
+    }
+
+    pub(super) fn are_held(&self) -> bool {
+        self.holds > 0
     }
 
     /// Whose turn it is, if anybody can take something.
     pub(super) fn next(&mut self) -> Option<Turn<'_, R>> {
-        while self.rings.get(self.first)?.turn.is_empty() {
-            self.first += 1;
+        if self.holds > 0 {
+            return None;
         }
-        let ring = &self.rings.get(self.first)?.turn;
-        let id = *ring.front()?;
+        let by_id = &self.by_id;
+        let ((_, id), is_alone) = self.rings.first(|place| is_there(by_id, place))?;
         let consumer = self.by_id.get(&id)?;
-        let most = if ring.len() == 1 { consumer.credit() } else { 1 };
+        let most = if is_alone { consumer.credit() } else { 1 };
         Some(Turn { id, receiver: &consumer.receiver, acks: consumer.acks, most })
     }
 
@@ -265,14 +277,13 @@ impl<R> Consumers<R> {
         if taken == 0 {
             return;
         }
-        let Some(ring) = self.rings.get_mut(self.first) else { return };
-        let Some(id) = ring.turn.pop_front() else { return };
-        let Some(consumer) = self.by_id.get_mut(&id) else { return };
+        let Some((ring, place)) = self.rings.pop() else { return };
+        let Some(consumer) = self.by_id.get_mut(&place.1) else { return };
         if consumer.acks == AckMode::Manual {
             consumer.unacknowledged = consumer.unacknowledged.saturating_add(taken);
         }
         if consumer.credit() > 0 {
-            ring.turn.push_back(id);
+            self.rings.push(ring, place);
         } else {
             consumer.standing = Standing::Idle;
         }
@@ -301,13 +312,11 @@ impl<R> Consumers<R> {
     }
 
     pub(super) fn states(&self) -> Vec<ConsumerState> {
-        self.in_order().into_iter().map(|(id, consumer)| self.state(id, consumer)).collect()
+        self.in_order().map(|(id, consumer)| self.state(id, consumer)).collect()
     }
 
-    fn in_order(&self) -> Vec<(ConsumerId, &Consumer<R>)> {
-        let mut all: Vec<_> = self.by_id.iter().map(|(id, consumer)| (*id, consumer)).collect();
-        all.sort_unstable_by_key(|(_, consumer)| consumer.joined);
-        all
+    fn in_order(&self) -> impl Iterator<Item = (ConsumerId, &Consumer<R>)> {
+        self.in_order.values().filter_map(|id| Some((*id, self.by_id.get(id)?)))
     }
 
     fn state(&self, id: ConsumerId, consumer: &Consumer<R>) -> ConsumerState {
@@ -332,16 +341,16 @@ impl<R> Consumers<R> {
             return;
         }
         consumer.standing = Standing::InTurn;
-        let priority = consumer.priority;
-        if let Some(index) = self.ring_of(priority) {
-            self.rings[index].turn.push_back(id);
-            self.first = self.first.min(index);
-        }
+        self.rings.push(consumer.ring, (consumer.joined, id));
     }
 
     fn set_aside(&mut self, standing: Standing) {
-        let Some(ring) = self.rings.get_mut(self.first) else { return };
-        let Some(id) = ring.turn.pop_front() else { return };
+        // Those that have gone may stand before it.
+        let by_id = &self.by_id;
+        if self.rings.first(|place| is_there(by_id, place)).is_none() {
+            return;
+        }
+        let Some((_, (_, id))) = self.rings.pop() else { return };
         if let Some(consumer) = self.by_id.get_mut(&id) {
             consumer.standing = standing;
         }
@@ -350,15 +359,11 @@ impl<R> Consumers<R> {
     /// Names a single active consumer if one is wanted and missing: of the highest priority the one who
     /// came first.
     fn choose(&mut self) {
-        if !matches!(self.choice, Choice::Single(None)) {
-            return;
-        }
-        let best = self
-            .by_id
-            .iter()
-            .min_by_key(|(_, consumer)| (Reverse(consumer.priority), consumer.joined));
-        if let Some(id) = best.map(|(id, _)| *id) {
-            self.choice = Choice::Single(Some(id));
+        if let Choice::Single { active: active @ None, line } = &mut self.choice
+            && let Some((_, _, id)) = line.first()
+        {
+            let id = *id;
+            *active = Some(id);
             self.rouse(id);
         }
     }
@@ -366,19 +371,101 @@ impl<R> Consumers<R> {
     fn is_chosen(&self, id: ConsumerId) -> bool {
         match self.choice {
             Choice::Everybody => true,
-            Choice::Single(active) => active == Some(id),
+            Choice::Single { active, .. } => active == Some(id),
         }
     }
+}
 
-    fn ring_of(&self, priority: i32) -> Option<usize> {
-        self.rings.binary_search_by_key(&Reverse(priority), |ring| Reverse(ring.priority)).ok()
-    }
+/// Whether a consumer is there that has had this place.
+fn is_there<R>(by_id: &FxHashMap<ConsumerId, Consumer<R>>, (joined, id): Place) -> bool {
+    by_id.get(&id).is_some_and(|consumer| consumer.joined == joined)
 }
 
 impl<R: Clone> Consumers<R> {
     /// Everybody with their receivers, in the order in which they subscribed.
     pub(super) fn receivers(&self) -> Vec<(ConsumerState, R)> {
-        let all = self.in_order().into_iter();
-        all.map(|(id, consumer)| (self.state(id, consumer), consumer.receiver.clone())).collect()
+        self.in_order()
+            .map(|(id, consumer)| (self.state(id, consumer), consumer.receiver.clone()))
+            .collect()
+    }
+}
+
+/// The consumers of a queue that is gone, in the order in which they subscribed. They are taken apart one by one.
+pub struct Parting<R> {
+    by_id: FxHashMap<ConsumerId, Consumer<R>>,
+    in_order: btree_map::IntoValues<u64, ConsumerId>,
+}
+
+impl<R> Iterator for Parting<R> {
+    type Item = (ConsumerId, R);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let id = self.in_order.next()?;
+        Some((id, self.by_id.remove(&id)?.receiver))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.in_order.size_hint()
+    }
+}
+
+impl<R> std::fmt::Debug for Parting<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parting").field("consumers", &self.by_id.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNT: u64 = 20_000;
+
+    fn crowd(single_active: bool, priority: impl Fn(u64) -> i32) -> Consumers<()> {
+        let mut consumers = Consumers::new(single_active);
+        for id in 1..=COUNT {
+            let subscription = Subscription {
+                id,
+                receiver: (),
+                prefetch: 1,
+                acks: AckMode::Manual,
+                exclusive: Exclusivity::Shared,
+                priority: priority(id),
+            };
+            consumers.add(subscription).unwrap();
+        }
+        consumers.rings.steps = 0;
+        consumers
+    }
+
+    /// What it takes for all to leave, in this order, while the others have their turns.
+    fn steps(mut consumers: Consumers<()>, order: impl Iterator<Item = u64>) -> usize {
+        for (left, id) in order.enumerate() {
+            assert!(consumers.remove(id).is_some());
+            let next = consumers.next().map(|turn| turn.id);
+            assert_eq!(
+                next.is_some(),
+                (left as u64) < COUNT - 1,
+                "somebody has a turn as long as anybody is there"
+            );
+        }
+        consumers.rings.steps
+    }
+
+    #[test]
+    fn that_one_of_many_consumers_leaves_costs_a_few_steps_however_many_there_are() {
+        for (name, factor) in [("equal", 0), ("rising", 1), ("falling", -1)] {
+            let priority = |id: u64| factor * id as i32;
+            for single_active in [false, true] {
+                let crowd = || crowd(single_active, priority);
+                let taken = [
+                    steps(crowd(), 1..=COUNT),
+                    steps(crowd(), (1..=COUNT).rev()),
+                    steps(crowd(), (0..COUNT).map(|n| n * 7_919 % COUNT + 1)),
+                ];
+                let most = taken.into_iter().max().unwrap();
+                assert!(most <= 8 * COUNT as usize, "{name} {single_active}: {taken:?} steps");
+            }
+        }
     }
 }

@@ -30,7 +30,7 @@ pub enum Fetched {
     /// There is none.
     Empty,
     /// It is not in memory yet and has been asked for, or more that has expired stands before it than one call lets
-    /// go: to be tried again once something has arrived or was let go.
+    /// go, or the queue is held: to be tried again once something has arrived or was let go.
     Later,
     /// The queue was deleted in the meantime.
     Gone,
@@ -86,6 +86,9 @@ impl<R: Receiver> Queue<R> {
             return Fetched::Gone;
         }
         self.used_ms = now_ms;
+        if self.is_held() {
+            return Fetched::Later;
+        }
         let mut left = DEATHS_PER_CALL;
         let entry = loop {
             if left == 0 && self.ready.head().is_some_and(|head| head.is_due(now_ms)) {

@@ -119,7 +119,7 @@ impl<R: Receiver> Queue<R> {
     /// rest goes on in [`Queue::tend`]. When the head is not in memory, when a
     /// consumer waits for it, or when something that has expired is counted still, this goes on upon arrival.
     pub(super) fn drop_excess(&mut self, fx: &mut Effects<R>) {
-        if self.options.overflow != Overflow::DropHead || self.is_closed() {
+        if self.options.overflow != Overflow::DropHead || self.is_closed() || self.is_held() {
             return;
         }
         let mut left = DEATHS_PER_CALL;

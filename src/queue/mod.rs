@@ -42,6 +42,7 @@ mod peek;
 mod priorities;
 mod ready;
 mod receiver;
+mod rings;
 mod round;
 mod settlement;
 mod span;
@@ -52,7 +53,7 @@ mod tests;
 
 pub use closing::{Closed, Condition, Kept};
 pub use consumers::{
-    AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
+    AckMode, ConsumerId, ConsumerState, Exclusivity, Parting, SubscribeError, Subscription,
 };
 pub use counts::{Counts, Totals};
 pub use debris::Debris;
@@ -162,7 +163,7 @@ impl<R: Receiver> Queue<R> {
     /// Moves ready messages whose time has passed to [`Effects::dead`], wherever they stand: so many that a call is
     /// short. Those that are not in memory are asked for and die when they arrive.
     pub fn expire(&mut self, now_ms: u64, fx: &mut Effects<R>) {
-        if self.is_closed() {
+        if self.is_closed() || self.is_held() {
             return;
         }
         let mut left = DEATHS_PER_CALL;
@@ -198,9 +199,10 @@ impl<R: Receiver> Queue<R> {
     }
 
     /// When [`Queue::tend`] or [`Queue::is_expired`] next has something to find. It may be early, when the
-    /// message it stands for was consumed meanwhile, but is never late; after `tend` it is exact.
+    /// message it stands for was consumed meanwhile, but is never late; after `tend` it is exact. Nothing is found while
+    /// the queue is held.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        if self.is_closed() {
+        if self.is_closed() || self.is_held() {
             return None;
         }
         if self.is_over_long || self.is_over_old || self.is_behind {

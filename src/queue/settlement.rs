@@ -1,5 +1,8 @@
 //! The end of unacknowledged entries: acknowledged, rejected, or back in the queue. Positions that are not
 //! unacknowledged here are passed over, because the queue may have been purged or deleted meanwhile.
+//!
+//! Very many come back in parts, with the lock given away in between. Until all are there the queue is held: nothing is
+//! handed out, expires or is dropped, so that nobody can tell the parts from one return.
 
 use super::Queue;
 use super::delivery::ZeroTtl;
@@ -36,15 +39,69 @@ impl<R: Receiver> Queue<R> {
     /// before this returns. One that has come back more often than `x-delivery-limit` is dead, and so is one that
     /// expired meanwhile.
     pub fn requeue(&mut self, positions: &[Position], now_ms: u64, fx: &mut Effects<R>) {
+        self.take_in(positions, fx);
+        self.go_on(now_ms, fx);
+        self.ready.pack();
+        self.ready.take_requests(fx);
+    }
+
+    /// From now on nothing is handed out, expires or is dropped, until [`Queue::let_go`] was called as often as this.
+    pub fn hold(&mut self) {
+        self.consumers.hold();
+    }
+
+    /// A part of those that come back to a queue that is held. The parts come from the last to the first, so that each
+    /// goes in front of the line.
+    pub fn requeue_part(&mut self, positions: &[Position], fx: &mut Effects<R>) {
+        debug_assert!(self.is_held(), "a part comes back to a queue that goes on");
+        self.take_in(positions, fx);
+        self.unacknowledged.shrink();
+        self.ready.pack();
+        self.ready.take_requests(fx);
+    }
+
+    /// Those of them are dead that would come back more often than `x-delivery-limit`. To be called, from the first part
+    /// to the last, before the parts come back: dead letters are in order too.
+    pub fn bury_spent(&mut self, positions: &[Position], fx: &mut Effects<R>) {
+        let Some(limit) = self.options.delivery_limit else { return };
+        for position in positions {
+            let returns = self.unacknowledged.get(*position).map(|entry| entry.returns);
+            if returns.is_some_and(|returns| returns >= limit)
+                && let Some(entry) = self.take_back(*position)
+            {
+                self.bury_returned(entry, fx);
+            }
+        }
+    }
+
+    /// All parts have come back. When nobody else holds the queue it goes on.
+    pub fn let_go(&mut self, now_ms: u64, fx: &mut Effects<R>) {
+        self.release_hold();
+        if !self.is_held() {
+            self.go_on(now_ms, fx);
+            self.ready.take_requests(fx);
+        }
+    }
+
+    /// Whoever held the queue is gone. It goes on at the next occasion.
+    pub fn release_hold(&mut self) {
+        self.consumers.let_go();
+    }
+
+    /// Whether parts of a return are still to come.
+    pub(super) fn is_held(&self) -> bool {
+        self.consumers.are_held()
+    }
+
+    /// Puts entries back in their places.
+    fn take_in(&mut self, positions: &[Position], fx: &mut Effects<R>) {
         let mut back = Vec::with_capacity(positions.len());
         for position in positions {
             if let Some(mut entry) = self.take_back(*position) {
-                entry.redelivered = true;
-                entry.returns = entry.returns.saturating_add(1);
-                self.totals.returned += 1;
-                if self.options.delivery_limit.is_some_and(|limit| entry.returns > limit) {
-                    self.bury(entry, Reason::DeliveryLimit, fx);
+                if self.options.delivery_limit.is_some_and(|limit| entry.returns >= limit) {
+                    self.bury_returned(entry, fx);
                 } else {
+                    self.note_return(&mut entry);
                     back.push(entry);
                 }
             }
@@ -55,11 +112,24 @@ impl<R: Receiver> Queue<R> {
         while let Some(entry) = back.pop() {
             self.ready.insert(entry);
         }
+    }
+
+    fn note_return(&mut self, entry: &mut Entry) {
+        entry.redelivered = true;
+        entry.returns = entry.returns.saturating_add(1);
+        self.totals.returned += 1;
+    }
+
+    fn bury_returned(&mut self, mut entry: Entry, fx: &mut Effects<R>) {
+        self.note_return(&mut entry);
+        self.bury(entry, Reason::DeliveryLimit, fx);
+    }
+
+    /// Does what is to be done when entries have come back.
+    fn go_on(&mut self, now_ms: u64, fx: &mut Effects<R>) {
         self.expire(now_ms, fx);
         self.hand_out(now_ms, fx);
         self.drop_excess(fx);
-        self.ready.pack();
-        self.ready.take_requests(fx);
     }
 
     /// Takes an entry out of its holder's hands, and gives the holder its credit.

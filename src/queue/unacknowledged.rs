@@ -49,6 +49,10 @@ impl Unacknowledged {
         self.by_position.insert(entry.position, Held { entry, holder });
     }
 
+    pub(super) fn get(&self, position: Position) -> Option<&Entry> {
+        self.by_position.get(&position).map(|held| &held.entry)
+    }
+
     pub(super) fn remove(&mut self, position: Position) -> Option<Held> {
         let held = self.by_position.remove(&position)?;
         self.bytes -= held.entry.bytes();

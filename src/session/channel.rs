@@ -9,7 +9,7 @@ use super::reply::{Answer, Get};
 use super::tx::Transaction;
 use super::work::Context;
 use super::{Session, Slot, Step, Wait, Waiting, expected_open, located};
-use crate::broker::{Client, Consumer, ExchangeRef};
+use crate::broker::{Client, Consumer, ExchangeRef, Unfinished};
 use crate::fault::Fault;
 use crate::outbox::ChannelKey;
 use crate::wire::{Method, ReplyCode, access, basic, channel};
@@ -49,6 +49,13 @@ pub(super) enum Mode {
     Transaction(Box<Transaction>),
 }
 
+/// What ends with a channel.
+#[derive(Clone, Copy)]
+pub(super) enum Ending {
+    Channel,
+    Connection,
+}
+
 /// A consumer of direct replies.
 pub(super) struct ReplyTo {
     pub tag: Box<str>,
@@ -82,6 +89,9 @@ impl Session {
                     Method::ChannelOpen(_) => Err(second_open()),
                     method => {
                         context.flush();
+                        if context.work.is_unfinished() {
+                            return Ok(Step::Yield);
+                        }
                         let answer = channel.dispatch(&mut context, method)?;
                         Ok(self.answer(number, answer))
                     }
@@ -113,8 +123,7 @@ impl Session {
     fn close_by_client(&mut self, number: u16, close: &channel::Close<'_>, now_ms: u64) {
         let (code, text) = (close.reply_code, close.reply_text.escape_debug());
         log::debug!("{}: channel {number} closed by the client: {code} {text}", self.title());
-        self.close_slot(number, now_ms);
-        self.send(number, &Method::ChannelCloseOk(channel::CloseOk));
+        self.close_slot(number, Some(number), now_ms);
     }
 
     /// After `channel.close` everything is ignored but the answer, and a close from the other side.
@@ -189,15 +198,19 @@ impl Channel {
         matches!(&self.mode, Mode::Transaction(transaction) if transaction.holds_messages())
     }
 
-    /// Gives back what the channel had.
-    pub fn close(mut self, client: &Client, now_ms: u64) {
+    /// Gives back what the channel had, which may take its time. On a channel that closes nothing is sent from now on.
+    pub fn close(mut self, client: &Client, ending: Ending) -> Unfinished {
         if let Some(reply_to) = &self.reply_to {
             client.close_reply_to(&reply_to.address);
         }
         if let Mode::Transaction(transaction) = &mut self.mode {
             transaction.abandon(client, self.key);
         }
-        client.close_channel(self.key, self.consumers.into_values().collect(), now_ms);
+        let consumers = self.consumers.into_values();
+        match ending {
+            Ending::Channel => client.begin_to_close(self.key, consumers),
+            Ending::Connection => client.leave_channel(self.key, consumers),
+        }
     }
 
     /// Finds the handler of a method. Publishing, acknowledging, opening and closing have been dealt with.

@@ -74,7 +74,11 @@ impl Channel {
     }
 
     fn expect_free_tag(&self, tag: &str) -> Result<(), Fault> {
-        let in_use = self.consumers.get(tag).is_some_and(|consumer| consumer.is_live())
+        let consumer = self.consumers.get(tag);
+        if let Some(consumer) = consumer.filter(|consumer| !consumer.is_live()) {
+            consumer.tell_end();
+        }
+        let in_use = consumer.is_some_and(|consumer| consumer.is_live())
             || self.reply_to.as_ref().is_some_and(|reply_to| *reply_to.tag == *tag);
         if in_use {
             let text = format!("attempt to reuse consumer tag '{tag}'");

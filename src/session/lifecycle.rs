@@ -1,7 +1,10 @@
 //! How channels and connections end: by the client's wish, by a fault, by an operator, or because the socket
 //! is gone.
 
-use super::{Discarding, Phase, Session, Slot, Step};
+use std::collections::VecDeque;
+
+use super::channel::Ending;
+use super::{Discarding, Phase, Session, Slot, Step, Then};
 use crate::fault::Fault;
 use crate::wire::{self, Frame, Method, ReplyCode, channel, connection};
 
@@ -60,20 +63,53 @@ impl Session {
     /// Closes all channels and leaves the virtual host.
     pub(super) fn leave(&mut self, now_ms: u64) {
         let Some(client) = self.client.take() else { return };
+        // What goes back to queues is not to come again on another of its channels.
+        self.outbox.close();
         self.work.flush(&client, now_ms);
         self.work.room = None;
+        let mut unfinished: VecDeque<_> =
+            std::mem::take(&mut self.work.unfinished).into_iter().map(|(one, _)| one).collect();
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot {
-                channel.close(&client, now_ms);
+                unfinished.push_back(channel.close(&client, Ending::Connection));
             }
         }
-        self.broker.disconnect(&client, now_ms);
+        self.broker.disconnect_after(&client, unfinished, now_ms);
+    }
+
+    /// Goes on with what has to be finished before the next frame, as far as this turn allows.
+    pub(super) fn go_on(&mut self, now_ms: u64) {
+        while let Some((unfinished, _)) = self.work.unfinished.front_mut() {
+            if !unfinished.go_on(&self.broker, &mut self.work.allowance, now_ms) {
+                return;
+            }
+            if let Some((_, Some(number))) = self.work.unfinished.pop_front() {
+                self.send(number, &Method::ChannelCloseOk(channel::CloseOk));
+            }
+        }
+    }
+
+    /// What a turn ends with: before anything else what is unfinished has to be finished, but no wait for the disk puts
+    /// that off.
+    pub(super) fn end_turn(&mut self, then: Then, now_ms: u64) -> Then {
+        match then {
+            Then::More | Then::Full | Then::Held if self.work.is_unfinished() => Then::Yield,
+            Then::Wait(wait) => {
+                let unfinished = std::mem::take(&mut self.work.unfinished);
+                if !unfinished.is_empty() {
+                    let unfinished = unfinished.into_iter().map(|(one, _)| one).collect();
+                    self.broker.leave_unfinished(unfinished, now_ms);
+                }
+                Then::Wait(wait)
+            }
+            then => then,
+        }
     }
 
     /// Closes one channel with a fault (specification 1.5.2.5).
     pub(super) fn fail_channel(&mut self, number: u16, fault: &Fault, now_ms: u64) {
         log::warn!("{}: channel {number} closed: {fault}", self.title());
-        self.close_slot(number, now_ms);
+        self.close_slot(number, None, now_ms);
         self.channels.insert(number, Slot::Closing);
         let close = channel::Close {
             reply_code: fault.code.code(),
@@ -96,13 +132,15 @@ impl Session {
         }
     }
 
-    /// Takes a channel's number out of use and gives back what it had.
-    pub(super) fn close_slot(&mut self, number: u16, now_ms: u64) {
+    /// Takes a channel's number out of use and gives back what it had. When that is done `told` is told.
+    pub(super) fn close_slot(&mut self, number: u16, told: Option<u16>, now_ms: u64) {
         let Some(client) = &self.client else { return };
         self.work.flush(client, now_ms);
         if let Some(Slot::Open(channel)) = self.channels.remove(&number) {
             self.work.unreserved_bytes -= channel.unreserved_bytes();
-            channel.close(client, now_ms);
+            let closing = channel.close(client, Ending::Channel);
+            self.work.unfinished.push_back((closing, told));
+            self.go_on(now_ms);
         }
     }
 

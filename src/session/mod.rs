@@ -44,7 +44,7 @@ use self::repeat::{Repeat, Seen};
 use self::reply::{Get, Reply};
 use self::work::{Context, Work};
 use crate::broker::{
-    Broker, Client, ClientOutbox, Closer, Identity, Pending, Room, Turn, Verification,
+    Allowance, Broker, Client, ClientOutbox, Closer, Identity, Pending, Room, Turn, Verification,
 };
 use crate::fault::Fault;
 use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode, Scope};
@@ -209,6 +209,8 @@ enum Waiting {
 #[derive(Debug)]
 enum Step {
     Next,
+    /// Something has to be finished first; then the frame is taken again.
+    Yield,
     Wait(Wait),
     Close,
     Refuse,
@@ -333,6 +335,12 @@ impl Session {
     /// be waited for. `now_ms` is the time in milliseconds since the Unix epoch.
     pub fn receive(&mut self, bytes: &[u8], now_ms: u64) -> Received {
         let mut consumed = 0;
+        self.work.allowance = Allowance::default();
+        self.go_on(now_ms);
+        if self.work.must_yield() {
+            self.outbox.flush();
+            return Received { consumed, then: Then::Yield };
+        }
         let holds = self.holds_publishing();
         self.held = false;
         // From where on what is read counts as published though memory is short.
@@ -355,10 +363,12 @@ impl Session {
             let (step, used) = self.take(&bytes[consumed..], now_ms);
             consumed += used;
             match step {
+                Some(Step::Next) if self.work.must_yield() => break Then::Yield,
                 Some(Step::Next) if self.work.take_replied() && self.is_full() => {
                     break Then::Full;
                 }
                 Some(Step::Next) => {}
+                Some(Step::Yield) => break Then::Yield,
                 Some(Step::Wait(wait)) => break Then::Wait(wait),
                 Some(Step::Close) => break Then::Close,
                 Some(Step::Refuse) => break Then::Refuse,
@@ -370,7 +380,7 @@ impl Session {
         if consumed > 0 {
             self.outbox.note_received(consumed);
         }
-        Received { consumed, then }
+        Received { consumed, then: self.end_turn(then, now_ms) }
     }
 
     /// Goes on after a wait.
@@ -397,12 +407,14 @@ impl Session {
         };
         let step = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
         self.finish_work(now_ms);
-        match step {
+        let then = match step {
             Step::Next => Then::More,
+            Step::Yield => Then::Yield,
             Step::Wait(wait) => Then::Wait(wait),
             Step::Close => Then::Close,
             Step::Refuse => Then::Refuse,
-        }
+        };
+        self.end_turn(then, now_ms)
     }
 
     /// Takes one frame off the head of `bytes`: what it led to, `None` when it is not complete, and how many
@@ -436,8 +448,8 @@ impl Session {
         };
         let seen = Seen::from(&frame);
         let step = match self.frame(frame, now_ms) {
-            // It is taken again when there is room.
-            Ok(step @ Step::Wait(Wait::Room(_))) => return (Some(step), 0),
+            // It is taken again when there is room, or when what stands before it is finished.
+            Ok(step @ (Step::Wait(Wait::Room(_)) | Step::Yield)) => return (Some(step), 0),
             Ok(step) => {
                 self.remember(seen, &bytes[..used]);
                 step

@@ -63,7 +63,7 @@ impl Channel {
     ) -> Result<Answer, Fault> {
         let settled = self.take_all(context, recover.requeue)?;
         let answer = self.reply(context, &Method::BasicRecoverOk(basic::RecoverOk));
-        context.client.settle(settled, Settlement::Requeue, context.now_ms);
+        context.settle(settled, Settlement::Requeue);
         Ok(answer)
     }
 
@@ -73,7 +73,7 @@ impl Channel {
         recover: basic::RecoverAsync,
     ) -> Result<Answer, Fault> {
         let settled = self.take_all(context, recover.requeue)?;
-        context.client.settle(settled, Settlement::Requeue, context.now_ms);
+        context.settle(settled, Settlement::Requeue);
         Ok(Answer::Given)
     }
 
@@ -92,9 +92,7 @@ impl Channel {
         }
         match &mut self.mode {
             Mode::Transaction(transaction) => transaction.settle(settled, how),
-            Mode::Plain | Mode::Confirm { .. } => {
-                context.client.settle(settled, how, context.now_ms);
-            }
+            Mode::Plain | Mode::Confirm { .. } => context.settle(settled, how),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod committing;
 mod repeating;
+mod settling;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -48,6 +49,10 @@ impl Place {
             unacked_per_channel_max: 100,
             unacked_bytes_per_channel_max: usize::MAX,
         };
+        self.talk_with(limits)
+    }
+
+    fn talk_with(&self, limits: Limits) -> Talk {
         let outbox = Arc::new(Outbox::new(limits, 131_072, || {}));
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 5672));
         let peer = Peer { address: here, local: here };

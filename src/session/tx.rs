@@ -51,17 +51,25 @@ impl Transaction {
 
     /// Adds deliveries that were settled.
     pub fn settle(&mut self, settled: Settled<QueueRef>, how: Settlement) {
-        self.settled.push((settled, how));
+        // Those that are settled alike in a row are settled together.
+        match self.settled.last_mut() {
+            Some((last, same)) if *same == how => {
+                last.unacked.extend(settled.unacked);
+                last.resume.extend(settled.resume);
+            }
+            _ => self.settled.push((settled, how)),
+        }
     }
 
     /// Makes deliveries unacknowledged again and answers the consumers that waited for credit.
     pub fn abandon(&mut self, client: &Client, key: ChannelKey) -> Vec<Resume<QueueRef>> {
         let transaction = std::mem::take(self);
-        let mut resume = Vec::new();
+        let (mut unacked, mut resume) = (Vec::new(), Vec::new());
         for (settled, _) in transaction.settled {
-            client.outbox().restore(key, settled.unacked.into_vec());
+            unacked.extend(settled.unacked);
             resume.extend(settled.resume);
         }
+        client.outbox().restore(key, unacked);
         resume
     }
 }

@@ -1,9 +1,13 @@
 //! What the frames of one read have gathered for the broker, and what a method's handler works with.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::arrears::Arrears;
-use crate::broker::{Client, ClientOutbox, Publish, QueueRef, Room, Settlement};
+use crate::broker::{
+    Allowance, Client, ClientOutbox, POSITIONS_PER_TURN, Publish, QueueRef, Room, Settlement,
+    Settling, Unfinished,
+};
 use crate::config;
 use crate::fault::Fault;
 use crate::outbox::{ChannelKey, Resume, Settled, Unacked};
@@ -14,7 +18,7 @@ const KEPT_ENTRIES_MAX: usize = 256;
 
 /// Messages and acknowledgements of one read, in the order in which the broker gets them: an acknowledgement never
 /// reaches the journal before a message that was published ahead of it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Work {
     pub publishes: Vec<Publish>,
     acknowledged: Vec<Unacked<QueueRef>>,
@@ -33,6 +37,11 @@ pub(super) struct Work {
     pub room: Option<Room>,
     /// Something was put into the outbox since the last look at how full it is.
     pub replied: bool,
+    /// What may still be done in this turn.
+    pub allowance: Allowance,
+    /// What was begun and has to be finished before the next frame, in this order; and the channel that is told then that
+    /// it is closed.
+    pub unfinished: VecDeque<(Unfinished, Option<u16>)>,
 }
 
 impl Work {
@@ -55,8 +64,37 @@ impl Work {
         if !self.acknowledged.is_empty() || !self.resume.is_empty() {
             let unacked = std::mem::take(&mut self.acknowledged).into();
             let resume = std::mem::take(&mut self.resume);
-            client.settle(Settled { unacked, resume }, Settlement::Acknowledge, now_ms);
+            let settled = Settled { unacked, resume };
+            self.settle(client, settled, Settlement::Acknowledge, now_ms);
         }
+    }
+
+    /// Settles deliveries, after what is unfinished.
+    pub fn settle(
+        &mut self,
+        client: &Client,
+        settled: Settled<QueueRef>,
+        how: Settlement,
+        now_ms: u64,
+    ) {
+        let rest = if self.unfinished.is_empty() {
+            client.begin_to_settle(settled, how, &mut self.allowance, now_ms)
+        } else {
+            Some(Settling::new(settled, how))
+        };
+        self.unfinished.extend(rest.map(|rest| (Unfinished::Settling(rest), None)));
+    }
+
+    /// Whether something has to be finished before the next frame.
+    pub fn is_unfinished(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
+    /// Whether others are to have a turn before the next frame.
+    pub fn must_yield(&self) -> bool {
+        self.is_unfinished()
+            || self.allowance.is_spent()
+            || self.acknowledged.len() >= POSITIONS_PER_TURN
     }
 
     /// Whether something was put into the outbox since this was last asked.
@@ -83,6 +121,11 @@ impl Context<'_> {
     /// Hands to the broker what was gathered so far.
     pub fn flush(&mut self) {
         self.work.flush(self.client, self.now_ms);
+    }
+
+    /// Settles deliveries, as far as this turn allows.
+    pub fn settle(&mut self, settled: Settled<QueueRef>, how: Settlement) {
+        self.work.settle(self.client, settled, how, self.now_ms);
     }
 
     /// Puts a method into the outbox.

@@ -124,7 +124,7 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
     rig.publish(5);
     let closed = rig.queue.close(&mut rig.fx);
     rig.clear_debris();
-    let receivers: Vec<_> = closed.receivers.iter().map(|(id, _)| *id).collect();
+    let receivers: Vec<_> = closed.receivers.map(|(id, _)| id).collect();
     assert_eq!((receivers.as_slice(), closed.ready, closed.unacknowledged), (&[8, 2][..], 3, 2));
     let mut settled = rig.settled();
     settled.sort_unstable();
@@ -190,4 +190,106 @@ fn effects_are_reused_and_lose_extraordinary_room() {
     rig.publish(1);
     rig.fx.clear();
     assert!(rig.fx.settled.capacity() < 1_000);
+}
+
+/// What can be seen of a queue to which these positions came back, in one call or in parts.
+type Seen = (Vec<Pair>, Vec<(Position, Reason)>, Vec<(Position, u32)>, Vec<Position>, Counts);
+
+fn seen_after_return(rig: &mut Rig) -> Seen {
+    let handed = rig.handed();
+    let mut dead = rig.dead();
+    // What is too old or too much goes on in later calls.
+    while rig.queue.next_deadline_ms() == Some(0) {
+        rig.queue.tend(rig.now_ms, &mut rig.fx);
+        dead.extend(rig.dead());
+    }
+    let mut returned = std::mem::take(&mut rig.fx.returned);
+    returned.sort_unstable();
+    let counts = rig.queue.counts();
+    (handed, dead, returned, rig.drain(), counts)
+}
+
+#[test]
+fn nobody_can_tell_a_return_in_parts_from_one_in_a_whole() {
+    fn check(name: &str, options: &Options, parts: usize, later: usize) {
+        let prepare = || {
+            let mut rig = Rig::new(options.clone());
+            let priority = |n: usize| if options.priority_max.is_some() { n % 4 } else { 0 };
+            for n in 0..400 {
+                let ttl = (n % 7 == 0).then_some(50);
+                let facts =
+                    Facts { priority: priority(n) as u8, expiration_ms: ttl, ..Facts::default() };
+                let entry = rig.entry_with(facts, 1);
+                rig.append(vec![entry]);
+            }
+            let holder = rig.consume_with(1, |s| s.prefetch = 300);
+            // Some of them have come back before.
+            let second: Vec<_> = (1..=400).filter(|n| n % 5 == 0).collect();
+            rig.requeue(&second);
+            holder.state.borrow_mut().is_gone = true;
+            rig.publish(later);
+            rig.consume(2, 7);
+            rig.page();
+            rig.handed();
+            rig.fx.clear();
+            rig.now_ms += 100;
+            rig
+        };
+        let all: Vec<Position> = (1..=400).collect();
+        let mut whole = prepare();
+        whole.requeue(&all);
+        let mut rig = prepare();
+        rig.queue.hold();
+        let size = all.len().div_ceil(parts);
+        for part in all.chunks(size) {
+            rig.queue.bury_spent(part, &mut rig.fx);
+        }
+        for part in all.chunks(size).rev() {
+            rig.queue.requeue_part(part, &mut rig.fx);
+            // Others come in between, and find nothing.
+            rig.queue.resume(2, rig.now_ms, &mut rig.fx);
+            rig.queue.tend(rig.now_ms, &mut rig.fx);
+            let got = rig.queue.get(AckMode::Automatic, rig.now_ms, &mut rig.fx);
+            assert!(matches!(got, Fetched::Later), "{name}: {got:?}");
+            assert!(rig.handed().is_empty(), "{name}: something was handed out in between");
+            assert_eq!(rig.queue.next_deadline_ms(), None, "{name}: nobody has to look");
+        }
+        rig.queue.let_go(rig.now_ms, &mut rig.fx);
+        let (seen, expected) = (seen_after_return(&mut rig), seen_after_return(&mut whole));
+        assert_eq!(seen, expected, "{name}, {parts} parts, {later} published since");
+    }
+    let plain = Options::default();
+    let window = Window { messages: 16, bytes: 1 << 20, recall_ms: 1_000 };
+    let cases = [
+        ("plain", plain.clone()),
+        ("priorities", Options { priority_max: Some(3), ..plain.clone() }),
+        ("delivery limit", Options { delivery_limit: Some(1), ..plain.clone() }),
+        ("length", Options { length_max: Some(90), ..plain.clone() }),
+        ("single", Options { single_active_consumer: true, ..plain.clone() }),
+        ("window", Options { window: Some(window), ..plain }),
+    ];
+    for (name, options) in &cases {
+        for parts in [1, 2, 7] {
+            check(name, options, parts, 0);
+            check(name, options, parts, 40);
+        }
+    }
+}
+
+#[test]
+fn a_queue_that_two_hold_goes_on_when_both_have_let_go() {
+    let mut rig = Rig::new(Options::default());
+    rig.publish(2);
+    rig.get(AckMode::Manual);
+    rig.queue.hold();
+    rig.queue.hold();
+    rig.consume(1, 0);
+    rig.publish(1);
+    rig.queue.requeue_part(&[1], &mut rig.fx);
+    rig.queue.let_go(rig.now_ms, &mut rig.fx);
+    assert!(rig.handed().is_empty());
+    rig.queue.release_hold();
+    assert!(rig.handed().is_empty(), "nobody was told that it goes on");
+    rig.publish(1);
+    assert_eq!(rig.handed(), to(1, 1..=4));
 }
