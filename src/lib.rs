@@ -8,6 +8,7 @@ pub mod config;
 pub(crate) mod counters;
 pub mod entropy;
 pub mod fault;
+mod footprint;
 pub mod management;
 pub mod message;
 pub mod net;

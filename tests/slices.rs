@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "slices/alarms.rs"]
+mod alarms;
 #[path = "slices/dead_letters.rs"]
 mod dead_letters;
 #[path = "slices/desk.rs"]

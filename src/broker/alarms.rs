@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::Broker;
 use super::client::Client;
+use super::notice::Notice;
 use crate::config;
 use crate::message::Memory;
 use crate::store;
@@ -219,9 +220,7 @@ impl Broker {
             ),
             None => log::info!("alarm over: publishers go on"),
         }
-        for client in self.clients.values() {
-            client.tell_alarms();
-        }
+        self.errands.add(Box::new(Notice::new(|_, client, _| client.tell_alarms())));
     }
 }
 

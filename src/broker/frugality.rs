@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Broker;
 use super::client::Client;
+use super::notice::Notice;
 
 /// It begins when messages hold more than this many percent of what they may, and ends below the second figure.
 const BEGIN_PERCENT: u64 = 80;
@@ -22,7 +23,7 @@ pub(super) struct Frugality(AtomicBool);
 impl Broker {
     /// Looks whether messages hold nearly as much as they may, and tells every connection when that changes. Called a
     /// few times a second, and before messages are handed out that come from the journal.
-    pub fn check_frugality(&self, now_ms: u64) {
+    pub fn check_frugality(&self) {
         let was = self.frugality.0.load(Ordering::Acquire);
         let percent = if was { END_PERCENT } else { BEGIN_PERCENT };
         let is = self.memory().held_bytes() as u64 > self.memory_bytes_max() / 100 * percent;
@@ -36,9 +37,7 @@ impl Broker {
                 UNACKED_BYTES_MAX >> 10
             );
         }
-        for client in self.clients.values() {
-            self.tell_frugality(&client, now_ms);
-        }
+        self.errands.add(Box::new(Notice::new(Self::tell_frugality)));
     }
 
     /// Gives a connection the limit that is in force, and its consumers what they may have by it.

@@ -35,6 +35,7 @@ mod json;
 mod leaving;
 mod listing;
 mod meeting;
+mod notice;
 mod operator;
 mod paging;
 mod pending;

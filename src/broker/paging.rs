@@ -65,7 +65,7 @@ impl Broker {
             queue.tell_getters(Err(Lost));
             return;
         }
-        self.check_frugality(now_ms);
+        self.check_frugality();
         let arrivals: Vec<Arrival> = rereads
             .into_iter()
             .filter_map(|Reread { position, message }| {

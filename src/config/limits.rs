@@ -119,7 +119,9 @@ impl Config {
         between("access.verifications_max", access.verifications_max as u64, 1, COUNT_MAX)?;
         between("access.logins_waiting_max", access.logins_waiting_max as u64, 1, COUNT_MAX)?;
         let failed = access.failed_logins_per_minute_max.into();
-        between("access.failed_logins_per_minute_max", failed, 1, COUNT_MAX)
+        between("access.failed_logins_per_minute_max", failed, 1, COUNT_MAX)?;
+        let failed = access.failed_logins_per_address_per_minute_max.into();
+        between("access.failed_logins_per_address_per_minute_max", failed, 1, COUNT_MAX)
     }
 
     fn validate_limits(&self) -> Result<(), Invalid> {

@@ -156,6 +156,9 @@ pub struct Access {
     pub logins_waiting_max: usize,
     /// Logins of one user from one address that may fail in a minute; then all are refused for the rest of it.
     pub failed_logins_per_minute_max: u32,
+    /// Logins from one address that may fail in a minute, whoever's; then only those are not refused who have logged in
+    /// from there before.
+    pub failed_logins_per_address_per_minute_max: u32,
 }
 
 /// How much of everything one virtual host or channel may hold.
@@ -320,6 +323,7 @@ impl Default for Access {
             verifications_max: 2,
             logins_waiting_max: 10_000,
             failed_logins_per_minute_max: 300,
+            failed_logins_per_address_per_minute_max: 600,
         }
     }
 }

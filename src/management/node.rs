@@ -6,6 +6,7 @@ use super::call::Call;
 use super::reply::{Outcome, Reply};
 use super::{Api, overview, paging, process};
 use crate::broker::Shortage;
+use crate::footprint::resident_bytes;
 
 /// As many threads as a process can have by Linux's default, where RabbitMQ tells its limit of Erlang processes.
 const THREADS_MAX: u64 = 32_768;
@@ -67,7 +68,7 @@ fn resources(api: &Api) -> Json {
         "sockets_total": broker.config().amqp.connections_max,
         "proc_used": process::threads(),
         "proc_total": THREADS_MAX,
-        "mem_used": process::resident_bytes(),
+        "mem_used": resident_bytes(),
         "mem_limit": broker.memory_bytes_max(),
         "mem_alarm": memory,
         "mem_calculation_strategy": "rss",
@@ -140,8 +141,7 @@ pub(super) fn show(call: &Call<'_>) -> Outcome {
 /// `GET nodes/NODE/memory`.
 pub(super) fn memory(call: &Call<'_>) -> Outcome {
     expect_here(call)?;
-    let (resident, messages) =
-        (process::resident_bytes(), call.api.broker.memory().held_bytes() as u64);
+    let (resident, messages) = (resident_bytes(), call.api.broker.memory().held_bytes() as u64);
     // RabbitMQ's parts are those of Erlang. What is known here stands in two of them, the others are 0.
     let mut memory: Map<String, Json> =
         MEMORY_PARTS.iter().map(|part| ((*part).to_owned(), Json::from(0))).collect();

@@ -2,15 +2,6 @@
 
 use std::fs;
 
-/// Bytes of memory that the process has at this moment; 0 when the system does not say.
-pub(super) fn resident_bytes() -> u64 {
-    let page = rustix::param::page_size() as u64;
-    let pages = fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
-    pages.unwrap_or(0) * page
-}
-
 /// Files and sockets that are open.
 pub(super) fn open_files() -> u64 {
     fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64)

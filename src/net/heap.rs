@@ -1,6 +1,5 @@
 //! How much freed memory the allocator keeps for what comes next, and when it gives back the rest.
 
-use std::fs;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use async_std::task;
 
 use super::server::Server;
+use crate::footprint::resident_bytes;
 
 /// glibc's allocator keeps twice this much at the end of each of its heaps before it gives memory back.
 const KEPT_BYTES: usize = 4 << 20;
@@ -64,15 +64,6 @@ impl Unused {
     fn given_back(&mut self, bytes: u64) {
         *self = Self { needed_bytes: bytes, was_much: false };
     }
-}
-
-/// Bytes of memory that the process has; 0 when the system does not say, and then nothing is given back.
-fn resident_bytes() -> u64 {
-    let page = rustix::param::page_size() as u64;
-    let pages = fs::read_to_string("/proc/self/statm")
-        .ok()
-        .and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()));
-    pages.unwrap_or(0) * page
 }
 
 #[cfg(target_env = "gnu")]

@@ -58,7 +58,7 @@ pub(super) async fn run(server: Arc<Server>) {
         }
         server.each(|watch| watch.look(now, handshake_max));
         server.broker.check_alarms();
-        server.broker.check_frugality(now_ms());
+        server.broker.check_frugality();
         server.broker.check_arrivals(now_ms());
         server.broker.forget_failed_logins(now_ms());
     }

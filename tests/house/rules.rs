@@ -9,6 +9,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("config", 0),
     ("counters", 0),
     ("entropy", 0),
+    ("footprint", 0),
     ("wire", 0),
     ("fault", 1),
     ("message", 1),

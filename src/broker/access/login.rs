@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::failures::Failures;
+use super::failures::{Failures, origin};
 use super::password;
 use super::turns::{Dropped, Permit, Turns, Waiting};
 use crate::broker::meeting::Meet;
@@ -67,6 +67,7 @@ impl Verification {
         from: IpAddr,
         shared: &Shared,
     ) -> Self {
+        let from = origin(from);
         let is_refused = shared.failures.are_too_many(from, &name);
         Self {
             user,
@@ -100,7 +101,7 @@ impl Verification {
     pub fn run(mut self) -> Result<Identity, String> {
         let Some(waiting) = self.waiting else {
             return Err(format!(
-                "too many logins of user '{}' from there failed lately",
+                "too many logins of user '{}' or others from there failed lately",
                 self.name
             ));
         };
@@ -114,6 +115,7 @@ impl Verification {
             return Err(format!("there is no user '{}'", self.name));
         };
         if self.cache.knows(&user, &self.password) {
+            self.failures.note_success(self.from, &self.name);
             return Ok(Identity { user: self.name });
         }
         if !password::verify(&self.password, &user.password_hash) {
@@ -121,6 +123,7 @@ impl Verification {
             return Err(format!("wrong password for user '{}'", self.name));
         }
         self.cache.remember(&user, &self.password);
+        self.failures.note_success(self.from, &self.name);
         Ok(Identity { user: self.name })
     }
 }
@@ -186,6 +189,7 @@ impl LoginCache {
 
 #[cfg(test)]
 mod tests {
+    use super::super::failures::Most;
     use super::*;
     use crate::entropy::SystemEntropy;
 
@@ -200,7 +204,7 @@ mod tests {
     fn shared() -> Shared {
         Shared {
             cache: Arc::new(LoginCache::new(2, &SystemEntropy, KeyHash::new([1, 2]))),
-            failures: Failures::new(2),
+            failures: Failures::new(Most { per_user: 2, per_address: 10 }),
             turns: Turns::new(1, 10),
         }
     }

@@ -13,7 +13,7 @@ pub use login::{Identity, Login, Verification};
 pub use password::{HashError, hash, import_hash, shown_hash};
 pub use permission::{Action, Permission};
 
-use failures::Failures;
+use failures::{Failures, Most};
 use login::{LoginCache, Shared};
 use turns::Turns;
 
@@ -40,7 +40,10 @@ impl Access {
             permissions: Registry::new(&silent, hash),
             shared: Shared {
                 cache: Arc::new(LoginCache::new(config.login_cache_entries_max, entropy, hash)),
-                failures: Failures::new(config.failed_logins_per_minute_max),
+                failures: Failures::new(Most {
+                    per_user: config.failed_logins_per_minute_max,
+                    per_address: config.failed_logins_per_address_per_minute_max,
+                }),
                 turns: Turns::new(config.verifications_max, config.logins_waiting_max),
             },
             loopback_users: config.loopback_users.clone(),

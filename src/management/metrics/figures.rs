@@ -3,6 +3,7 @@
 use super::super::{Api, overview, process};
 use super::{Family, Labels, PLAIN, labels};
 use crate::broker::{BrokerTotals, Shortage};
+use crate::footprint::resident_bytes;
 use crate::queue::Totals;
 use crate::store::Figures;
 
@@ -66,8 +67,7 @@ fn of_process(api: &Api) -> Vec<Family> {
         gauge("erlang_uptime_seconds", "Node uptime").measured(uptime),
         gauge("process_open_fds", "Open file descriptors").of(process::open_files()),
         gauge("process_max_fds", "Open file descriptors limit").of(process::files_max()),
-        gauge("process_resident_memory_bytes", "Memory used in bytes")
-            .of(process::resident_bytes()),
+        gauge("process_resident_memory_bytes", "Memory used in bytes").of(resident_bytes()),
         gauge("resident_memory_limit_bytes", "Memory that messages may hold, in bytes")
             .of(broker.memory_bytes_max()),
         gauge("disk_space_available_bytes", "Disk space available in bytes")
