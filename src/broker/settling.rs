@@ -149,14 +149,15 @@ impl Settling {
 
     /// The first from here on whose queue counts how often it comes back.
     fn next_to_be_asked(&self, from: usize) -> Option<usize> {
-        let counted = |one: &Unacked<QueueRef>| one.queue.options.delivery_limit.is_some();
-        self.unacked.range(from..).position(counted).map(|offset| from + offset)
+        let mut counts = counts_returns();
+        self.unacked.range(from..).position(|one| counts(&one.queue)).map(|offset| from + offset)
     }
 
     /// Of those that come back, those are dead that came back too often.
     fn bury_spent(&mut self, broker: &Broker, part: std::ops::Range<usize>, now_ms: u64) {
-        let counted = |one: &&Unacked<QueueRef>| one.queue.options.delivery_limit.is_some();
-        let mut part: Vec<_> = self.unacked.range(part).filter(counted).cloned().collect();
+        let mut counts = counts_returns();
+        let counted = self.unacked.range(part).filter(|one| counts(&one.queue));
+        let mut part: Vec<_> = counted.cloned().collect();
         for_each_queue(&mut part, |queue, positions| {
             self.held.hold(queue);
             broker.with_queue(queue, now_ms, |state, fx| state.bury_spent(positions, fx));
@@ -190,6 +191,19 @@ impl Hold {
         if let Some(queue) = self.0.take() {
             broker.with_queue(&queue, now_ms, |state, fx| state.let_go(now_ms, fx));
             queue.tell_getters(Ok(()));
+        }
+    }
+}
+
+/// Says whether queues count how often messages come back; quick for many in a row that are the same.
+fn counts_returns() -> impl FnMut(&QueueRef) -> bool {
+    let mut last = None;
+    move |queue| match last {
+        Some((id, counts)) if id == queue.id => counts,
+        _ => {
+            let counts = queue.in_force().options.delivery_limit.is_some();
+            last = Some((queue.id, counts));
+            counts
         }
     }
 }
