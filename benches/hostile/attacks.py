@@ -11,6 +11,7 @@ import threading
 import time
 
 from amqp import *
+from broker import faketime
 from stage import attempt, quietly
 
 SMALL_MEMORY = "[alarms]\nmemory_bytes_max = 50000000\n"
@@ -150,6 +151,82 @@ def case_transaction(stage):
 case_transaction.settings = SMALL_MEMORY
 
 
+def workers(stage, most):
+    """A publisher has filled the memory, and a worker that has published too has messages, `most` or all. Answers it."""
+    publisher, worker = stage.peer(timeout=6), stage.peer(timeout=6)
+    worker.call(declare_queue("jobs"), 50, 11)
+    worker.call(declare_queue("results"), 50, 11)
+    worker.call(CONFIRM_SELECT, 85, 11)
+    worker.send(publish("", "results", b"r"))
+    worker.confirms(1)
+    worker.call(prefetch(most), 60, 11)
+    worker.send(consume("jobs", "t"))
+    stage.attack()
+    attempt(lambda: [publisher.send(publish("", "jobs", b"x" * 100_000)) for _ in range(700)])
+    time.sleep(2)
+    return worker
+
+
+def case_worker_leaves(stage):
+    """A worker that also publishes has all messages, stands still, and goes without a word."""
+    worker = workers(stage, 0)
+    attempt(lambda: worker.send(publish("", "results", b"r")))
+    time.sleep(2)
+    worker.close()
+    time.sleep(5)
+    drain = stage.peer(timeout=6)
+    quietly(lambda: (drain.send(consume("jobs", "t", True)), [drain.take() for _ in range(10_000)]))
+    time.sleep(10)
+    stage.say(f"alarm {'ON' if stage.broker.alarm() else 'off'} 15 s after it left")
+
+
+case_worker_leaves.settings = SMALL_MEMORY
+
+
+def case_worker(stage):
+    """An honest worker publishes each result while memory is short, waits for the confirm, and acknowledges."""
+    worker = workers(stage, 1)
+    done, tag = 0, 0
+    def work():
+        nonlocal done, tag
+        while True:
+            kind, payload = worker.take()
+            if kind == 1 and payload[:4] == b"\0\x3c\0\x3c":
+                tag = struct.unpack_from(">Q", payload, 5 + payload[4])[0]
+            elif kind == 3:
+                worker.send(publish("", "results", b"r"))
+                worker.confirms(done + 2)
+                worker.send(acknowledge(tag))
+                done += 1
+    thread = quietly(work)[0]
+    thread.join(20)
+    stage.say(f"{done} jobs done, alarm {'ON' if stage.broker.alarm() else 'off'}")
+
+
+case_worker.settings = SMALL_MEMORY
+
+
+def case_clock(stage):
+    """The clock goes back a day for some seconds and is set right again; the queue's time to live is 4 s."""
+    peer = stage.peer()
+    peer.call(declare_queue("t", arguments={"x-message-ttl": 4000}), 50, 11)
+    stage.attack()
+    if faketime() is None:
+        return stage.say("left out: there is no libfaketime")
+    peer.send(publish("", "t", b"x") * 100)
+    time.sleep(1)
+    stage.broker.turn_clock("-1d")
+    peer.send(publish("", "t", b"x") * 100)
+    time.sleep(5)
+    stage.broker.turn_clock("+0")
+    time.sleep(20)
+    left = peer.depth("t")
+    stage.say(f"{left} of 200 messages {'LEFT' if left else 'left'} 20 s after it was set right")
+
+
+case_clock.more = {"faked": True}
+
+
 def case_pull(stage):
     """A consumer without a prefetch takes 1.5 GB out of a deep queue and acknowledges nothing; 300 MB are allowed."""
     stage.peer(timeout=120).call(declare_queue("big", durable=True), 50, 11)
@@ -253,6 +330,11 @@ def case_logins(stage):
 def case_logins_http(stage):
     """Wrong passwords over HTTP."""
     flood(stage, lambda: stage.broker.api("/api/whoami", password=f"wrong{random.random()}", timeout=60))
+
+
+def case_logins_names(stage):
+    """Names that nobody has, over AMQP, each another."""
+    flood(stage, lambda: stage.peer(user=f"nobody{random.random()}", password="wrong", timeout=20))
 
 
 def case_requests(stage):

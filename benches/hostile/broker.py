@@ -1,6 +1,7 @@
 """A broker of its own: its program, its directory, its memory, and its management API."""
 
 import base64
+import glob
 import json
 import os
 import shutil
@@ -20,10 +21,15 @@ def free_port():
         return one.getsockname()[1]
 
 
+def faketime():
+    """The library that fakes the clock, if it is there."""
+    return next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
+
+
 class Broker:
     """A broker of its own, and the most memory that it was seen with."""
 
-    def __init__(self, program, directory, settings="", wrap=(), mode=None):
+    def __init__(self, program, directory, settings="", wrap=(), mode=None, faked=False):
         self.program, self.directory, self.wrap = program, tempfile.mkdtemp(prefix="hostile.", dir=directory), list(wrap)
         self.port, self.http = free_port(), free_port()
         self.data = os.path.join(self.directory, "data")
@@ -32,6 +38,12 @@ class Broker:
         with open(os.path.join(self.directory, "broker.toml"), "w") as file:
             file.write(settings)
         self.most, self.stopped = 0, False
+        self.environment = dict(os.environ)
+        self.clock = os.path.join(self.directory, "clock")
+        if faked and faketime():
+            self.turn_clock("+0")
+            self.environment |= {"LD_PRELOAD": faketime(), "FAKETIME_TIMESTAMP_FILE": self.clock,
+                                 "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         self.start()
         self.watching = True
         threading.Thread(target=self.watch, daemon=True).start()
@@ -40,7 +52,8 @@ class Broker:
         self.log = open(os.path.join(self.directory, "log"), "ab")
         command = [self.program, "--data-dir", self.data, "--listen", f"127.0.0.1:{self.port}",
                    "--management-listen", f"127.0.0.1:{self.http}"]
-        self.process = subprocess.Popen(self.wrap + command, cwd=self.directory, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(self.wrap + command, cwd=self.directory, stdout=self.log, stderr=self.log,
+                                        env=self.environment)
         while True:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the broker ended: {self.tail()}")
@@ -49,6 +62,11 @@ class Broker:
                 return
             except OSError:
                 time.sleep(0.01)
+
+    def turn_clock(self, by):
+        """Has the broker believe that its clock is off by so much, `-1d` for example."""
+        with open(self.clock, "w") as file:
+            file.write(by)
 
     def tail(self):
         with open(os.path.join(self.directory, "log"), errors="replace") as file:
