@@ -6,6 +6,7 @@
 //! [`Errand::finish`].
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -47,6 +48,8 @@ pub enum Remaining {
 /// The errands that there are.
 pub(super) struct Errands {
     list: Mutex<List>,
+    /// The latest time at which one was done.
+    seen_ms: AtomicU64,
     added: Hook,
 }
 
@@ -61,13 +64,18 @@ struct List {
 impl Errands {
     /// `added` is called when there is something to do.
     pub(super) fn new(added: Hook) -> Self {
-        Self { list: Mutex::default(), added }
+        Self { list: Mutex::default(), seen_ms: AtomicU64::new(0), added }
     }
 
     /// Adds an errand, behind those that are there.
     pub(super) fn add(&self, errand: Box<dyn Errand>) {
         self.list.lock().turns.push_back(errand);
         (self.added)();
+    }
+
+    /// The latest time that is known, for what is done when nobody tells the time any more.
+    pub(super) fn seen_ms(&self) -> u64 {
+        self.seen_ms.load(Ordering::Relaxed)
     }
 
     fn next(&self) -> Option<Box<dyn Errand>> {
@@ -102,6 +110,7 @@ impl Broker {
     /// Does one slice of what was left for later, and answers whether there is more. Nobody else is kept waiting
     /// by it for longer than by a read from a socket, so others should have a turn before it is called again.
     pub fn run_errands(&self, now_ms: u64) -> Remaining {
+        self.errands.seen_ms.fetch_max(now_ms, Ordering::Relaxed);
         if !self.store.is_full() {
             self.errands.release();
         }
@@ -122,6 +131,7 @@ impl Broker {
     /// Does the first slice of an errand at once, and leaves the rest for later.
     pub(super) fn run_or_leave(&self, mut errand: impl Errand + 'static, now_ms: u64) {
         if errand.step(self, now_ms) != Progress::Over {
+            self.errands.seen_ms.fetch_max(now_ms, Ordering::Relaxed);
             self.errands.add(Box::new(errand));
         }
     }

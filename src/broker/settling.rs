@@ -255,6 +255,6 @@ impl Errand for Settling {
 
     /// What was acknowledged does not come back after a stop, and what came back says so.
     fn finish(&mut self, broker: &Broker) {
-        while self.step(broker, 0) != Progress::Over {}
+        while self.step(broker, broker.errands.seen_ms()) != Progress::Over {}
     }
 }

@@ -181,6 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_rolled_back_goes_between_what_is_there_and_into_gaps() {
+        let mut ledger = ledger(&[1, 2, 3, 4, 5, 6, 7]);
+        let mut taken: Vec<_> =
+            [2, 4, 7].into_iter().filter_map(|tag| ledger.take_one(tag)).collect();
+        ledger.take_one(5);
+        assert_eq!(take_through(&mut ledger, 1), Some(vec![1]));
+        taken.reverse();
+        ledger.restore(taken);
+        assert_eq!((ledger.len(), ledger.body_bytes()), (5, 22));
+        assert_eq!(take_through(&mut ledger, 0), Some(vec![2, 3, 4, 6, 7]));
+        assert_eq!((ledger.len(), ledger.body_bytes()), (0, 0));
+    }
+
+    #[test]
     fn gaps_behind_one_old_delivery_do_not_pile_up() {
         let mut ledger = ledger(&[1]);
         for tag in 2..10_000 {

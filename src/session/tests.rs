@@ -22,12 +22,15 @@ const OUTBOX_BYTES_MAX: usize = 4096;
 /// A broker in a directory of its own.
 struct Place {
     broker: Arc<Broker>,
-    _directory: TempDir,
+    directory: Option<TempDir>,
 }
 
 impl Place {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::in_directory(tempfile::tempdir().unwrap())
+    }
+
+    fn in_directory(directory: TempDir) -> Self {
         let mut config = Config { data_dir: directory.path().join("data"), ..Config::default() };
         config.amqp.outbox_bytes_max = OUTBOX_BYTES_MAX;
         let events = Events {
@@ -39,8 +42,15 @@ impl Place {
         };
         Self {
             broker: Broker::open(config, events, Surroundings::of_the_machine(), NOW_MS).unwrap(),
-            _directory: directory,
+            directory: Some(directory),
         }
+    }
+
+    /// The broker is stopped and started again.
+    fn again(mut self) -> Self {
+        let directory = self.directory.take().unwrap();
+        drop(self);
+        Self::in_directory(directory)
     }
 
     fn talk(&self) -> Talk {

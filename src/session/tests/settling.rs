@@ -78,6 +78,28 @@ fn declare_shared(queue: &str) -> Vec<u8> {
     frame(1, &Method::QueueDeclare(declare))
 }
 
+fn declare_durable(queue: &str) -> Vec<u8> {
+    let declare = queue::Declare {
+        queue,
+        passive: false,
+        durable: true,
+        exclusive: false,
+        auto_delete: false,
+        no_wait: false,
+        arguments: wire::Table::new(),
+    };
+    frame(1, &Method::QueueDeclare(declare))
+}
+
+fn publish_persistent(queue: &str, number: u64) -> Vec<u8> {
+    let publish =
+        basic::Publish { exchange: "", routing_key: queue, mandatory: false, immediate: false };
+    let mut frames = frame(1, &Method::BasicPublish(publish));
+    let properties = [0x10, 0, 2];
+    wire::encode_content(&mut frames, 1, basic::CLASS_ID, &properties, &number.to_be_bytes(), 4096);
+    frames
+}
+
 fn bodies(bytes: &[u8]) -> Vec<u64> {
     let mut rest = bytes;
     let mut bodies = Vec::new();
@@ -293,4 +315,32 @@ fn very_many_consumers_of_a_queue_that_is_deleted_are_told_in_slices() {
     while place.broker.run_errands(NOW_MS) != crate::broker::Remaining::Nothing {}
     assert_eq!(told.len() + 1 + talk.hear().len(), consumers);
     assert_eq!(counts(&talk), (0, 0, 1));
+}
+
+#[test]
+fn what_a_connection_acknowledged_last_does_not_come_back_after_a_stop() {
+    let place = Place::new();
+    let mut talk = open(&place);
+    talk.say(&declare_durable("q"));
+    for piece in 0..10 {
+        let numbers = piece * MANY / 10..(piece + 1) * MANY / 10;
+        let persistent = numbers.flat_map(|number| publish_persistent("q", number as u64));
+        let published: Vec<u8> = persistent.collect();
+        talk.say(&published);
+    }
+    talk.say(&consume("q", "c"));
+    while counts(&talk).1 < MANY {
+        talk.hear_bytes();
+    }
+    let ack = basic::Ack { delivery_tag: MANY as u64 - 1, multiple: true };
+    let received = talk.session.receive(&frame(1, &Method::BasicAck(ack)), NOW_MS);
+    assert!(matches!(received.then, Then::Yield));
+    talk.session.end("the test ends it", NOW_MS);
+    let (ready, left, _) = counts(&talk);
+    assert!((ready, left) != (1, 0), "it took one turn");
+    drop(talk);
+
+    let place = place.again();
+    let talk = open(&place);
+    assert_eq!(counts(&talk), (1, 0, 0), "all but the last were acknowledged");
 }
