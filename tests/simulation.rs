@@ -19,7 +19,7 @@
 //!
 //! The seed of a failure is printed. `LEVERET_SIMULATION_SEED` plays it alone and tells what happens;
 //! `LEVERET_SIMULATION_STEPS` says how many steps the first takes, `LEVERET_SIMULATION_FIRST` and
-//! `LEVERET_SIMULATION_COUNT` which seeds the second plays. `benches/simulate` plays many.
+//! `LEVERET_SIMULATION_COUNT` which seeds the second plays, and `LEVERET_SIMULATION_THREADS` on how many threads. `benches/simulate` plays many.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -91,7 +91,8 @@ fn nothing_confirmed_is_lost_whoever_meets_whom_and_whatever_the_disk_does() {
     }
     let first = number("LEVERET_SIMULATION_FIRST").unwrap_or(0);
     let count = number("LEVERET_SIMULATION_COUNT").unwrap_or(SEEDS);
-    let failed = play::play_all(first..first + count);
+    let threads = number("LEVERET_SIMULATION_THREADS").map(|threads| threads as usize);
+    let failed = play::play_all(first..first + count, threads);
     assert!(failed.is_empty(), "LEVERET_SIMULATION_SEED={} fails, of {failed:?}", failed[0]);
 }
 

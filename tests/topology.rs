@@ -9,6 +9,8 @@ mod desk;
 #[path = "topology/definitions.rs"]
 mod definitions;
 
+use std::sync::Arc;
+
 use desk::Desk;
 use leveret::broker::{ExchangeRef, bindings_from};
 use leveret::config::Config;
@@ -67,6 +69,20 @@ fn a_virtual_host_goes_with_a_chain_in_it() {
     chain(&desk);
     drop(desk.broker.delete_vhost("/", desk::now_ms()).unwrap());
     assert_eq!(desk.broker.vhost_names().len(), 0);
+}
+
+#[test]
+fn a_broker_that_is_dropped_leaves_nothing_behind() {
+    let desk = Desk::open_with(room_for_the_chain);
+    chain(&desk);
+    desk.bind_exchange(&name(CHAIN - 1), &name(0));
+    let exchange = Arc::downgrade(&desk.client.target(&name(7)).unwrap());
+    let queue = Arc::downgrade(&desk.broker.queue("/", "end").unwrap());
+    let broker = Arc::downgrade(&desk.broker);
+    desk.end();
+    assert!(broker.upgrade().is_none(), "somebody holds the broker");
+    assert!(exchange.upgrade().is_none(), "an exchange is left");
+    assert!(queue.upgrade().is_none(), "a queue is left");
 }
 
 #[test]

@@ -346,6 +346,12 @@ impl Broker {
     }
 }
 
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.vhosts.values().iter().for_each(|vhost| vhost.take_apart());
+    }
+}
+
 /// The right to give ids to queues.
 struct QueueIds<'a>(MutexGuard<'a, u64>);
 

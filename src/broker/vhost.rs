@@ -109,6 +109,22 @@ impl Vhost {
             hash,
         }
     }
+
+    /// Everything in it forgets everything else: the broker is gone. Exchanges, queues and the virtual host know each
+    /// other, and would keep each other in memory for good. While all are held nothing is dropped inside another,
+    /// however long a chain they make.
+    pub(super) fn take_apart(&self) {
+        let (exchanges, queues) = (self.exchanges.values(), self.queues.values());
+        self.exchanges.clear();
+        self.queues.clear();
+        for exchange in &exchanges {
+            drop(exchange.take_bindings());
+            exchange.sources.take().for_each(drop);
+        }
+        for queue in &queues {
+            queue.sources.take().for_each(drop);
+        }
+    }
 }
 
 impl std::fmt::Debug for Vhost {

@@ -346,6 +346,10 @@ impl Ready {
     pub(super) fn arrived(&mut self, ticket: Ticket, mut entries: Vec<Entry>) -> u64 {
         let Ticket { priority, span: number } = ticket;
         let Some(absent) = self.take_coming(ticket) else { return 0 };
+        debug_assert!(
+            absent.positions.len() >= entries.len() as u64,
+            "more messages of a span were read than were in it"
+        );
         let lost = absent.positions.len().saturating_sub(entries.len() as u64);
         self.len -= lost;
         self.bytes -= absent.bytes;

@@ -329,6 +329,7 @@ impl Ledger {
         };
         self.changed_bytes -= chunk.bytes();
         let base = key.1 * CHUNK_POSITIONS;
+        debug_assert!(run.last() >= base, "a run ends before the chunk that it is settled in");
         let low = run.first.saturating_sub(base) as u8;
         let high = run.last().saturating_sub(base).min(CHUNK_POSITIONS - 1) as u8;
         let entries = chunk.content.open();

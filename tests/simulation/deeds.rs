@@ -1,22 +1,26 @@
 //! What clients do, one thing after the other, as the seed says.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use leveret::broker::Pending;
 use leveret::wire::{Method, Table, Value, basic, channel, exchange, queue, tx};
 
+use crate::ground;
 use crate::guest::{Answer, Guest, Held, Over, Tap};
 use crate::life::Life;
 use crate::random::Random;
 use crate::strand;
 use crate::witness::{
-    AUTO, COPIED, EXPIRING, FETCHED, Id, LETTERS, PLACES, QueueNumber, SHORT, TIMED, USED,
+    AUTO, COPIED, EXPIRING, FETCHED, FULL, HERE, Id, LETTERS, PASSED, PASSING, PLACES, PRIORITIES,
+    QueueNumber, RANKED, SHORT, TIMED, USED,
 };
 
 const TAPS_MAX: usize = 3;
 const TTL_MS: i64 = 400;
 const EXPIRES_MS: i64 = 500;
-const LENGTH_MAX: i64 = 4;
+pub const LENGTH_MAX: i64 = 4;
 
 /// Where a client is found by whoever reads its socket.
 pub type Seat = Rc<RefCell<Option<Rc<Guest>>>>;
@@ -50,7 +54,9 @@ impl Doer {
     pub fn run(mut self) {
         self.life.guests.set(self.life.guests.get() + 1);
         while !self.life.is_over() && !self.life.is_stopping() {
-            let Ok(guest) = Guest::connect(&self.life) else { break };
+            let is_passing = !self.is_narrow && self.random.once_in(5);
+            let vhost = if is_passing { PASSING } else { "/" };
+            let Ok(guest) = Guest::connect(&self.life, vhost) else { break };
             let guest = Rc::new(guest);
             *self.seat.borrow_mut() = Some(Rc::clone(&guest));
             let _ = self.visit(&guest);
@@ -67,10 +73,13 @@ impl Doer {
         guest.begin(is_tx)?;
         loop {
             self.life.parked.set(self.life.parked.get() + 1);
-            while self.life.is_paused() || (self.is_tired() && self.goes_on()) {
+            let mut obeyed = guest.obey();
+            while obeyed.is_ok() && (self.life.is_paused() || self.is_tired() && self.goes_on()) {
                 strand::wait();
+                obeyed = guest.obey();
             }
             self.life.parked.set(self.life.parked.get() - 1);
+            obeyed?;
             if !self.goes_on() {
                 return Ok(());
             }
@@ -98,6 +107,9 @@ impl Doer {
     }
 
     fn act(&mut self, guest: &Guest) -> Result<(), Over> {
+        if guest.vhost == PASSING {
+            return self.act_there(guest);
+        }
         if self.is_narrow && !self.random.once_in(8) {
             return match self.random.within(0..10) {
                 0..4 => self.publish(guest),
@@ -105,7 +117,7 @@ impl Doer {
                 _ => self.delete(guest),
             };
         }
-        let most = if self.is_builder { 140 } else { 100 };
+        let most = if self.is_builder { 150 } else { 104 };
         match self.random.within(0..most) {
             0..35 => self.publish(guest),
             35..45 => self.consume(guest),
@@ -116,15 +128,37 @@ impl Doer {
             90..92 => self.purge(guest),
             92..94 => self.reopen(guest),
             94..100 => self.commit(guest),
-            100..120 => self.declare(guest),
-            120..134 => self.delete(guest),
-            134..137 => self.import(),
-            _ => self.bind(guest),
+            100..104 => self.recover(guest),
+            104..124 => self.declare(guest),
+            124..138 => self.delete(guest),
+            138..141 => self.import(),
+            141..144 => self.bind(guest),
+            144..148 => self.make_vhost(),
+            _ => self.remove_vhost(),
         }
     }
 
-    fn any_queue(&mut self) -> QueueNumber {
-        self.random.within(0..PLACES.len() as u64) as usize
+    /// The same in the virtual host that comes and goes.
+    fn act_there(&mut self, guest: &Guest) -> Result<(), Over> {
+        match self.random.within(0..100) {
+            0..35 => self.publish(guest),
+            35..45 => self.consume(guest),
+            45..50 => self.cancel(guest),
+            50..60 => self.settle(guest),
+            60..68 => self.fetch(guest),
+            68..70 => self.purge(guest),
+            70..74 => self.commit(guest),
+            74..76 => self.recover(guest),
+            76..94 => declare(guest, PASSED),
+            94..97 => self.delete(guest),
+            97..99 => self.remove_vhost(),
+            _ => self.make_vhost(),
+        }
+    }
+
+    /// A queue of the virtual host that a client is in.
+    fn any_queue(&mut self, guest: &Guest) -> QueueNumber {
+        if guest.vhost == PASSING { PASSED } else { self.random.within(0..HERE as u64) as usize }
     }
 
     fn publish(&mut self, guest: &Guest) -> Result<(), Over> {
@@ -133,20 +167,26 @@ impl Doer {
         let mut messages: Vec<(&str, &str, Id, bool, usize)> = Vec::new();
         // Mostly to a queue that comes and goes, where there is most to go wrong.
         let is_narrow = self.is_narrow;
-        let favourite = if self.is_builder || is_narrow { FETCHED } else { self.any_queue() };
+        let is_near = guest.vhost == "/" && (self.is_builder || is_narrow);
+        let favourite = if is_near { FETCHED } else { self.any_queue(guest) };
         for _ in 0..self.random.within(1..count) {
             let (id, persistent) = (self.life.next_number(), !self.random.once_in(4));
             let size = self.random.within(0..200) as usize;
             let publisher = guest.channel.borrow().number;
             let mut witness = self.life.witness();
-            if !self.is_narrow && self.random.once_in(5) {
+            if !self.is_narrow && guest.vhost == "/" && self.random.once_in(5) {
                 witness.publish(id, publisher, persistent, COPIED);
                 messages.push(("all", "", id, persistent, size));
             } else {
-                let queue = match is_narrow || self.random.once_in(2) {
+                let mut queue = match is_narrow || self.random.once_in(2) {
                     true => favourite,
-                    false => self.random.within(0..PLACES.len() as u64) as usize,
+                    false if guest.vhost == PASSING => PASSED,
+                    false => self.random.within(0..HERE as u64) as usize,
                 };
+                // A commit that a full queue refuses closes the channel, and what it published is not known.
+                if queue == FULL && guest.channel.borrow().is_tx {
+                    queue = RANKED;
+                }
                 witness.publish(id, publisher, persistent, &[queue]);
                 messages.push(("", PLACES[queue].name, id, persistent, size));
             }
@@ -163,7 +203,7 @@ impl Doer {
     }
 
     fn consume(&mut self, guest: &Guest) -> Result<(), Over> {
-        let number = self.any_queue();
+        let number = self.any_queue(guest);
         if number == FETCHED || guest.channel.borrow().taps.len() >= TAPS_MAX {
             return Ok(());
         }
@@ -173,7 +213,7 @@ impl Doer {
         // What is on its way to a consumer that does not acknowledge is lost with it.
         let loss = no_ack.then(|| self.life.witness().lose(number));
         let prefetch = guest.channel.borrow().prefetch;
-        let tap = Tap { queue: number, prefetch, no_ack, since, loss };
+        let tap = Tap { queue: number, prefetch, no_ack, since, loss, last: BTreeMap::new() };
         self.life.witness().say(|| format!("consumes {} as {tag}", PLACES[number].name));
         guest.channel.borrow_mut().taps.insert(tag.clone(), tap);
         let consume = basic::Consume {
@@ -214,6 +254,9 @@ impl Doer {
         settled.iter().for_each(|held| held.hold.set(false));
         let how = self.random.within(0..5);
         let method = match how {
+            0 | 1 if !multiple && self.random.once_in(2) => {
+                Method::BasicReject(basic::Reject { delivery_tag, requeue: how == 0 })
+            }
             0 | 1 => Method::BasicNack(basic::Nack { delivery_tag, multiple, requeue: how == 0 }),
             _ => Method::BasicAck(basic::Ack { delivery_tag, multiple }),
         };
@@ -244,7 +287,8 @@ impl Doer {
     }
 
     fn fetch(&mut self, guest: &Guest) -> Result<(), Over> {
-        let queue = if self.is_builder { FETCHED } else { self.any_queue() };
+        let is_near = guest.vhost == "/" && self.is_builder;
+        let queue = if is_near { FETCHED } else { self.any_queue(guest) };
         {
             let mut channel = guest.channel.borrow_mut();
             (channel.fetching, channel.fetches_no_ack) = (Some(queue), false);
@@ -260,14 +304,68 @@ impl Doer {
     }
 
     fn limit(&mut self, guest: &Guest) -> Result<(), Over> {
-        let prefetch_count = self.random.within(0..5) as u16;
-        guest.channel.borrow_mut().prefetch = prefetch_count;
-        let qos = basic::Qos { prefetch_size: 0, prefetch_count, global: false };
-        guest.request(&Method::BasicQos(qos)).map(|_| ())
+        let (prefetch_count, global) = (self.random.within(0..5) as u16, self.random.once_in(3));
+        let qos = basic::Qos { prefetch_size: 0, prefetch_count, global };
+        if !global {
+            guest.channel.borrow_mut().prefetch = prefetch_count;
+            return guest.request(&Method::BasicQos(qos)).map(|_| ());
+        }
+        let before = guest.channel.borrow().prefetch_in_all;
+        // Until it is answered the one or the other holds.
+        let most = if before == 0 || prefetch_count == 0 { 0 } else { before.max(prefetch_count) };
+        guest.channel.borrow_mut().prefetch_in_all = most;
+        guest.request(&Method::BasicQos(qos))?;
+        guest.channel.borrow_mut().prefetch_in_all = prefetch_count;
+        Ok(())
+    }
+
+    /// Everything that is held goes back.
+    fn recover(&self, guest: &Guest) -> Result<(), Over> {
+        if guest.channel.borrow().is_tx {
+            return Ok(());
+        }
+        self.life.witness().say(|| "recovers".to_owned());
+        guest.recover()
+    }
+
+    /// Makes the virtual host that comes and goes.
+    fn make_vhost(&self) -> Result<(), Over> {
+        self.life.witness().say(|| "makes a virtual host".to_owned());
+        let Ok((_, made)) = self.life.broker.create_vhost(PASSING) else { return Ok(()) };
+        let granted = self.life.broker.set_permission(ground::permission(PASSING));
+        let granted = granted.expect("sound patterns").map(|(_, pending)| pending);
+        self.wait_for([Some(made), granted])
+    }
+
+    /// Deletes it with everything in it, while others are at work there.
+    fn remove_vhost(&self) -> Result<(), Over> {
+        let loss = self.life.witness().lose(PASSED);
+        let deletion = self.life.witness().delete(PASSED);
+        self.life.witness().say(|| "deletes a virtual host".to_owned());
+        let pending = self.life.broker.delete_vhost(PASSING, self.life.now_ms());
+        let happened = pending.is_some();
+        self.wait_for([pending, None])?;
+        self.life.witness().say(|| format!("deleted the virtual host: {happened}"));
+        self.life.witness().lost(loss, happened);
+        self.life.witness().deleted(deletion, happened);
+        Ok(())
+    }
+
+    fn wait_for(&self, pending: [Option<Pending>; 2]) -> Result<(), Over> {
+        for pending in pending.into_iter().flatten() {
+            while !pending.is_settled() {
+                if !self.goes_on() {
+                    return Err(Over);
+                }
+                strand::wait();
+            }
+            pending.wait_blocking().map_err(|_| Over)?;
+        }
+        Ok(())
     }
 
     fn purge(&mut self, guest: &Guest) -> Result<(), Over> {
-        let number = self.any_queue();
+        let number = self.any_queue(guest);
         let loss = self.life.witness().lose(number);
         self.life.witness().say(|| format!("purges {}", PLACES[number].name));
         let purge = queue::Purge { queue: PLACES[number].name, no_wait: false };
@@ -313,6 +411,7 @@ impl Doer {
     fn delete(&mut self, guest: &Guest) -> Result<(), Over> {
         let number = [FETCHED, FETCHED, AUTO, USED][self.random.within(0..4) as usize];
         let number = if self.is_narrow { FETCHED } else { number };
+        let number = if guest.vhost == PASSING { PASSED } else { number };
         let (if_empty, if_unused) = match (number, self.random.within(0..4)) {
             (FETCHED, 0..2) => (true, false),
             (USED, 0..3) => (false, true),
@@ -392,6 +491,11 @@ pub fn declare(guest: &Guest, number: QueueNumber) -> Result<(), Over> {
         TIMED => arguments.insert("x-message-ttl", Value::I64(TTL_MS)),
         SHORT => arguments.insert("x-max-length", Value::I64(LENGTH_MAX)),
         EXPIRING => arguments.insert("x-expires", Value::I64(EXPIRES_MS)),
+        RANKED => arguments.insert("x-max-priority", Value::I64(PRIORITIES as i64 - 1)),
+        FULL => {
+            arguments.insert("x-max-length", Value::I64(LENGTH_MAX));
+            arguments.insert("x-overflow", "reject-publish");
+        }
         _ => {}
     }
     if PLACES[number].heir.is_some() {
@@ -407,7 +511,11 @@ pub fn declare(guest: &Guest, number: QueueNumber) -> Result<(), Over> {
         no_wait: false,
         arguments,
     };
-    guest.request(&Method::QueueDeclare(declare)).map(|_| ())
+    // In a virtual host that has gone nothing is declared.
+    match number {
+        PASSED => guest.try_request(&Method::QueueDeclare(declare)).map(|_| ()),
+        _ => guest.request(&Method::QueueDeclare(declare)).map(|_| ()),
+    }
 }
 
 /// Sees to it that all is there which is to last.

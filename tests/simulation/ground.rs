@@ -48,6 +48,18 @@ pub struct Opened {
     pub steps: Steps,
 }
 
+/// The user may do everything in this virtual host.
+pub fn permission(vhost: &str) -> PermissionRecord {
+    let all = || ".*".to_owned();
+    PermissionRecord {
+        user: USER.to_owned(),
+        vhost: vhost.to_owned(),
+        configure: all(),
+        write: all(),
+        read: all(),
+    }
+}
+
 /// Random numbers that follow from a seed.
 struct Seeded(Mutex<Random>);
 
@@ -92,15 +104,7 @@ impl Ground {
             tags: vec!["administrator".to_owned()],
         };
         drop(broker.put_user(user));
-        let all = || ".*".to_owned();
-        let permission = PermissionRecord {
-            user: USER.to_owned(),
-            vhost: "/".to_owned(),
-            configure: all(),
-            write: all(),
-            read: all(),
-        };
-        drop(broker.set_permission(permission).unwrap());
+        drop(broker.set_permission(permission("/")).unwrap());
         broker.close();
         let mut steps = slot.lock().take().unwrap();
         while steps.reader() != Step::Ended || steps.committer(Duration::ZERO) != Step::Ended {}

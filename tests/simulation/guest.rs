@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use leveret::broker::{Broker, ClientOutbox};
+use leveret::fault::Fault;
 use leveret::outbox::{Buffer, Limits, Outbox};
 use leveret::session::{self, Outcome, Session, Then, Wait};
 use leveret::wire::{
@@ -15,9 +16,11 @@ use leveret::wire::{
     encode_content, next_frame, tx,
 };
 
+use parking_lot::Mutex;
+
 use crate::life::Life;
 use crate::strand;
-use crate::witness::{Hold, Id, QueueNumber};
+use crate::witness::{Hold, Id, QueueNumber, Series, priority_of};
 
 const CHANNEL: u16 = 1;
 
@@ -34,6 +37,8 @@ pub struct Tap {
     pub queue: QueueNumber,
     pub prefetch: u16,
     pub no_ack: bool,
+    /// What came to it last for the first time.
+    pub last: BTreeMap<Series, Id>,
     /// The moment it was asked for.
     pub since: u64,
     /// What its going may take along.
@@ -73,6 +78,8 @@ pub struct Channel {
     /// Published in the transaction under way.
     pub uncommitted: Vec<Id>,
     pub prefetch: u16,
+    /// How many deliveries to its consumers may be unacknowledged in all; any number when 0.
+    pub prefetch_in_all: u16,
     pub answers: VecDeque<Answer>,
     /// The queue that is fetched from.
     pub fetching: Option<QueueNumber>,
@@ -91,6 +98,15 @@ pub struct Guest {
     pub channel: RefCell<Channel>,
     arriving: RefCell<Option<Arriving>>,
     is_gone: Cell<bool>,
+    pub vhost: &'static str,
+    /// The broker closes the connection from outside.
+    told: Arc<Mutex<Option<Fault>>>,
+    /// It has published something on this connection.
+    has_published: Cell<bool>,
+    /// It is being held back from publishing.
+    pub is_held: Cell<bool>,
+    /// It was told that it is blocked, and not yet that it no longer is.
+    pub is_blocked: Cell<bool>,
 }
 
 /// Content of which not everything has come.
@@ -108,7 +124,7 @@ enum Kind {
 
 impl Guest {
     /// Connects and opens a channel.
-    pub fn connect(life: &Rc<Life>) -> Result<Self, Over> {
+    pub fn connect(life: &Rc<Life>, vhost: &'static str) -> Result<Self, Over> {
         let broker = Arc::clone(&life.broker);
         let amqp = &broker.config().amqp;
         let limits = Limits {
@@ -119,8 +135,10 @@ impl Guest {
         let outbox = Arc::new(Outbox::new(limits, amqp.frame_bytes_max, || {}));
         let here = SocketAddr::from(([127, 0, 0, 1], 5672));
         let ends = session::Peer { address: here, local: here };
-        let session =
-            Session::new(Arc::clone(&broker), Arc::clone(&outbox), ends, Box::new(|_| {}));
+        let told = Arc::new(Mutex::new(None));
+        let tell = Arc::clone(&told);
+        let close = Box::new(move |fault| *tell.lock() = Some(fault));
+        let session = Session::new(Arc::clone(&broker), Arc::clone(&outbox), ends, close);
         Ok(Self {
             session: RefCell::new(session),
             outbox,
@@ -129,6 +147,11 @@ impl Guest {
             channel: RefCell::default(),
             arriving: RefCell::default(),
             is_gone: Cell::new(false),
+            vhost,
+            told,
+            has_published: Cell::new(false),
+            is_held: Cell::new(false),
+            is_blocked: Cell::new(false),
         })
     }
 
@@ -144,7 +167,7 @@ impl Guest {
         Method::ConnectionStartOk(start_ok).encode_frame(0, &mut bytes);
         let tune_ok = connection::TuneOk { channel_max: 1, frame_max: 4096, heartbeat: 0 };
         Method::ConnectionTuneOk(tune_ok).encode_frame(0, &mut bytes);
-        let open = connection::Open { virtual_host: "/" };
+        let open = connection::Open { virtual_host: self.vhost };
         Method::ConnectionOpen(open).encode_frame(0, &mut bytes);
         self.receive(&bytes)?;
         self.open_channel(is_tx)
@@ -168,6 +191,12 @@ impl Guest {
         let answer = self.answer(method)?;
         assert!(!matches!(answer, Answer::Refused(_)), "{answer:?} to {method:?}");
         Ok(answer)
+    }
+
+    /// Gives everything back that it holds.
+    pub fn recover(&self) -> Result<(), Over> {
+        self.channel.borrow_mut().doubt(true);
+        self.request(&Method::BasicRecover(basic::Recover { requeue: true })).map(|_| ())
     }
 
     /// The same for a method that may close the channel. What is held is not firmly held meanwhile.
@@ -195,8 +224,17 @@ impl Guest {
         }
     }
 
+    /// Closes the connection if the broker wants that, as whoever reads its socket would.
+    pub fn obey(&self) -> Result<(), Over> {
+        let Some(fault) = self.told.lock().take() else { return Ok(()) };
+        self.life.witness().say(|| "a connection is closed".to_owned());
+        self.session.borrow_mut().fail(fault, self.life.now_ms());
+        Err(Over)
+    }
+
     /// Waits a little, unless it is over.
     fn keep_waiting(&self, looks: &mut u32) -> Result<(), Over> {
+        self.obey()?;
         *looks += u32::from(self.life.is_stopping());
         let closed = self.channel.borrow().is_connection_closed;
         if self.life.is_over() || closed || *looks > PATIENCE {
@@ -221,7 +259,9 @@ impl Guest {
                 basic::Publish { exchange, routing_key, mandatory: true, immediate: false };
             Method::BasicPublish(method).encode_frame(CHANNEL, &mut bytes);
             let mode = if *persistent { 2 } else { 1 };
-            let properties = Properties { delivery_mode: Some(mode), ..Properties::default() };
+            let priority = Some(priority_of(*id));
+            let properties =
+                Properties { delivery_mode: Some(mode), priority, ..Properties::default() };
             let mut list = Vec::new();
             properties.encode(&mut list);
             let mut body = id.to_be_bytes().to_vec();
@@ -236,13 +276,19 @@ impl Guest {
                 channel.unconfirmed.insert(number, *id);
             }
         }
-        self.receive(&bytes)
+        self.has_published.set(true);
+        let outcome = self.receive(&bytes);
+        self.is_held.set(false);
+        outcome
     }
 
     /// Whether nothing is read from this client at present.
     fn stands_still(&self) -> bool {
         let session = self.session.borrow();
-        session.is_full() || session.is_held()
+        let is_held = session.is_held();
+        assert!(!is_held || self.has_published.get(), "one is held back that publishes nothing");
+        self.is_held.set(is_held);
+        session.is_full() || is_held
     }
 
     fn receive(&self, mut bytes: &[u8]) -> Result<(), Over> {
@@ -394,7 +440,22 @@ impl Guest {
         }
         match method {
             Method::BasicAck(ack) => self.confirmed(ack.delivery_tag, ack.multiple),
-            Method::BasicNack(nack) => _ = self.answered_for(nack.delivery_tag, nack.multiple),
+            Method::BasicNack(nack) => {
+                for id in self.answered_for(nack.delivery_tag, nack.multiple) {
+                    self.life.refused(id);
+                }
+            }
+            Method::BasicRecoverOk(_) => {
+                let mut channel = self.channel.borrow_mut();
+                // What came before this has gone back, what comes behind it is held.
+                for held in std::mem::take(&mut channel.held).into_values() {
+                    held.hold.set(false);
+                }
+                channel.in_doubt = false;
+                channel.answers.push_back(Answer::Done(0));
+            }
+            Method::ConnectionBlocked(_) => self.is_blocked.set(true),
+            Method::ConnectionUnblocked(_) => self.is_blocked.set(false),
             Method::BasicCancel(cancel) => self.cancelled(cancel.consumer_tag),
             Method::ConnectionClose(_) => self.channel.borrow_mut().is_connection_closed = true,
             Method::ConnectionStart(_)
@@ -459,6 +520,13 @@ impl Guest {
         } else {
             self.life.witness().delivered(queue, id, redelivered, kept);
         }
+        if let Some(tap) = consumer.as_ref().and_then(|consumer| channel.taps.get_mut(consumer))
+            && !redelivered
+            && let Some(series) = self.life.witness().series(queue, id)
+        {
+            let before = tap.last.insert(series, id);
+            assert!(before < Some(id), "{id} comes from {queue} behind {before:?}");
+        }
         if !no_ack {
             channel.held.insert(tag, Held { queue, id, consumer: consumer.clone(), hold });
             channel.expect_limits(consumer.as_ref());
@@ -476,12 +544,19 @@ impl Channel {
         self.held.values().for_each(|held| held.hold.set(!in_doubt));
     }
 
+    /// How much came to its consumers and is held.
+    fn consumed(&self) -> usize {
+        self.held.values().filter(|held| held.consumer.is_some()).count()
+    }
+
     /// No more is held than was allowed.
     fn expect_limits(&self, consumer: Option<&String>) {
         let Some(tap) = consumer.and_then(|consumer| self.taps.get(consumer)) else { return };
         let own = self.held.values().filter(|held| held.consumer.as_ref() == consumer).count();
         let most = usize::from(tap.prefetch);
         assert!(most == 0 || own <= most, "{own} unacknowledged, but at most {most}");
+        let (all, most) = (self.consumed(), usize::from(self.prefetch_in_all));
+        assert!(most == 0 || all <= most, "{all} unacknowledged in all, but at most {most}");
     }
 }
 
@@ -489,6 +564,7 @@ impl Channel {
 fn capabilities() -> Table {
     let mut able = Table::new();
     able.insert("consumer_cancel_notify", true);
+    able.insert("connection.blocked", true);
     able.insert("basic.nack", true);
     let mut properties = Table::new();
     properties.insert("capabilities", able);

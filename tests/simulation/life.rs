@@ -77,6 +77,13 @@ impl Life {
         self.world.now_ms.get()
     }
 
+    /// A message was not taken in. When the store is lost that says nothing.
+    pub fn refused(&self, id: Id) {
+        if !self.is_lost() {
+            self.witness().refused(id);
+        }
+    }
+
     /// A number that was not used before.
     pub fn next_number(&self) -> Id {
         self.world.last.set(self.world.last.get() + 1);

@@ -12,20 +12,31 @@ use std::thread;
 
 use leveret::broker::Broker;
 use leveret::config::Config;
+use leveret::message::Held as Burden;
 use leveret::wire::{Method, basic};
 use parking_lot::Mutex;
 
-use crate::deeds::{self, Doer, Seat};
+use crate::deeds::{self, Doer, LENGTH_MAX, Seat};
 use crate::disk::{Crash, Trouble};
-use crate::ground::{BEGIN_MS, Ground};
+use crate::ground::{self, BEGIN_MS, Ground};
 use crate::guest::{Answer, Guest, Held};
 use crate::life::{Life, World};
 use crate::random::Random;
 use crate::strand::Strands;
-use crate::witness::{Id, PLACES, QueueNumber, Witness};
+use crate::witness::{FULL, HERE, Id, PASSING, PLACES, QueueNumber, SHORT, Witness};
 
 /// Rounds in which everybody goes on once. When as many did not suffice, nobody comes to rest any more.
 const ROUNDS_MAX: u32 = 3_000;
+
+/// Bytes that messages may hold. They never do, but for what presses them above it.
+const MEMORY_BYTES_MAX: usize = 1_000_000;
+
+/// In so many steps the memory becomes short once, or is so no longer.
+const ALARM_ONCE_IN: u64 = 400;
+
+/// Bytes that may wait for the disk beside those that the inbox may have: what was begun when it was not full yet, by
+/// each client a batch or a transaction, and what its channel leaves behind.
+const INBOX_BEYOND_BYTES: usize = 50_000;
 
 /// Whether reads fail too.
 const READS_FAIL: bool = true;
@@ -44,6 +55,10 @@ struct Play {
     /// The disk failed so that the store may be given up.
     has_failed: bool,
     is_narrow: bool,
+    /// What presses the memory above its limit.
+    burden: Option<Burden>,
+    /// How many messages a queue that refuses had when its broker started.
+    restored: u64,
 }
 
 /// Plays what the seed says.
@@ -71,6 +86,8 @@ pub fn play(seed: u64, is_loud: bool) {
         deeds,
         has_failed: false,
         is_narrow,
+        burden: None,
+        restored: 0,
     };
     for _ in 0..play.random.within(1..if is_narrow { 6 } else { 4 }) {
         play.live();
@@ -89,6 +106,7 @@ fn config(random: &mut Random) -> Config {
     config.store.queue_window_messages = pick(&[2, 4, 16, 1_000]) as usize;
     config.store.queue_window_bytes = pick(&[2_000, 100_000]) as usize;
     config.alarms.disk_free_bytes_min = 0;
+    config.alarms.memory_bytes_max = MEMORY_BYTES_MAX as u64;
     config
 }
 
@@ -108,13 +126,22 @@ impl Play {
         self.stir(&life);
         if !life.is_lost() && self.random.once_in(2) {
             self.ground.disk.suffer(Trouble::default());
+            if self.burden.is_some() && self.random.once_in(2) {
+                // Whoever does not publish comes to rest, the alarm notwithstanding.
+                self.rest(&life);
+            }
+            self.burden = None;
             self.rest(&life);
             if self.random.once_in(2) {
                 self.check(&life);
             }
             life.go_on();
         }
+        if self.random.once_in(2) {
+            self.burden = None;
+        }
         self.end(&life);
+        self.burden = None;
     }
 
     /// Everybody goes on as the seed says, until all is done or something happens.
@@ -131,8 +158,38 @@ impl Play {
                 self.has_failed |= trouble.fails();
                 self.ground.disk.suffer(trouble);
             }
+            if self.random.once_in(ALARM_ONCE_IN) {
+                self.press();
+            }
             self.strands.step();
+            self.expect_limits(life);
         }
+    }
+
+    /// Something else than messages takes the memory, or gives it back.
+    fn press(&mut self) {
+        self.burden = match self.burden.take() {
+            Some(_) => None,
+            None => Some(ground::memory().hold(MEMORY_BYTES_MAX)),
+        };
+        self.say(|| format!("memory is short: {}", self.burden.is_some()));
+    }
+
+    /// What has a limit is within it.
+    fn expect_limits(&self, life: &Rc<Life>) {
+        let broker = &life.broker;
+        let most = self.config.store.inbox_bytes_max + INBOX_BEYOND_BYTES;
+        let waiting = broker.store_waiting_bytes();
+        assert!(waiting <= most, "{waiting} bytes wait for the disk, at most {most} may");
+        let burden = self.burden.as_ref().map_or(0, |_| MEMORY_BYTES_MAX);
+        let held = broker.memory().held_bytes() - burden;
+        assert!(held <= MEMORY_BYTES_MAX, "messages hold {held} bytes");
+        let Some(queue) = broker.queue("/", PLACES[FULL].name) else { return };
+        let figures = queue.figures();
+        // What was there before comes back whatever the limit says.
+        let most = self.restored.max(LENGTH_MAX as u64) + figures.totals.returned;
+        let ready = figures.counts.ready;
+        assert!(ready <= most, "{ready} messages in a queue that refuses more than {LENGTH_MAX}");
     }
 
     fn trouble(&mut self) -> Trouble {
@@ -159,7 +216,9 @@ impl Play {
         let life = Life::new(opened.broker, &self.world, &lost);
         life.spawn(&mut self.strands, opened.steps.split(), &mut self.random);
         self.check_least(&life.broker);
-        let guest = Rc::new(Guest::connect(&life).expect("a new connection"));
+        let full = life.broker.queue("/", PLACES[FULL].name);
+        self.restored = full.map_or(0, |queue| queue.figures().counts.ready);
+        let guest = Rc::new(Guest::connect(&life, "/").expect("a new connection"));
         self.use_alone(&life, &guest, |guest| {
             deeds::settle_in(guest).expect("what is to last is declared");
         });
@@ -170,8 +229,9 @@ impl Play {
     fn check_least(&self, broker: &Arc<Broker>) {
         for (number, place) in PLACES.iter().enumerate() {
             let counts = |number: QueueNumber| {
-                let queue = broker.queue("/", PLACES[number].name);
-                queue.map_or(0, |queue| queue.figures().counts.ready)
+                let queue = broker.queue(PLACES[number].vhost, PLACES[number].name);
+                let counts = queue.map(|queue| queue.figures().counts).unwrap_or_default();
+                counts.ready + counts.unacknowledged
             };
             let there = counts(number) + place.heir.map_or(0, counts);
             let least = self.world.witness.borrow().least(number) as u64;
@@ -238,21 +298,28 @@ impl Play {
             assert!(rounds < ROUNDS_MAX, "nobody comes to rest: {:?}", self.strands.names());
         }
         self.strands.calm(false);
-        let parked = life.parked.get() == life.guests.get();
+        let is_held = |seat: &&Seat| seat.borrow().as_ref().is_some_and(|one| one.is_held.get());
+        let held = match self.burden {
+            Some(_) => life.seats.borrow().iter().filter(is_held).count() as u32,
+            None => 0,
+        };
+        let parked = life.parked.get() + held == life.guests.get();
         assert!(parked || life.is_lost(), "a client waits for what nobody does");
     }
 
     /// Nothing waits that could go on, and the broker counts right.
     fn check(&self, life: &Rc<Life>) {
+        self.check_least(&life.broker);
         let seats = life.seats.borrow();
         let guests: Vec<Rc<Guest>> =
             seats.iter().filter_map(|seat| seat.borrow().clone()).collect();
         for guest in &guests {
             let channel = guest.channel.borrow();
             assert!(channel.unconfirmed.is_empty(), "{:?} wait for ever", channel.unconfirmed);
+            assert!(!guest.is_blocked.get(), "nobody was told that the alarm is over");
         }
         for (number, place) in PLACES.iter().enumerate() {
-            let Some(queue) = life.broker.queue("/", place.name) else { continue };
+            let Some(queue) = life.broker.queue(place.vhost, place.name) else { continue };
             let counts = queue.figures().counts;
             let (mut held, mut taps) = (0, 0);
             for guest in &guests {
@@ -262,7 +329,10 @@ impl Play {
                     taps += 1;
                     let is_own = |held: &&Held| held.consumer.as_ref() == Some(tag);
                     let own = channel.held.values().filter(is_own).count();
-                    let has_credit = tap.no_ack || tap.prefetch == 0 || own < tap.prefetch.into();
+                    let (all, most) = (channel.held.len(), usize::from(channel.prefetch_in_all));
+                    let has_credit = tap.no_ack
+                        || (tap.prefetch == 0 || own < tap.prefetch.into())
+                            && (most == 0 || all < most);
                     let waiting = counts.ready;
                     assert!(
                         !has_credit || waiting == 0,
@@ -275,6 +345,12 @@ impl Play {
             let unacked = counts.unacknowledged;
             let is_right = unacked == held || place.is_volatile && unacked < held;
             assert!(is_right, "{} says {unacked} are unacknowledged, not {held}", place.name);
+            let length = counts.ready;
+            assert!(number != SHORT || length <= LENGTH_MAX as u64, "{length} in a short queue");
+            let there = counts.ready + unacked;
+            let most =
+                self.world.witness.borrow().most(number).map_or(u64::MAX, |most| most as u64);
+            assert!(there <= most, "{} says {there} are there, but at most {most}", place.name);
         }
     }
 
@@ -320,15 +396,21 @@ impl Play {
     fn finish(&mut self) {
         let life = self.open();
         let found: Rc<RefCell<BTreeMap<QueueNumber, Vec<Id>>>> = Rc::default();
-        let guest = Rc::new(Guest::connect(&life).expect("a new connection"));
-        let out = Rc::clone(&found);
-        self.use_alone(&life, &guest, move |guest| {
-            guest.begin(false).expect("a new connection");
-            for number in 0..PLACES.len() {
-                let ids = take_out(guest, number);
-                out.borrow_mut().insert(number, ids);
+        for (vhost, numbers) in [("/", 0..HERE), (PASSING, HERE..PLACES.len())] {
+            if !life.broker.has_vhost(vhost) {
+                continue;
             }
-        });
+            let guest = Rc::new(Guest::connect(&life, vhost).expect("a new connection"));
+            let out = Rc::clone(&found);
+            self.use_alone(&life, &guest, move |guest| {
+                // A crash may have left the virtual host without the permission to use it.
+                let Ok(()) = guest.begin(false) else { return };
+                for number in numbers {
+                    let ids = take_out(guest, number);
+                    out.borrow_mut().insert(number, ids);
+                }
+            });
+        }
         self.world.witness.borrow_mut().judge(&found.borrow());
         self.end(&life);
     }
@@ -349,9 +431,10 @@ fn take_out(guest: &Guest, number: QueueNumber) -> Vec<Id> {
     }
 }
 
-/// Plays seeds, on as many threads as there are processors. Answers those that failed.
-pub fn play_all(seeds: Range<u64>) -> Vec<u64> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
+/// Plays seeds, on as many threads as there are processors where nothing is said. Answers those that failed.
+pub fn play_all(seeds: Range<u64>, threads: Option<usize>) -> Vec<u64> {
+    let of_the_machine = || thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.unwrap_or_else(of_the_machine);
     let next = AtomicU64::new(seeds.start);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {

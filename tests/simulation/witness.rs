@@ -14,6 +14,7 @@ pub type QueueNumber = usize;
 
 /// What a queue is like.
 pub struct Place {
+    pub vhost: &'static str,
     pub name: &'static str,
     pub durable: bool,
     /// Where its messages may also be found: its dead letters go there.
@@ -23,11 +24,22 @@ pub struct Place {
     /// Messages may go with it, or with the time, unsaid.
     pub is_lossy: bool,
     pub ordered: bool,
+    /// Messages of a higher priority come first.
+    pub is_ranked: bool,
 }
 
 impl Place {
     const fn lasting(name: &'static str) -> Self {
-        Self { name, durable: true, heir: None, is_volatile: false, is_lossy: false, ordered: true }
+        Self {
+            vhost: "/",
+            name,
+            durable: true,
+            heir: None,
+            is_volatile: false,
+            is_lossy: false,
+            ordered: true,
+            is_ranked: false,
+        }
     }
 
     const fn volatile(name: &'static str) -> Self {
@@ -48,7 +60,14 @@ pub const PLACES: &[Place] = &[
     Place { is_lossy: true, ..Place::volatile("auto") },
     Place { is_lossy: true, ..Place::volatile("expiring") },
     Place::volatile("used"),
+    Place { is_ranked: true, ..Place::lasting("ranked") },
+    Place::lasting("full"),
+    // Of the same name as another in the first virtual host.
+    Place { vhost: PASSING, ..Place::volatile("s0") },
 ];
+
+/// The virtual host that comes and goes.
+pub const PASSING: &str = "passing";
 
 pub const LETTERS: QueueNumber = 4;
 pub const TIMED: QueueNumber = 2;
@@ -57,8 +76,24 @@ pub const FETCHED: QueueNumber = 6;
 pub const AUTO: QueueNumber = 7;
 pub const EXPIRING: QueueNumber = 8;
 pub const USED: QueueNumber = 9;
+pub const RANKED: QueueNumber = 10;
+pub const FULL: QueueNumber = 11;
+pub const PASSED: QueueNumber = 12;
+/// Queues of the first virtual host are all before this.
+pub const HERE: QueueNumber = 12;
 /// Queues that the exchange `all` leads to.
 pub const COPIED: &[QueueNumber] = &[0, 1, 5];
+
+/// How many priorities messages have.
+pub const PRIORITIES: u64 = 4;
+
+/// The priority that a message is published with.
+pub fn priority_of(id: Id) -> u8 {
+    (id % PRIORITIES) as u8
+}
+
+/// The messages of which a queue keeps the order: of one publisher, and where priorities count, of one of these.
+pub type Series = (u64, u8);
 
 /// Whether somebody holds what came to him: until it is settled, or may have gone back.
 pub type Hold = Rc<Cell<bool>>;
@@ -170,6 +205,21 @@ impl Witness {
             letter.promise = Promise::Confirmed;
             letter.starts = starts;
         }
+    }
+
+    /// It was refused. Where it was to go to one queue alone that means that it is not there.
+    pub fn refused(&mut self, id: Id) {
+        self.say(|| format!("{id} is refused"));
+        if self.letters[&id].aims == [FULL] {
+            self.void(id);
+        }
+    }
+
+    /// Which messages it stands in one order with.
+    pub fn series(&self, queue: QueueNumber, id: Id) -> Option<Series> {
+        let place = &PLACES[queue];
+        let rank = if place.is_ranked { priority_of(id) } else { 0 };
+        place.ordered.then(|| (self.letters[&id].publisher, rank))
     }
 
     /// It came back, or will never have been published.
@@ -323,6 +373,19 @@ impl Witness {
             .count()
     }
 
+    /// How many messages a queue may have at most. Where dead letters may be there twice nobody knows.
+    pub fn most(&self, queue: QueueNumber) -> Option<usize> {
+        let may_be_there = |letter: &&Letter| {
+            letter.copy_of(queue).is_some_and(|key| {
+                let copy = &letter.copies[&key];
+                letter.promise != Promise::Void
+                    && !copy.settled.is_some_and(|(_, crashes)| crashes == self.crashes)
+            })
+        };
+        let is_known = queue != LETTERS || self.crashes == 0;
+        is_known.then(|| self.letters.values().filter(may_be_there).count())
+    }
+
     /// Everything was taken out of every queue: no confirmed message is missing, and nothing is there too much.
     pub fn judge(&mut self, found: &BTreeMap<QueueNumber, Vec<Id>>) {
         let now = self.now();
@@ -330,8 +393,12 @@ impl Witness {
         let in_queue = |queue: QueueNumber| found.get(&queue).unwrap_or(&empty);
         for (queue, ids) in found {
             let name = PLACES[*queue].name;
-            let mut last: BTreeMap<u64, Id> = BTreeMap::new();
+            let mut last: BTreeMap<Series, Id> = BTreeMap::new();
             let mut seen = BTreeSet::new();
+            if PLACES[*queue].is_ranked {
+                let ranks: Vec<u8> = ids.iter().map(|id| priority_of(*id)).collect();
+                assert!(ranks.is_sorted_by(|a, b| a >= b), "{name}: priorities {ranks:?}");
+            }
             for id in ids {
                 self.expect_alive(*queue, *id, now);
                 let letter = &self.letters[id];
@@ -344,8 +411,8 @@ impl Witness {
                     is_first || *queue == LETTERS && self.crashes > 0,
                     "{name}: {id} is there twice"
                 );
-                if PLACES[*queue].ordered {
-                    let before = last.insert(letter.publisher, *id);
+                if let Some(series) = self.series(*queue, *id) {
+                    let before = last.insert(series, *id);
                     assert!(before < Some(*id), "{name}: {id} stands behind {before:?}");
                 }
             }

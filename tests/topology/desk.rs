@@ -53,6 +53,12 @@ impl Desk {
         self.client = client(&self.broker);
     }
 
+    /// Stops in good order, and for good.
+    pub fn end(self) {
+        self.broker.disconnect(&self.client, now_ms());
+        self.broker.close();
+    }
+
     pub fn import(&self, json: &str) -> Result<(), String> {
         let pending = self.broker.import_definitions(json.as_bytes(), now_ms())?;
         pending.wait_blocking().unwrap();

@@ -95,7 +95,10 @@ impl Ledger {
     /// For each queue that has messages a position that is not below any of them.
     pub(crate) fn ceilings(&self) -> impl Iterator<Item = Place> {
         let queues = self.queues.iter().filter(|(_, queue)| queue.entries > 0);
-        queues.map(|(id, queue)| Place { queue: *id, position: queue.next.saturating_sub(1) })
+        queues.map(|(id, queue)| {
+            debug_assert!(queue.next > 0, "a queue has messages and never gave a position");
+            Place { queue: *id, position: queue.next.saturating_sub(1) }
+        })
     }
 
     /// Messages that stand where `is_wanted` says, from the chunk `from` on. Looks at so many chunks and queues at most.
