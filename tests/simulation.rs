@@ -10,7 +10,10 @@
 //! memory (`disk`, `base`); the disk delays, fills, fails, tears, and loses in a crash what was not synced. The broker
 //! crashes or stops at any step, and another starts on what is left (`ground`, `life`). A witness (`witness`) knows what
 //! clients did and heard (`guest`, `deeds`), and says what must be there and what may not come: no confirm without its
-//! message, order for each publisher and queue, nothing that was settled, nobody who waits for what nobody does.
+//! message, order for each publisher and queue, nothing that was settled, nobody who waits for what nobody does. A virtual
+//! host comes and goes under its clients, and something presses the memory above its limit and lets go. Limits are
+//! looked at after each step (what waits for the disk, memory, a queue that refuses), at each delivery (prefetch), and at
+//! rest (a queue that drops, and how much each queue has at least and at most).
 //!
 //! That it finds what it is for was seen when mends were taken out of the broker, with seeds 0 to 599. A queue that can
 //! be found before its record is in the store's inbox: 10 of them fail, 1 first, since the store gives itself up; with

@@ -124,7 +124,7 @@ impl<R: Receiver> Queue<R> {
         }
         let mut left = DEATHS_PER_CALL;
         self.is_over_long = false;
-        while self.is_over(self.ready.len(), self.ready.bytes()) {
+        while self.is_too_long() {
             if left == 0 {
                 self.is_over_long = true;
                 break;
@@ -137,6 +137,11 @@ impl<R: Receiver> Queue<R> {
             self.bury(entry, Reason::MaxLength, fx);
         }
         self.ready.take_requests(fx);
+    }
+
+    /// Whether what is ready is more than the limits allow.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.is_over(self.ready.len(), self.ready.bytes())
     }
 
     fn is_over(&self, length: u64, length_bytes: u64) -> bool {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::delivery::ZeroTtl;
 use super::effects::Effects;
 use super::entry::{Entry, Hold, NEVER_MS, Position};
+use super::options::Overflow;
 use super::receiver::Receiver;
 use super::{Life, Queue};
 use crate::message::Message;
@@ -105,6 +106,8 @@ impl<R: Receiver> Queue<R> {
             let lives_ms = stored.expiration_ms.into_iter().chain(self.options.message_ttl_ms);
             let life_ms = lives_ms.min().map(|ms| stored.accepted_ms.saturating_add(ms));
             self.ready.restore(stored, life_ms.unwrap_or(NEVER_MS));
+            // A crash came before what was too much was dropped: the next call that tends the queue does it.
+            self.is_over_long = self.options.overflow == Overflow::DropHead && self.is_too_long();
         }
     }
 

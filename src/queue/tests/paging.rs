@@ -258,6 +258,18 @@ fn an_expired_message_is_never_handed_out_late() {
 }
 
 #[test]
+fn what_a_start_brings_back_beyond_the_limit_is_dropped_without_anybody_s_doing() {
+    let mut rig = Rig::new(Options { length_max: Some(4), ..windowed(8) });
+    rig.restore(6, None);
+    assert_eq!(rig.queue.next_deadline_ms(), Some(0));
+    rig.queue.tend(rig.now_ms, &mut rig.fx);
+    rig.page();
+    assert_eq!(rig.dead(), [(1, Reason::MaxLength), (2, Reason::MaxLength)]);
+    assert_eq!(rig.queue.counts().ready, 4);
+    assert_eq!(rig.queue.next_deadline_ms(), None);
+}
+
+#[test]
 fn a_full_queue_goes_on_dropping_when_its_head_arrives() {
     let mut rig = Rig::new(Options { length_max: Some(10), ..windowed(4) });
     rig.restore(10, None);
