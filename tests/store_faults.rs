@@ -368,3 +368,26 @@ fn a_store_killed_on_a_full_disk_opens_while_it_is_full() {
     assert!(desk.commit(vec![enqueue("more", &[(1, 5_000)])]));
     assert_eq!(desk.stop_and_open().positions(1), [5_000]);
 }
+
+/// Of a broker that set nothing aside, or had used it up.
+#[test]
+fn a_store_without_a_reserve_opens_on_a_full_disk_and_drains() {
+    let (desk, count) = full();
+    let (ground, options) = desk.crash();
+    ground.disk.lose(&options.directory.join("reserve"));
+    // As much as the last write that failed would have needed more than.
+    ground.disk.limit(Some(ground.disk.used() + (3 << 20) / 2));
+    let mut desk = Desk::open(ground, options);
+    assert!(desk.store.is_short_of_space(), "publishers are held back from the start");
+    let there = desk.positions(1);
+    assert!(there.len() as u64 >= count);
+    desk.store.append(vec![settle(1, &there)], None);
+    for _ in 0..10 {
+        desk.now += Duration::from_secs(1);
+        desk.run();
+    }
+    assert!(desk.lost().is_none());
+    assert!(!desk.store.is_short_of_space());
+    assert!(desk.commit(vec![enqueue("more", &[(1, 5_000)])]));
+    assert_eq!(desk.stop_and_open().positions(1), [5_000]);
+}

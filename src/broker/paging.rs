@@ -78,7 +78,8 @@ impl Broker {
         if lost > 0 {
             let (name, vhost) = (&queue.name, &queue.vhost.name);
             log::error!(
-                "queue '{name}' in vhost '{vhost}' lost {lost} messages: the journal cannot give them back"
+                "queue '{name}' in vhost '{vhost}' (queue {} of the store) lost {lost} messages: the journal cannot give them back",
+                queue.id
             );
         }
         queue.tell_getters(Ok(()));

@@ -348,11 +348,13 @@ fn write_down(committer: &mut Committer, recovered: &Recovered) -> Result<(), se
 }
 
 /// Sets room aside, or gives up what was, where the disk is full: a start writes a little, and what makes room writes more.
+/// Where nothing was set aside either, the little that is left is kept for those who make room.
 fn set_aside(disk: &Arc<dyn Disk>, options: &Options) -> (Arc<Space>, Reserve) {
     let space = Arc::new(Space::default());
     let mut reserve = Reserve::new(disk.clone(), &options.directory, options.inbox_bytes_max);
     if let Some(free) = disk.free_bytes(&options.directory) {
-        if free < START_BYTES_MIN && reserve.give_up() {
+        if free < START_BYTES_MIN {
+            reserve.give_up_or_miss();
             space.found_none();
         } else {
             reserve.fill(free);

@@ -1,5 +1,9 @@
 //! Room that is set aside while there is enough of it: a file that holds nothing. On a full disk it is given up, so that a
 //! start, an acknowledgement and a checkpoint can be written, which are what makes room again.
+//!
+//! How much that is follows from `store.inbox_bytes_max` and from what a checkpoint needs, so it has no key of its own: with
+//! less the broker could not get out of a full disk, and more would only be missing elsewhere. How early publishers are
+//! stopped, which is what an operator may want to choose, is `alarms.disk_free_bytes_min`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,6 +62,12 @@ impl Reserve {
                 Err(_) => drop(self.disk.remove(&self.path)),
             }
         }
+    }
+
+    /// Gives it up; where there is none it is missed from now on.
+    pub(super) fn give_up_or_miss(&mut self) {
+        self.give_up();
+        self.is_missed = true;
     }
 
     /// Gives it up. Returns whether there was something to give up.

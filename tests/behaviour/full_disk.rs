@@ -167,6 +167,40 @@ fn a_broker_killed_on_a_full_disk_starts_again_and_lets_consumers_make_room() {
 }
 
 #[test]
+fn a_broker_without_a_reserve_starts_on_a_full_disk_and_lets_consumers_make_room() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let settings = "[alarms]\ndisk_free_bytes_min = 0\n[store]\nsegment_bytes_max = 1000000\n";
+    let mut server = Server::start_in(disk.path(), settings);
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.queue("q", &[]);
+    publisher.select_confirms();
+    let (_, confirmed) = fill(&mut publisher);
+    server.kill();
+    // It is as if an earlier version had filled the disk, and others the rest of it.
+    let _ = fs::remove_file(disk.path().join("reserve"));
+    let ballast = disk.path().join("ballast");
+    assert!(fs::write(&ballast, vec![0; 24 << 20]).is_err(), "a full disk took more than it has");
+    server.restart();
+    let mut consumer = Client::open(&local(server.port()));
+    let left = u64::from(consumer.counts("q").0);
+    assert!(left >= confirmed, "{left} are left of {confirmed} that were confirmed");
+    consumer.consume("q", "c");
+    for _ in 0..left {
+        let message = consumer.delivered();
+        consumer.ack(message.tag);
+    }
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.select_confirms();
+    publisher.publish("", "q", &persistent(), &"x".repeat(BODY_BYTES));
+    loop {
+        match hear(&mut publisher) {
+            Heard::ConfirmedThrough(tag) => break assert_eq!(tag, 1),
+            Heard::Blocked(_) | Heard::Unblocked => {}
+        }
+    }
+}
+
+#[test]
 fn purging_on_a_full_disk_makes_room() {
     let Some(disk) = SmallDisk::mount() else { return };
     let settings = "[alarms]\ndisk_free_bytes_min = 0\n[store]\nsegment_bytes_max = 1000000\n";
