@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::Broker;
 use super::dead_letter::{Letters, Limits, Written};
+use super::deliveries::Deliveries;
 use super::errands::{Errand, Progress};
 use super::grave::{Account, Attendance, Cortege};
-use super::publish::Deliveries;
 use super::queue_handle::QueueRef;
 use crate::message::Message;
 use crate::queue::{Dead, Effects, Entry, Queue, Reason};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::deliveries::Deliveries;
 use super::exchange::ExchangeRef;
 use super::grave::Account;
 use super::properties;
-use super::publish::Deliveries;
 use super::queue_handle::{QueueHandle, QueueRef};
 use super::routes::Routes;
 use crate::message::{Facts, Message};

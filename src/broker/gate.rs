@@ -38,6 +38,10 @@ impl Gate {
         entered
     }
 
+    fn follow(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
     fn leave(&self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -51,6 +55,12 @@ impl Passage {
     /// Announces a publisher. Nothing when the queue is being deleted: it is as good as not there.
     pub(super) fn into(queue: &QueueRef) -> Option<Self> {
         queue.gate.enter().then(|| Self(Arc::clone(queue)))
+    }
+
+    /// Announces one more on the same way: somebody is in the gate, so that this one is let in too.
+    pub(super) fn another(&self) -> Self {
+        self.0.gate.follow();
+        Self(Arc::clone(&self.0))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod aftermath;
 mod alarms;
 mod arguments;
 mod arrivals;
@@ -18,6 +19,7 @@ mod client;
 mod consume;
 mod dead_letter;
 mod definitions;
+mod deliveries;
 mod delivery_count;
 mod departed;
 mod departure;
@@ -39,6 +41,7 @@ mod notice;
 mod operator;
 mod paging;
 mod pending;
+mod promise;
 mod properties;
 mod publish;
 mod queue_handle;
@@ -90,7 +93,7 @@ pub use listing::{
 pub use meeting::{Meet, Meeting, MeetingHook};
 pub use operator::{Fetched, Peeked, Published};
 pub use pending::Pending;
-pub use publish::Publish;
+pub use publish::{Batch, Outcome, Publish};
 pub use queue_handle::{Lifetime, QueueHandle, QueueRef};
 pub use queues::{DeclaredQueue, DeleteQueue, QueueDeclaration};
 pub use recovery::Census;
@@ -119,7 +122,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::message::Memory;
 use crate::routing::KeyHash;
-use crate::store::{self, Change, Operation, Store, StoreError};
+use crate::store::{self, Change, Operation, StoreError};
 
 /// Something that the outside wants to know of. Called from any thread; it must be quick.
 pub type Hook = Box<dyn Fn() + Send + Sync>;
@@ -163,6 +166,8 @@ pub struct Broker {
     entropy: Arc<dyn Entropy>,
     memory: &'static Memory,
     meet: Meet,
+    /// How much one turn of a publisher does.
+    turn_work: usize,
     /// How names and keys that clients choose are hashed.
     hash: KeyHash,
     store: MeetingStore,
@@ -210,7 +215,7 @@ impl Broker {
         now_ms: u64,
     ) -> Result<Arc<Self>, OpenError> {
         let Events { room, alarm, deadline, errands, lost } = events;
-        let Surroundings { entropy, memory, meet, stepped } = surroundings;
+        let Surroundings { entropy, memory, meet, turn_work, stepped } = surroundings;
         let options = store_options(&config, memory);
         let (room_hook, room) = for_two(room);
         let reading_ended = Arc::new(AtomicBool::new(false));
@@ -221,10 +226,7 @@ impl Broker {
         });
         let hash = surroundings::key_hash(&*entropy).map_err(OpenError::Setup)?;
         let listeners = store::Events { room, lost };
-        let (store, recovered) = match stepped {
-            None => Store::open(options, listeners)?,
-            Some(stepped) => stepped.open(options, listeners)?,
-        };
+        let (store, recovered) = surroundings::open_store(stepped, options, listeners)?;
         let alarms = Alarms::new(&config.alarms, memory);
         let mut broker = Self {
             access: Access::new(&config.access, &*entropy, hash),
@@ -256,6 +258,7 @@ impl Broker {
             entropy,
             memory,
             meet,
+            turn_work,
             hash,
         };
         for note in &recovered.notes {

@@ -1,28 +1,29 @@
 //! Publishing: a whole read's worth of messages is routed, handed to the journal, appended to the queues with one
-//! lock each, and confirmed.
+//! lock each, and confirmed. What is more than a turn's work goes on in the next, from where it stopped: in the middle of
+//! the batch, of the queues of one message, or of what is to be put into them.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::access::Action;
 use super::burial::{Attended, Budget};
 use super::client::Client;
+use super::deliveries::Deliveries;
 use super::exchange::{ExchangeRef, Passed};
-use super::gate::Passage;
 use super::pending::Pending;
+use super::promise::{Confirmations, Promise, note};
 use super::queue_handle::QueueRef;
 use super::reply_to;
-use super::routes::{Routes, TooManySteps};
-use super::subscriber::ClientOutbox;
+use super::routes::Routes;
 use crate::fault::Fault;
 use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
 use crate::queue::{Effects, Entry, Hold, Queue, QueueFull};
-use crate::store::{Done, Operation, Place};
+use crate::store::{Operation, Place};
 use crate::wire::{Method, ReplyCode, basic};
 
 /// A message to be published.
@@ -42,8 +43,14 @@ pub struct Publish {
     pub confirm: Option<u64>,
 }
 
-/// Numbers to be confirmed, by channel.
-type Confirmations = Vec<(ChannelKey, Vec<u64>)>;
+/// What makes messages a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// They came one after the other, and nothing else: each may be safe before the next.
+    Read,
+    /// They belong together: the journal gets them at once.
+    Transaction,
+}
 
 /// What became of a batch, beside what went out through the outbox.
 #[derive(Debug, Default)]
@@ -58,10 +65,22 @@ pub struct Outcome {
 /// What a batch of messages leads to. Kept from batch to batch for its memory.
 pub(super) struct Plan {
     routes: Routes,
+    stage: Stage,
+    /// What may still be done in this turn.
+    left: usize,
+    batch: Batch,
+    /// What of the batch is not routed yet, from the second turn on.
+    rest: VecDeque<Publish>,
+    /// A message that has places in some of its queues.
+    placing: Option<Box<Placing>>,
     deliveries: Deliveries,
     operations: Vec<Operation>,
+    /// Something of the batch has to be written to the journal.
+    writes: bool,
     /// To be confirmed when the journal has them.
     durable: Confirmations,
+    /// The same of those that the journal was given.
+    promise: Option<Arc<Promise>>,
     /// To be confirmed as soon as they stand in their queues.
     transient: Confirmations,
     refused: Vec<(ChannelKey, u64)>,
@@ -72,48 +91,27 @@ pub(super) struct Plan {
     /// The exchange that was published to last, and how many messages since it was another.
     through: Option<(ExchangeRef, Passed)>,
     /// Refused ones that their queue dead-letters.
-    overflowed: Vec<(QueueRef, Arc<Message>)>,
+    overflowed: VecDeque<(QueueRef, Arc<Message>)>,
 }
 
-/// Entries for each queue of a batch, in the order of publishing.
-#[derive(Default)]
-pub(super) struct Deliveries {
-    queues: VecDeque<(Passage, Vec<Entry>)>,
-    index: FxHashMap<u64, usize>,
+/// Where a plan stands between two turns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Messages get their places.
+    Routing,
+    /// Those that have them are with the journal, and are being put into their queues.
+    Delivering,
 }
 
-impl Deliveries {
-    /// Where the entries of a queue gather, for [`Deliveries::push`]. Nothing when the queue is being deleted.
-    pub(super) fn slot(&mut self, queue: &QueueRef) -> Option<usize> {
-        if let Some((last, _)) = self.queues.back()
-            && last.id == queue.id
-        {
-            return Some(self.queues.len() - 1);
-        }
-        if let Some(slot) = self.index.get(&queue.id) {
-            return Some(*slot);
-        }
-        let slot = self.queues.len();
-        self.queues.push_back((Passage::into(queue)?, Vec::new()));
-        self.index.insert(queue.id, slot);
-        Some(slot)
-    }
-
-    pub(super) fn push(&mut self, slot: usize, entry: Entry) {
-        self.queues[slot].1.push(entry);
-    }
-
-    /// Takes out what is for one queue. Nothing may be added until all is taken.
-    pub(super) fn next(&mut self) -> Option<(Passage, Vec<Entry>)> {
-        self.index.clear();
-        loop {
-            let next = self.queues.pop_front()?;
-            // A queue that refused everything gets nothing.
-            if !next.1.is_empty() {
-                return Some(next);
-            }
-        }
-    }
+/// A message on its way to its places.
+struct Placing {
+    publish: Publish,
+    places: SmallVec<[Place; 1]>,
+    /// How many of the queues that it reaches were dealt with.
+    at: usize,
+    /// How many of them there really were.
+    copies: usize,
+    refused: bool,
 }
 
 impl Client {
@@ -132,24 +130,81 @@ impl Client {
         Ok(exchange)
     }
 
-    /// Publishes a batch and leaves it empty. Returns and confirms go out through the outbox.
+    /// Publishes a batch and leaves it empty, however long it takes: for those who keep nobody waiting by it. Returns and
+    /// confirms go out through the outbox.
     pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) -> Outcome {
         let plan = &mut *self.plan.lock();
-        self.route(plan, batch);
-        self.note_writes(!plan.operations.is_empty());
-        let promise = Promise::of(&self.outbox, std::mem::take(&mut plan.durable));
+        plan.batch = Batch::Read;
+        loop {
+            if let Some(outcome) = self.take_turn(plan, batch, now_ms) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Takes over a batch, leaves it empty, and does as much for it as one turn may. Nothing is answered when there is
+    /// more to do: then this is called again, with no messages, before anything else that is done for their channels, and
+    /// after others have had a turn.
+    pub fn publish_some(
+        &self,
+        messages: &mut Vec<Publish>,
+        batch: Batch,
+        now_ms: u64,
+    ) -> Option<Outcome> {
+        let plan = &mut *self.plan.lock();
+        if !messages.is_empty() {
+            plan.batch = batch;
+        }
+        self.take_turn(plan, messages, now_ms)
+    }
+
+    /// Lets go of what was begun: the broker stops. What the journal has is in its queues after the next start, the rest
+    /// was confirmed to nobody.
+    pub(super) fn give_up_publishing(&self) {
+        *self.plan.lock() = Plan::new(self.broker.config.limits.routing_steps_max);
+    }
+
+    fn take_turn(
+        &self,
+        plan: &mut Plan,
+        messages: &mut Vec<Publish>,
+        now_ms: u64,
+    ) -> Option<Outcome> {
+        plan.left = self.broker.turn_work;
+        let outcome = loop {
+            if plan.stage == Stage::Routing {
+                self.route(plan, messages);
+                if !plan.is_whole() {
+                    break None;
+                }
+                self.hand_to_store(plan);
+                plan.stage = Stage::Delivering;
+            }
+            if !self.deliver(plan, now_ms) {
+                break None;
+            }
+            plan.stage = Stage::Routing;
+            if plan.rest.is_empty() {
+                break Some(plan.end());
+            }
+            if plan.left == 0 {
+                break None;
+            }
+        };
+        self.broker.check_memory();
+        outcome
+    }
+
+    fn hand_to_store(&self, plan: &mut Plan) {
+        plan.writes |= !plan.operations.is_empty();
+        self.note_writes(plan.writes);
+        plan.promise = Promise::of(&self.outbox, std::mem::take(&mut plan.durable));
         if !plan.operations.is_empty() {
-            let done = promise.as_ref().map(Promise::when_synced);
+            let done = plan.promise.as_ref().map(Promise::when_synced);
             self.broker.store.append(std::mem::take(&mut plan.operations), done);
         }
         self.outbox.note_published(&plan.tallies, &plan.sizes);
         plan.forget_tallies();
-        self.deliver(plan, now_ms);
-        if let Some(promise) = promise {
-            promise.keep_half();
-        }
-        self.broker.check_memory();
-        std::mem::take(&mut plan.outcome)
     }
 
     /// Done when everything that was handed to the store so far is on the disk: the end of a transaction.
@@ -159,10 +214,30 @@ impl Client {
         pending
     }
 
-    fn route(&self, plan: &mut Plan, batch: &mut Vec<Publish>) {
+    fn route(&self, plan: &mut Plan, messages: &mut Vec<Publish>) {
+        if plan.rest.is_empty() {
+            let mut messages = messages.drain(..);
+            self.route_some(plan, &mut messages);
+            plan.rest.extend(messages);
+        } else {
+            let mut rest = std::mem::take(&mut plan.rest);
+            rest.extend(messages.drain(..));
+            self.route_some(plan, &mut iter::from_fn(|| rest.pop_front()));
+            plan.rest = rest;
+        }
+    }
+
+    /// Routes as many as the turn allows.
+    fn route_some(&self, plan: &mut Plan, messages: &mut impl Iterator<Item = Publish>) {
         let mut routes = std::mem::take(&mut plan.routes);
         routes.begin();
-        for publish in batch.drain(..) {
+        if let Some(placing) = plan.placing.take() {
+            self.place(plan, &routes, *placing);
+        }
+        while plan.left > 0
+            && let Some(publish) = messages.next()
+        {
+            plan.left -= 1;
             let tally = plan.tally(publish.key);
             tally.published += 1;
             tally.published_confirm += u64::from(publish.confirm.is_some());
@@ -181,32 +256,50 @@ impl Client {
     }
 
     fn route_one(&self, plan: &mut Plan, routes: &mut Routes, publish: Publish) {
-        let Publish { key, exchange, message, extra_keys, mandatory, confirm } = publish;
-        let queues = match routes.find(&exchange, &message, &extra_keys) {
-            Ok(queues) => queues,
-            Err(TooManySteps) => {
-                let fault = self.broker.too_many_steps(&exchange, message.routing_key());
-                return plan.outcome.failed.push((key, fault));
-            }
-        };
-        let mut places: SmallVec<[Place; 1]> = SmallVec::new();
-        let mut copies = 0;
-        let mut refused = false;
-        for queue in queues {
+        let found = routes.find(&publish.exchange, &publish.message, &publish.extra_keys);
+        let failed = found.is_err();
+        plan.spend(usize::try_from(routes.take_steps()).unwrap_or(usize::MAX));
+        if failed {
+            let key = publish.message.routing_key();
+            let fault = self.broker.too_many_steps(&publish.exchange, key);
+            return plan.outcome.failed.push((publish.key, fault));
+        }
+        self.place(plan, routes, Placing::new(publish));
+    }
+
+    /// Gives a message its places in the queues that it reaches, as far as the turn allows.
+    fn place(&self, plan: &mut Plan, routes: &Routes, mut placing: Placing) {
+        let queues = routes.queues();
+        let end = queues.len().min(placing.at.saturating_add(plan.left));
+        let message = &placing.publish.message;
+        for queue in &queues[placing.at..end] {
             let Some(slot) = plan.deliveries.slot(queue) else { continue };
-            copies += 1;
-            let Some(hold) = plan.reserve(queue, &message) else {
-                refused = true;
+            placing.copies += 1;
+            let Some(hold) = plan.reserve(queue, message) else {
+                placing.refused = true;
                 continue;
             };
             let position = queue.next_position();
-            let durable = queue.keeps(&message);
+            let durable = queue.keeps(message);
             if durable {
-                places.push(Place { queue: queue.id, position });
+                placing.places.push(Place { queue: queue.id, position });
             }
-            let entry = Entry { hold, ..Entry::new(position, Arc::clone(&message), durable) };
+            let entry = Entry { hold, ..Entry::new(position, Arc::clone(message), durable) };
             plan.deliveries.push(slot, entry);
         }
+        plan.spend(end - placing.at);
+        if end < queues.len() {
+            placing.at = end;
+            plan.placing = Some(Box::new(placing));
+            return;
+        }
+        self.placed(plan, placing);
+    }
+
+    /// Notes what a message leads to that has all its places.
+    fn placed(&self, plan: &mut Plan, placing: Placing) {
+        let Placing { publish, places, copies, refused, .. } = placing;
+        let Publish { key, exchange, message, mandatory, confirm, .. } = publish;
         if copies == 0 {
             if mandatory {
                 plan.tally(key).returned += 1;
@@ -257,22 +350,33 @@ impl Client {
         self.outbox.send_content(key.number, &method, message);
     }
 
-    fn deliver(&self, plan: &mut Plan, now_ms: u64) {
+    /// Puts messages into their queues, as many as the turn allows, and confirms them when all stand there. Answers
+    /// whether they do.
+    fn deliver(&self, plan: &mut Plan, now_ms: u64) -> bool {
         let mut budget = Budget::of_a_turn();
         let mut attended = Attended::Through;
-        while let Some((queue, entries)) = plan.deliveries.next() {
+        while plan.left > 0
+            && let Some((queue, entries)) = plan.deliveries.next_piece(plan.left)
+        {
+            plan.spend(entries.len());
             let append = |state: &mut Queue<_>, fx: &mut Effects<_>| {
                 state.append(entries, now_ms, fx);
             };
             let ((), deaths) = self.broker.work_on(&queue, None, now_ms, append);
             attended = attended.max(self.broker.attend(deaths, &mut budget, now_ms));
         }
-        for (queue, message) in plan.overflowed.drain(..) {
+        while plan.left > 0
+            && let Some((queue, message)) = plan.overflowed.pop_front()
+        {
+            plan.spend(1);
             let refused = self.broker.dead_letter_refused(&queue, message, &mut budget, now_ms);
             attended = attended.max(refused);
         }
         if attended == Attended::Later {
             self.mourns.store(true, Ordering::Relaxed);
+        }
+        if !plan.deliveries.is_empty() || !plan.overflowed.is_empty() {
+            return false;
         }
         for (key, number) in plan.refused.drain(..) {
             self.outbox.refuse(key, number);
@@ -280,6 +384,10 @@ impl Client {
         for (key, numbers) in plan.transient.drain(..) {
             self.outbox.confirm(key, &numbers);
         }
+        if let Some(promise) = plan.promise.take() {
+            promise.keep_half();
+        }
+        true
     }
 }
 
@@ -288,17 +396,46 @@ impl Plan {
     pub(super) fn new(routing_steps_max: u64) -> Self {
         Self {
             routes: Routes::new(routing_steps_max),
+            stage: Stage::Routing,
+            left: 0,
+            batch: Batch::Read,
+            rest: VecDeque::new(),
+            placing: None,
             deliveries: Deliveries::default(),
             operations: Vec::new(),
+            writes: false,
             durable: Confirmations::new(),
+            promise: None,
             transient: Confirmations::new(),
             refused: Vec::new(),
             outcome: Outcome::default(),
             tallies: Vec::new(),
             sizes: Sizes::default(),
             through: None,
-            overflowed: Vec::new(),
+            overflowed: VecDeque::new(),
         }
+    }
+
+    /// Counts work of this turn.
+    fn spend(&mut self, work: usize) {
+        self.left = self.left.saturating_sub(work);
+    }
+
+    /// Whether what was routed can be handed on: no message has only some of its places, and no transaction some of its
+    /// messages.
+    fn is_whole(&self) -> bool {
+        self.placing.is_none() && (self.batch == Batch::Read || self.rest.is_empty())
+    }
+
+    /// All is done: what became of the batch.
+    fn end(&mut self) -> Outcome {
+        self.writes = false;
+        // Empty: only a batch that took more than a turn has used it.
+        if self.rest.capacity() > 0 {
+            self.rest = VecDeque::new();
+            self.deliveries.shrink();
+        }
+        std::mem::take(&mut self.outcome)
     }
 
     /// Whether a channel published what could not be routed: it is going to be closed.
@@ -349,10 +486,16 @@ impl Plan {
             Ok(hold) => Some(hold),
             Err(QueueFull::Refuse) => None,
             Err(QueueFull::DeadLetter) => {
-                self.overflowed.push((Arc::clone(queue), Arc::clone(message)));
+                self.overflowed.push_back((Arc::clone(queue), Arc::clone(message)));
                 None
             }
         }
+    }
+}
+
+impl Placing {
+    fn new(publish: Publish) -> Self {
+        Self { publish, places: SmallVec::new(), at: 0, copies: 0, refused: false }
     }
 }
 
@@ -367,49 +510,5 @@ impl super::Broker {
         );
         Fault::channel(ReplyCode::PreconditionFailed, text)
             .at(basic::Publish::CLASS_ID, basic::Publish::METHOD_ID)
-    }
-}
-
-/// Notes a number to be confirmed. Batches nearly always come from one channel.
-fn note(confirmations: &mut Confirmations, key: ChannelKey, number: u64) {
-    match confirmations.iter_mut().find(|(known, _)| *known == key) {
-        Some((_, numbers)) => numbers.push(number),
-        None => confirmations.push((key, vec![number])),
-    }
-}
-
-/// Confirms that go to the publisher once the journal has synced and the messages stand in their queues, whichever comes
-/// last: who hears of a confirm finds the message. When the store is lost nothing is confirmed.
-struct Promise {
-    outbox: Arc<ClientOutbox>,
-    confirmations: Confirmations,
-    halves_kept: AtomicU8,
-}
-
-impl Promise {
-    fn of(outbox: &Arc<ClientOutbox>, confirmations: Confirmations) -> Option<Arc<Self>> {
-        if confirmations.is_empty() {
-            return None;
-        }
-        let halves_kept = AtomicU8::new(0);
-        Some(Arc::new(Self { outbox: Arc::clone(outbox), confirmations, halves_kept }))
-    }
-
-    /// The half of it that the store keeps.
-    fn when_synced(self: &Arc<Self>) -> Done {
-        let promise = Arc::clone(self);
-        Box::new(move |outcome| {
-            if outcome.is_ok() {
-                promise.keep_half();
-            }
-        })
-    }
-
-    fn keep_half(&self) {
-        if self.halves_kept.fetch_add(1, Ordering::AcqRel) == 1 {
-            for (key, numbers) in &self.confirmations {
-                self.outbox.confirm(*key, numbers);
-            }
-        }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Routes {
     /// The exchange of the last message, if its way depended on that and on its routing key alone.
     last_exchange: Option<u64>,
     last_key: Vec<u8>,
+    /// Steps that were taken and not yet asked for.
+    steps: u64,
 }
 
 impl Default for Routes {
@@ -41,12 +43,23 @@ impl Routes {
             steps_max,
             last_exchange: None,
             last_key: Vec::new(),
+            steps: 0,
         }
     }
 
     /// A new batch begins: bindings may have changed since the last.
     pub(super) fn begin(&mut self) {
         self.last_exchange = None;
+    }
+
+    /// How many steps were taken since this was last asked.
+    pub(super) fn take_steps(&mut self) -> u64 {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// The queues that the message reaches which was looked at last.
+    pub(super) fn queues(&self) -> &[QueueRef] {
+        &self.queues
     }
 
     /// The queues that a message reaches from an exchange. `extra_keys` count like its routing key. In a batch most
@@ -67,6 +80,7 @@ impl Routes {
         }
         self.search.steps = Steps::new(self.steps_max);
         let by_key = self.follow(exchange, message, extra_keys);
+        self.steps = self.steps.saturating_add(self.search.steps.taken());
         if self.search.steps.are_too_many() {
             self.last_exchange = None;
             return Err(TooManySteps);

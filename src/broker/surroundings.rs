@@ -19,6 +19,10 @@ use crate::wire::ReplyCode;
 /// Random bytes in a name that the broker makes up: nobody guesses them. They make 22 characters.
 const NAME_BYTES: usize = 16;
 
+/// Work of one turn of a publisher. What one read from a socket brings is less, unless its messages go to many queues each;
+/// as much takes some milliseconds.
+const TURN_WORK: usize = 16 * 1024;
+
 /// What a broker is given.
 pub struct Surroundings {
     /// Where random numbers come from.
@@ -27,6 +31,9 @@ pub struct Surroundings {
     pub memory: &'static Memory,
     /// Who is called where connections meet.
     pub meet: Meet,
+    /// How much one turn of a publisher does: steps of routing, places given in queues and messages put there, counted
+    /// together. At least 1.
+    pub turn_work: usize,
     /// What its store stands on, if that is not the file system, and who takes the store's steps, if those are not
     /// threads of its own.
     pub stepped: Option<Stepped>,
@@ -47,21 +54,22 @@ impl Surroundings {
             entropy: Arc::new(SystemEntropy),
             memory: Memory::leaked(),
             meet: Meet::default(),
+            turn_work: TURN_WORK,
             stepped: None,
         }
     }
 }
 
-impl Stepped {
-    pub(super) fn open(
-        self,
-        options: Options,
-        events: store::Events,
-    ) -> Result<(Store, Recovered), StoreError> {
-        let (store, recovered, steps) = Store::open_stepped(options, events, self.store)?;
-        (self.take)(steps);
-        Ok((store, recovered))
-    }
+/// Opens a store, which goes on by itself unless somebody takes its steps.
+pub(super) fn open_store(
+    stepped: Option<Stepped>,
+    options: Options,
+    events: store::Events,
+) -> Result<(Store, Recovered), StoreError> {
+    let Some(stepped) = stepped else { return Store::open(options, events) };
+    let (store, recovered, steps) = Store::open_stepped(options, events, stepped.store)?;
+    (stepped.take)(steps);
+    Ok((store, recovered))
 }
 
 /// Hashing that nobody can foresee.

@@ -116,7 +116,10 @@ impl Reader {
                 }
                 Then::Yield => {
                     self.attend()?;
+                    // Meanwhile it sees neither heartbeats nor the end of its socket.
+                    self.link.set_paused(true);
                     yield_now().await;
+                    self.link.set_paused(false);
                     return Ok(());
                 }
                 Then::Full | Then::Held => return self.stand_still().await,

@@ -87,11 +87,11 @@ impl Session {
                         Ok(Step::Next)
                     }
                     Method::ChannelOpen(_) => Err(second_open()),
+                    Method::TxCommit(_) => {
+                        channel.tx_commit(&mut context)?;
+                        Ok(self.go_on_committing(now_ms))
+                    }
                     method => {
-                        context.flush();
-                        if context.work.is_unfinished() {
-                            return Ok(Step::Yield);
-                        }
                         let answer = channel.dispatch(&mut context, method)?;
                         Ok(self.answer(number, answer))
                     }
@@ -140,7 +140,7 @@ impl Session {
         Step::Next
     }
 
-    fn answer(&mut self, channel: u16, answer: Answer) -> Step {
+    pub(super) fn answer(&mut self, channel: u16, answer: Answer) -> Step {
         match answer {
             Answer::Given => Step::Next,
             Answer::Later(pending, reply) if pending.is_done() => {
@@ -213,7 +213,8 @@ impl Channel {
         }
     }
 
-    /// Finds the handler of a method. Publishing, acknowledging, opening and closing have been dealt with.
+    /// Finds the handler of a method. Publishing, acknowledging, committing, opening and
+    /// closing have been dealt with.
     fn dispatch(&mut self, context: &mut Context<'_>, method: Method<'_>) -> Result<Answer, Fault> {
         match method {
             Method::ChannelFlow(flow) => self.flow(context, flow),
@@ -240,7 +241,6 @@ impl Channel {
             Method::BasicRecoverAsync(recover) => self.recover_async(context, recover),
             Method::ConfirmSelect(select) => self.confirm_select(context, select),
             Method::TxSelect(_) => self.tx_select(context),
-            Method::TxCommit(_) => self.tx_commit(context),
             Method::TxRollback(_) => self.tx_rollback(context),
             _ => Err(Fault::connection(ReplyCode::CommandInvalid, "unimplemented method")),
         }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::channel::Ending;
-use super::{Discarding, Phase, Session, Slot, Step, Then};
+use super::{Discarding, Phase, Session, Slot, Step};
 use crate::fault::Fault;
 use crate::wire::{self, Frame, Method, ReplyCode, channel, connection};
 
@@ -13,9 +13,14 @@ const CLOSE_OK_FRAME: &[u8] = &[1, 0, 0, 0, 0, 0, 4, 0, 10, 0, 51, 206];
 
 impl Session {
     /// Closes the connection with this fault: the client is told if it is far enough to understand, and
-    /// everything it had is given back. Without effect on a connection that is closing already.
+    /// everything it had is given back, in a later turn if more than one is still to be done. Without effect on a
+    /// connection that is closing already.
     pub fn fail(&mut self, fault: Fault, now_ms: u64) {
         self.waiting = None;
+        if matches!(self.phase, Phase::Running) && self.is_publishing(now_ms) {
+            self.deferred = Some((0, fault));
+            return;
+        }
         match self.phase {
             Phase::Closing(_) | Phase::Closed => {}
             Phase::Running => {
@@ -60,49 +65,26 @@ impl Session {
         }
     }
 
-    /// Closes all channels and leaves the virtual host.
+    /// Closes all channels and leaves the virtual host. What is left of more than a turn's work is done as an errand.
     pub(super) fn leave(&mut self, now_ms: u64) {
+        let is_publishing = self.is_publishing(now_ms);
         let Some(client) = self.client.take() else { return };
         // What goes back to queues is not to come again on another of its channels.
         self.outbox.close();
-        self.work.flush(&client, now_ms);
+        self.deferred = None;
         self.work.room = None;
         let mut unfinished: VecDeque<_> =
             std::mem::take(&mut self.work.unfinished).into_iter().map(|(one, _)| one).collect();
+        let settled = self.work.take_rest();
         for (_, slot) in self.channels.drain() {
             if let Slot::Open(channel) = slot {
                 unfinished.push_back(channel.close(&client, Ending::Connection));
             }
         }
-        self.broker.disconnect_after(&client, unfinished, now_ms);
-    }
-
-    /// Goes on with what has to be finished before the next frame, as far as this turn allows.
-    pub(super) fn go_on(&mut self, now_ms: u64) {
-        while let Some((unfinished, _)) = self.work.unfinished.front_mut() {
-            if !unfinished.go_on(&self.broker, &mut self.work.allowance, now_ms) {
-                return;
-            }
-            if let Some((_, Some(number))) = self.work.unfinished.pop_front() {
-                self.send(number, &Method::ChannelCloseOk(channel::CloseOk));
-            }
-        }
-    }
-
-    /// What a turn ends with: before anything else what is unfinished has to be finished, but no wait for the disk puts
-    /// that off.
-    pub(super) fn end_turn(&mut self, then: Then, now_ms: u64) -> Then {
-        match then {
-            Then::More | Then::Full | Then::Held if self.work.is_unfinished() => Then::Yield,
-            Then::Wait(wait) => {
-                let unfinished = std::mem::take(&mut self.work.unfinished);
-                if !unfinished.is_empty() {
-                    let unfinished = unfinished.into_iter().map(|(one, _)| one).collect();
-                    self.broker.leave_unfinished(unfinished, now_ms);
-                }
-                Then::Wait(wait)
-            }
-            then => then,
+        if is_publishing {
+            self.broker.disconnect_published(client, settled, unfinished, now_ms);
+        } else {
+            self.broker.disconnect_after(&client, unfinished, now_ms);
         }
     }
 
@@ -132,15 +114,15 @@ impl Session {
         }
     }
 
-    /// Takes a channel's number out of use and gives back what it had. When that is done `told` is told.
+    /// Takes a channel's number out of use and gives back what it had. When that is done `told` is told. What was published
+    /// on it was handed on before.
     pub(super) fn close_slot(&mut self, number: u16, told: Option<u16>, now_ms: u64) {
         let Some(client) = &self.client else { return };
-        self.work.flush(client, now_ms);
         if let Some(Slot::Open(channel)) = self.channels.remove(&number) {
             self.work.unreserved_bytes -= channel.unreserved_bytes();
             let closing = channel.close(client, Ending::Channel);
             self.work.unfinished.push_back((closing, told));
-            self.go_on(now_ms);
+            self.go_on_unfinished(now_ms);
         }
     }
 

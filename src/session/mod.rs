@@ -24,6 +24,7 @@ mod publish;
 mod queue;
 mod repeat;
 mod reply;
+mod rest;
 mod sasl;
 mod settle;
 #[cfg(test)]
@@ -42,12 +43,12 @@ use self::channel::Channel;
 use self::handshake::Applicant;
 use self::repeat::{Repeat, Seen};
 use self::reply::{Get, Reply};
-use self::work::{Context, Work};
+use self::work::{Context, Progress, Work};
 use crate::broker::{
     Allowance, Broker, Client, ClientOutbox, Closer, Identity, Pending, Room, Turn, Verification,
 };
 use crate::fault::Fault;
-use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode, Scope};
+use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode};
 
 /// A frame of a client that has not logged in may have this many bytes, head and end included.
 const HANDSHAKE_FRAME_BYTES_MAX: u32 = 8192;
@@ -209,7 +210,7 @@ enum Waiting {
 #[derive(Debug)]
 enum Step {
     Next,
-    /// Something has to be finished first; then the frame is taken again.
+    /// Something has to be finished before the next frame.
     Yield,
     Wait(Wait),
     Close,
@@ -234,6 +235,8 @@ pub struct Session {
     repeat: Repeat,
     /// What comes next is a message that may not be published yet.
     held: bool,
+    /// A fault, and its channel, that closes what it closes when all that came before is done.
+    deferred: Option<(u16, Fault)>,
 }
 
 impl Session {
@@ -259,6 +262,7 @@ impl Session {
             work: Work::default(),
             repeat: Repeat::default(),
             held: false,
+            deferred: None,
         }
     }
 
@@ -336,10 +340,13 @@ impl Session {
     pub fn receive(&mut self, bytes: &[u8], now_ms: u64) -> Received {
         let mut consumed = 0;
         self.work.allowance = Allowance::default();
-        self.go_on(now_ms);
-        if self.work.must_yield() {
-            self.outbox.flush();
-            return Received { consumed, then: Then::Yield };
+        match self.go_on(now_ms) {
+            Step::Next if !self.work.must_yield() => {}
+            step => {
+                self.outbox.flush();
+                let then = if matches!(step, Step::Next) { Then::Yield } else { step.into() };
+                return Received { consumed, then };
+            }
         }
         let holds = self.holds_publishing();
         self.held = false;
@@ -354,6 +361,9 @@ impl Session {
                 if !self.is_let_through() {
                     self.held = true;
                     if self.must_give_up() {
+                        if self.is_behind(now_ms) {
+                            break Then::Yield;
+                        }
                         self.give_up_transactions(now_ms);
                     }
                     break Then::Held;
@@ -368,19 +378,16 @@ impl Session {
                     break Then::Full;
                 }
                 Some(Step::Next) => {}
-                Some(Step::Yield) => break Then::Yield,
-                Some(Step::Wait(wait)) => break Then::Wait(wait),
-                Some(Step::Close) => break Then::Close,
-                Some(Step::Refuse) => break Then::Refuse,
+                Some(step) => break step.into(),
                 None => break Then::More,
             }
         };
         self.work.arrears.count_to(&mut counted, consumed);
-        self.finish_work(now_ms);
+        let progress = self.finish_work(now_ms);
         if consumed > 0 {
             self.outbox.note_received(consumed);
         }
-        Received { consumed, then: self.end_turn(then, now_ms) }
+        Received { consumed, then: self.end_turn(then, progress, now_ms) }
     }
 
     /// Goes on after a wait.
@@ -406,15 +413,8 @@ impl Session {
             (Waiting::Change | Waiting::Login | Waiting::Room, _) => (0, Err(store_lost())),
         };
         let step = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
-        self.finish_work(now_ms);
-        let then = match step {
-            Step::Next => Then::More,
-            Step::Yield => Then::Yield,
-            Step::Wait(wait) => Then::Wait(wait),
-            Step::Close => Then::Close,
-            Step::Refuse => Then::Refuse,
-        };
-        self.end_turn(then, now_ms)
+        let progress = self.finish_work(now_ms);
+        self.end_turn(step.into(), progress, now_ms)
     }
 
     /// Takes one frame off the head of `bytes`: what it led to, `None` when it is not complete, and how many
@@ -446,10 +446,14 @@ impl Session {
             | Frame::Body { channel, .. }
             | Frame::Heartbeat { channel } => channel,
         };
+        // Its answer could show whether what was published before was done, and it could change what that leads to.
+        if !rest::gathers(&frame) && self.is_behind(now_ms) {
+            return (Some(Step::Yield), 0);
+        }
         let seen = Seen::from(&frame);
         let step = match self.frame(frame, now_ms) {
-            // It is taken again when there is room, or when what stands before it is finished.
-            Ok(step @ (Step::Wait(Wait::Room(_)) | Step::Yield)) => return (Some(step), 0),
+            // It is taken again when there is room.
+            Ok(step @ Step::Wait(Wait::Room(_))) => return (Some(step), 0),
             Ok(step) => {
                 self.remember(seen, &bytes[..used]);
                 step
@@ -528,33 +532,13 @@ impl Session {
         (self.channels.get_mut(&number), context)
     }
 
-    fn finish_work(&mut self, now_ms: u64) {
-        if let Some(client) = &self.client {
-            self.work.flush(client, now_ms);
-        }
-        for (key, fault) in std::mem::take(&mut self.work.failed) {
-            let slot = self.channels.get(&key.number);
-            if matches!(slot, Some(Slot::Open(channel)) if channel.key == key) {
-                self.fail_channel(key.number, &fault, now_ms);
-            }
+    fn finish_work(&mut self, now_ms: u64) -> Progress {
+        let progress = self.flush(now_ms);
+        if progress == Progress::Done {
+            self.close_failed(now_ms);
         }
         self.outbox.flush();
-    }
-
-    /// Closes what a fault closes.
-    fn fault(&mut self, channel: u16, fault: Fault, now_ms: u64) -> Step {
-        match self.phase {
-            Phase::Closing(_) | Phase::Closed => Step::Next,
-            Phase::Running if channel != 0 && fault.scope == Scope::Channel => {
-                self.fail_channel(channel, &fault, now_ms);
-                Step::Next
-            }
-            Phase::Running => {
-                self.fail(fault, now_ms);
-                Step::Next
-            }
-            _ => self.refuse(&fault.to_string()),
-        }
+        progress
     }
 
     fn send(&mut self, channel: u16, method: &Method<'_>) {

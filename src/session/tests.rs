@@ -3,6 +3,7 @@
 mod committing;
 mod repeating;
 mod settling;
+mod turns;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,10 +28,21 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self::in_directory(tempfile::tempdir().unwrap())
+        Self::with(|_| {})
+    }
+
+    /// One in other surroundings.
+    fn with(change: impl FnOnce(&mut Surroundings)) -> Self {
+        Self::open_in(tempfile::tempdir().unwrap(), change)
     }
 
     fn in_directory(directory: TempDir) -> Self {
+        Self::open_in(directory, |_| {})
+    }
+
+    fn open_in(directory: TempDir, change: impl FnOnce(&mut Surroundings)) -> Self {
+        let mut surroundings = Surroundings::of_the_machine();
+        change(&mut surroundings);
         let mut config = Config { data_dir: directory.path().join("data"), ..Config::default() };
         config.amqp.outbox_bytes_max = OUTBOX_BYTES_MAX;
         let events = Events {
@@ -41,7 +53,7 @@ impl Place {
             lost: Box::new(|why| panic!("{why}")),
         };
         Self {
-            broker: Broker::open(config, events, Surroundings::of_the_machine(), NOW_MS).unwrap(),
+            broker: Broker::open(config, events, surroundings, NOW_MS).unwrap(),
             directory: Some(directory),
         }
     }

@@ -3,15 +3,68 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, Mode};
-use super::reply::{Answer, Reply};
+use super::reply::Answer;
 use super::work::Context;
-use crate::broker::{Client, Publish, QueueRef, Settlement, Uncommitted};
+use crate::broker::{Batch, Client, Outcome, Publish, QueueRef, Settlement, Uncommitted};
 use crate::fault::Fault;
 use crate::outbox::{ChannelKey, ChannelMode, Resume, Settled};
 use crate::wire::{Method, ReplyCode, tx};
 
 /// Messages of one transaction may hold this many bytes.
 const TRANSACTION_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A commit that is under way: its messages come first. A crash in between then leaves what was consumed to be consumed
+/// again, rather than neither it nor what was made of it.
+pub(super) struct Commit {
+    key: ChannelKey,
+    transaction: Transaction,
+    /// What became of the messages, when all are in their queues.
+    outcome: Option<Outcome>,
+}
+
+impl Commit {
+    /// Publishes a turn's worth of messages. Answers whether all are in their queues.
+    pub fn publish(&mut self, client: &Client, now_ms: u64) -> bool {
+        if self.outcome.is_none() {
+            let publishes = &mut self.transaction.publishes;
+            self.outcome = client.publish_some(publishes, Batch::Transaction, now_ms);
+        }
+        self.is_published()
+    }
+
+    /// Whether all its messages are in their queues.
+    pub fn is_published(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    /// What is to be settled behind the messages, once.
+    pub fn take_settled(&mut self) -> Vec<(Settled<QueueRef>, Settlement)> {
+        std::mem::take(&mut self.transaction.settled)
+    }
+
+    /// The number of its channel.
+    pub fn channel(&self) -> u16 {
+        self.key.number
+    }
+
+    /// All was done.
+    ///
+    /// # Errors
+    /// Channel 406 when a message was not taken.
+    pub fn end(self) -> Result<(), Fault> {
+        let mut outcome = self.outcome.unwrap_or_default();
+        match outcome.failed.pop() {
+            Some((_, fault)) => Err(fault),
+            None if outcome.refused > 0 => Err(refused("partial tx completion")),
+            None => Ok(()),
+        }
+    }
+
+    /// What is to be settled when its messages are in their queues.
+    pub fn into_settled(self) -> Vec<(Settled<QueueRef>, Settlement)> {
+        self.transaction.settled
+    }
+}
 
 /// What a channel did since its last commit.
 #[derive(Default)]
@@ -89,22 +142,14 @@ impl Channel {
         Ok(self.reply(context, &Method::TxSelectOk(tx::SelectOk)))
     }
 
-    pub(super) fn tx_commit(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
+    /// Begins a commit, which goes on in [`Session::go_on_committing`].
+    ///
+    /// [`Session::go_on_committing`]: super::Session::go_on_committing
+    pub(super) fn tx_commit(&mut self, context: &mut Context<'_>) -> Result<(), Fault> {
         let mut committed = std::mem::take(self.transaction()?);
         committed.accept(context.now_ms);
-        // Messages first: a crash in between then leaves what was consumed to be consumed again, rather than neither
-        // it nor what was made of it.
-        let mut outcome = context.client.publish(&mut committed.publishes, context.now_ms);
-        for (settled, how) in committed.settled {
-            context.client.settle(settled, how, context.now_ms);
-        }
-        if let Some((_, fault)) = outcome.failed.pop() {
-            return Err(fault);
-        }
-        if outcome.refused > 0 {
-            return Err(refused("partial tx completion"));
-        }
-        Ok(Answer::Later(context.client.barrier(), Reply::Method(Method::TxCommitOk(tx::CommitOk))))
+        context.work.commit = Some(Commit { key: self.key, transaction: committed, outcome: None });
+        Ok(())
     }
 
     pub(super) fn tx_rollback(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {

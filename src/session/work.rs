@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::arrears::Arrears;
+use super::tx::Commit;
 use crate::broker::{
-    Allowance, Client, ClientOutbox, POSITIONS_PER_TURN, Publish, QueueRef, Room, Settlement,
-    Settling, Unfinished,
+    Allowance, Batch, Client, ClientOutbox, POSITIONS_PER_TURN, Publish, QueueRef, Room,
+    Settlement, Settling, Unfinished,
 };
 use crate::config;
 use crate::fault::Fault;
@@ -21,6 +22,10 @@ const KEPT_ENTRIES_MAX: usize = 256;
 #[derive(Default)]
 pub(super) struct Work {
     pub publishes: Vec<Publish>,
+    /// The broker has more to do for messages that it was handed than a turn allows.
+    begun: bool,
+    /// A transaction whose commit is under way.
+    pub commit: Option<Commit>,
     acknowledged: Vec<Unacked<QueueRef>>,
     resume: Vec<Resume<QueueRef>>,
     /// Channels that are to be closed for what they published.
@@ -51,22 +56,43 @@ impl Work {
         self.resume.extend(settled.resume);
     }
 
-    /// Hands everything to the broker.
-    pub fn flush(&mut self, client: &Client, now_ms: u64) {
-        if !self.publishes.is_empty() {
-            let outcome = client.publish(&mut self.publishes, now_ms);
-            self.failed.extend(outcome.failed);
+    /// Hands everything to the broker, as far as a turn allows. What is acknowledged waits for what was published before.
+    pub fn flush(&mut self, client: &Client, now_ms: u64) -> Progress {
+        if !self.publishes.is_empty() || self.begun {
+            let outcome = client.publish_some(&mut self.publishes, Batch::Read, now_ms);
             self.publishes.shrink_to(KEPT_ENTRIES_MAX);
+            self.begun = outcome.is_none();
+            match outcome {
+                Some(outcome) => self.failed.extend(outcome.failed),
+                None => return Progress::More,
+            }
         }
         if std::mem::take(&mut self.uncommitted) {
             client.check_memory();
         }
         if !self.acknowledged.is_empty() || !self.resume.is_empty() {
-            let unacked = std::mem::take(&mut self.acknowledged).into();
-            let resume = std::mem::take(&mut self.resume);
-            let settled = Settled { unacked, resume };
+            let settled = self.take_settled();
             self.settle(client, settled, Settlement::Acknowledge, now_ms);
         }
+        Progress::Done
+    }
+
+    fn take_settled(&mut self) -> Settled<QueueRef> {
+        let unacked = std::mem::take(&mut self.acknowledged).into();
+        Settled { unacked, resume: std::mem::take(&mut self.resume) }
+    }
+
+    /// Whether messages that the broker was handed are still on their way to their queues.
+    pub fn is_publishing(&self) -> bool {
+        self.begun || self.commit.as_ref().is_some_and(|commit| !commit.is_published())
+    }
+
+    /// What is settled when they are there, which somebody else is to see to.
+    pub fn take_rest(&mut self) -> VecDeque<Unfinished> {
+        let acknowledged = (self.take_settled(), Settlement::Acknowledge);
+        let committed = self.commit.take().map(Commit::into_settled);
+        let settled = std::iter::once(acknowledged).chain(committed.into_iter().flatten());
+        settled.map(|(settled, how)| Unfinished::Settling(Settling::new(settled, how))).collect()
     }
 
     /// Settles deliveries, after what is unfinished.
@@ -87,7 +113,7 @@ impl Work {
 
     /// Whether something has to be finished before the next frame.
     pub fn is_unfinished(&self) -> bool {
-        !self.unfinished.is_empty()
+        self.begun || self.commit.is_some() || !self.unfinished.is_empty()
     }
 
     /// Whether others are to have a turn before the next frame.
@@ -108,6 +134,16 @@ impl Work {
     }
 }
 
+/// How far the broker came in this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Progress {
+    /// To the end.
+    Done,
+    /// There is more, which comes before anything else.
+    More,
+}
+
 /// What a method's handler works with.
 pub(super) struct Context<'a> {
     pub client: &'a Arc<Client>,
@@ -118,11 +154,6 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Hands to the broker what was gathered so far.
-    pub fn flush(&mut self) {
-        self.work.flush(self.client, self.now_ms);
-    }
-
     /// Settles deliveries, as far as this turn allows.
     pub fn settle(&mut self, settled: Settled<QueueRef>, how: Settlement) {
         self.work.settle(self.client, settled, how, self.now_ms);

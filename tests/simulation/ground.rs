@@ -145,7 +145,13 @@ impl Ground {
             take: Box::new(move |steps| *slot.lock() = Some(steps)),
         };
         let meet = Meet::new(hook);
-        let surroundings = Surroundings { entropy, memory: memory(), meet, stepped: Some(stepped) };
+        let surroundings = Surroundings {
+            entropy,
+            memory: memory(),
+            meet,
+            stepped: Some(stepped),
+            ..Surroundings::of_the_machine()
+        };
         let lost = Arc::clone(lost);
         let events = Events {
             room: Box::new(|| {}),
