@@ -47,6 +47,7 @@ pages! {
     configuration: "docs/configuration.md"
     admin: "docs/admin.md"
     compatibility: "docs/compatibility.md"
+    storage_format: "docs/storage-format.md"
 }
 
 #[test]

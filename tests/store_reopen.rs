@@ -232,9 +232,9 @@ fn a_directory_in_use_is_refused_in_another_process() {
 fn a_newer_format_is_refused() {
     let directory = tempdir().unwrap();
     open(options(directory.path()));
-    fs::write(directory.path().join("format"), "2\n").unwrap();
-    let error = refused(options(directory.path()), "written in format 2");
-    assert!(matches!(error, StoreError::NewerFormat { found: 2, known: 1, .. }));
+    fs::write(directory.path().join("format"), "3\n").unwrap();
+    let error = refused(options(directory.path()), "written in format 3");
+    assert!(matches!(error, StoreError::NewerFormat { found: 3, known: 2, .. }));
 }
 
 #[test]

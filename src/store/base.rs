@@ -6,15 +6,25 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::newer::{Undecoded, Unknown};
+
 /// The index cannot be used; the text says why.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct IndexError(String);
+#[error("{reason}")]
+pub struct IndexError {
+    reason: String,
+    newer: Option<Unknown>,
+}
 
 impl IndexError {
     /// For this reason, in one line.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        Self { reason: reason.into(), newer: None }
+    }
+
+    /// What a later version wrote, if that is why.
+    pub(super) fn newer(&self) -> Option<Unknown> {
+        self.newer
     }
 
     /// There is none.
@@ -30,13 +40,18 @@ impl IndexError {
 
 impl From<io::Error> for IndexError {
     fn from(error: io::Error) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
-impl From<postcard::Error> for IndexError {
-    fn from(error: postcard::Error) -> Self {
-        Self(format!("a record cannot be understood: {error}"))
+impl From<Undecoded> for IndexError {
+    fn from(undecoded: Undecoded) -> Self {
+        match undecoded {
+            Undecoded::Senseless => Self::new("a record cannot be understood"),
+            Undecoded::Unknown(unknown) => {
+                Self { reason: format!("it holds {unknown}"), newer: Some(unknown) }
+            }
+        }
     }
 }
 

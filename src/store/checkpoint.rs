@@ -148,7 +148,9 @@ impl Committer {
             }
             Err(Trouble::Index(error)) => {
                 let path = self.place.path().display();
-                return Err(LogError(format!("the index in {path} could not be written: {error}")));
+                return Err(LogError::Failed(format!(
+                    "the index in {path} could not be written: {error}"
+                )));
             }
             Err(Trouble::Log(error)) => return Err(error),
             Err(Trouble::NoRoom) => {

@@ -1,10 +1,14 @@
 //! A chunk: the live messages of so many adjoining positions of one queue, and how the index packs them
 //! into one record. What a message has in common with the one before it takes no room, so that a run of
 //! equal messages that stand one behind the other takes a few bytes in all.
+//!
+//! In the index a byte with the layout's version comes first. The first version had none; its first byte is below all of
+//! those. `docs/storage-format.md` has the layouts.
 
 use std::borrow::Cow;
 
 use super::log::Location;
+use super::newer::{Undecoded, Unknown};
 use super::operation::{Position, QueueId};
 use super::reader::Survivor;
 use super::record::{Reader, put_number};
@@ -65,9 +69,9 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// What the index holds, if it can be understood.
-    pub(super) fn from_index(bytes: &[u8]) -> Option<Self> {
-        decode_chunk(bytes).map(|entries| Self { entries, packed: Box::default() })
+    /// What the index holds.
+    pub(super) fn from_index(bytes: &[u8]) -> Result<Self, Undecoded> {
+        Ok(Self { entries: indexed_entries(bytes)?, packed: Box::default() })
     }
 
     /// Whether nothing is in it.
@@ -107,11 +111,34 @@ impl Content {
 
     /// As the index is to hold it; nothing when nothing is in it.
     pub(super) fn to_index(&self) -> Option<Vec<u8>> {
-        if self.entries.is_empty() {
-            (!self.packed.is_empty()).then(|| self.packed.to_vec())
-        } else {
-            Some(encode_chunk(&self.entries))
+        if self.is_empty() {
+            return None;
         }
+        let mut bytes = vec![VERSIONED | VERSION];
+        match self.entries.is_empty() {
+            true => bytes.extend_from_slice(&self.packed),
+            false => put_chunk(&mut bytes, &self.entries),
+        }
+        Some(bytes)
+    }
+}
+
+/// In the index a chunk's first byte is its version with this bit. That of the first version is an entry's flags.
+const VERSIONED: u8 = 64;
+
+/// The layout that is written.
+const VERSION: u8 = 2;
+
+/// The entries of a chunk in the index, in any version.
+pub(super) fn indexed_entries(bytes: &[u8]) -> Result<Vec<Entry>, Undecoded> {
+    match bytes.split_first() {
+        Some((first, rest)) if *first == VERSIONED | VERSION => decode_chunk(rest),
+        Some((first, _)) if *first >= VERSIONED => {
+            let found = (first - VERSIONED).into();
+            let (what, known) = ("a chunk of messages", VERSION.into());
+            Err(Unknown { what, number: None, found, known }.into())
+        }
+        _ => decode_chunk(bytes),
     }
 }
 
@@ -145,6 +172,11 @@ const NOTHING: Entry = Entry {
 /// Packs entries, which are in order of position. Each takes at most 48 bytes.
 pub(super) fn encode_chunk(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(48);
+    put_chunk(&mut bytes, entries);
+    bytes
+}
+
+fn put_chunk(bytes: &mut Vec<u8>, entries: &[Entry]) {
     let mut before = NOTHING;
     let mut alike = 0;
     for entry in entries {
@@ -152,13 +184,12 @@ pub(super) fn encode_chunk(entries: &[Entry]) -> Vec<u8> {
         if flags == ALIKE {
             alike += 1;
         } else {
-            put_alike(&mut bytes, &mut alike);
-            put_entry(&mut bytes, flags, &before, entry);
+            put_alike(bytes, &mut alike);
+            put_entry(bytes, flags, &before, entry);
         }
         before = *entry;
     }
-    put_alike(&mut bytes, &mut alike);
-    bytes
+    put_alike(bytes, &mut alike);
 }
 
 fn compare(before: &Entry, entry: &Entry) -> u8 {
@@ -214,8 +245,8 @@ fn put_entry(bytes: &mut Vec<u8>, flags: u8, before: &Entry, entry: &Entry) {
     }
 }
 
-/// Unpacks entries. Nothing unless they are in order, in range, and all there is.
-pub(super) fn decode_chunk(bytes: &[u8]) -> Option<Vec<Entry>> {
+/// Unpacks entries. They make sense only in order, in range, and when they are all there is.
+pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Entry>, Undecoded> {
     let mut reader = Reader(bytes);
     let mut entries: Vec<Entry> = Vec::new();
     let mut before = NOTHING;
@@ -224,7 +255,7 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Option<Vec<Entry>> {
         if flags == ALIKE {
             let count = reader.number()?;
             if count > CHUNK_POSITIONS {
-                return None;
+                return Err(Undecoded::Senseless);
             }
             for _ in 0..count {
                 before.low = before.low.wrapping_add(1);
@@ -234,20 +265,21 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Option<Vec<Entry>> {
         } else {
             let entry = take_entry(&mut reader, flags, &before)?;
             if entries.last().is_some_and(|last| last.low >= entry.low) {
-                return None;
+                return Err(Undecoded::Senseless);
             }
             entries.push(entry);
             before = entry;
         }
         if u64::from(before.low) >= CHUNK_POSITIONS {
-            return None;
+            return Err(Undecoded::Senseless);
         }
     }
-    (!entries.is_empty()).then_some(entries)
+    if entries.is_empty() { Err(Undecoded::Senseless) } else { Ok(entries) }
 }
 
-fn take_entry(reader: &mut Reader<'_>, flags: u8, before: &Entry) -> Option<Entry> {
-    let number = |reader: &mut Reader<'_>| u32::try_from(reader.number()?).ok();
+fn take_entry(reader: &mut Reader<'_>, flags: u8, before: &Entry) -> Result<Entry, Undecoded> {
+    let number =
+        |reader: &mut Reader<'_>| u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless);
     let mut entry = *before;
     entry.low = if flags & NEXT == 0 { reader.byte()? } else { before.low.wrapping_add(1) };
     entry.location = if flags & BEHIND == 0 {
@@ -270,7 +302,7 @@ fn take_entry(reader: &mut Reader<'_>, flags: u8, before: &Entry) -> Option<Entr
         let later = (later >> 1) ^ (later & 1).wrapping_neg();
         entry.accepted_ms = before.accepted_ms.wrapping_add(later);
     }
-    Some(entry)
+    Ok(entry)
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ impl Committer {
 
     fn work(&mut self) -> Result<Step, LogError> {
         if let Some(reason) = self.log.lost().map(str::to_owned).or_else(|| self.inbox.reason()) {
-            return Err(LogError(reason));
+            return Err(LogError::Failed(reason));
         }
         if self.catch_up()? == Progress::NoRoom {
             return self.wait_for_room();
@@ -176,7 +176,7 @@ impl Committer {
             }
             Next::Nothing => Ok(if self.slice()? { Step::Worked } else { Step::Idle }),
             Next::Stop => self.leave(),
-            Next::GiveUp(reason) => Err(LogError(reason)),
+            Next::GiveUp(reason) => Err(LogError::Failed(reason)),
         }
     }
 
@@ -249,7 +249,7 @@ impl Committer {
             return Ok(Step::Worked);
         }
         match self.space.is_closing() {
-            true => Err(LogError("the disk was full when the store was closed".to_owned())),
+            true => Err(LogError::Failed("the disk was full when the store was closed".to_owned())),
             false => Ok(Step::Waiting),
         }
     }
@@ -447,7 +447,7 @@ impl Committer {
 
 /// The index fails where it is needed: the next start builds it anew.
 pub(super) fn unusable(error: IndexError) -> LogError {
-    LogError(format!("the index cannot be used: {error}"))
+    LogError::Failed(format!("the index cannot be used: {error}"))
 }
 
 /// A message for a queue that is gone by now goes with it. One for a queue that is yet to come would be gone too, after
@@ -458,7 +458,7 @@ fn expect_declared(operations: &[Operation], mut id_max: QueueId) -> Result<(), 
             Operation::Enqueue { places, .. } => {
                 if let Some(place) = places.iter().find(|place| place.queue > id_max) {
                     let queue = place.queue;
-                    return Err(LogError(format!(
+                    return Err(LogError::Failed(format!(
                         "a message came for queue {queue}, which was never declared"
                     )));
                 }

@@ -6,6 +6,8 @@
 //! goes with (4), the CRC-32C of these (4). Each frame is the length of its payload (4), the payload's CRC-32C (4), and
 //! the payload. Integers are little-endian. Frames count from the one on that says up to which point of the journal they
 //! are complete; what is behind the last such frame was not finished. Zeros at the end are room that was reserved.
+//! `docs/storage-format.md` has the payloads. Files of an earlier version are read, and written anew with the first
+//! checkpoint; those of a later one are left alone.
 //!
 //! Both are put together in memory, a slice at a time, and written by a chore.
 
@@ -14,18 +16,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::change::{decode_change, encode_change};
 use super::disk::{Disk, SegmentFile, replace_file};
 use super::log::{LogPosition, SegmentId};
+use super::newer::{Newer, Undecoded, Unknown};
 use super::operation::{Change, QueueId};
+use super::plain::PlainChange;
+use super::record::{Reader, put_number};
 use super::topology::{Keeper, Serial, Topology};
 
 const FILE: &str = "definitions.json";
 const LOG: &str = "definitions.log";
 
 const MAGIC: [u8; 8] = *b"LVRTDEFS";
-const VERSION: u32 = 1;
+/// Of both files, as they are written now.
+const VERSION: u32 = 2;
 const HEAD_BYTES: usize = 20;
 const FRAME_HEAD_BYTES: usize = 8;
 
@@ -35,9 +42,18 @@ const LOG_PART: u64 = 2;
 /// And so many bytes besides.
 const LOG_BYTES: u64 = 4096;
 
+/// What tells the version of `definitions.json`. The first one had none.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    format: Option<u32>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Loaded {
+    #[serde(default)]
+    format: Option<u32>,
     segment: SegmentId,
     offset: u64,
     queue_id_max: QueueId,
@@ -47,13 +63,17 @@ struct Loaded {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LoadedRecord {
-    Numbered(Serial, Change),
-    /// As earlier versions wrote it.
-    Plain(Change),
+    Numbered(Serial, PlainChange<'static>),
+    /// As the first versions wrote it.
+    Plain(PlainChange<'static>),
 }
 
-/// One of the changes.
-#[derive(Debug, Serialize, Deserialize)]
+const PUT: u8 = 1;
+const GONE: u8 = 2;
+const UP_TO: u8 = 3;
+
+/// One of the changes. In the first version postcard wrote them.
+#[derive(Debug, Deserialize)]
 enum Item<C> {
     Put(Serial, C),
     Gone(Serial),
@@ -125,7 +145,7 @@ impl Definitions {
         if is_whole {
             let LogPosition { segment, offset } = up_to;
             let head = format!(
-                "{{\n  \"segment\": {segment},\n  \"offset\": {offset},\n  \"queue_id_max\": {queue_id_max},\n  \"records\": ["
+                "{{\n  \"format\": {VERSION},\n  \"segment\": {segment},\n  \"offset\": {offset},\n  \"queue_id_max\": {queue_id_max},\n  \"records\": ["
             );
             draft.bytes.extend_from_slice(head.as_bytes());
         }
@@ -170,7 +190,7 @@ impl Draft {
                 let Some(record) = record else { continue };
                 let is_first = self.bytes.ends_with(b"[");
                 self.bytes.extend_from_slice(if is_first { b"\n    " } else { b",\n    " });
-                serde_json::to_writer(&mut self.bytes, &(serial, record))?;
+                serde_json::to_writer(&mut self.bytes, &(serial, PlainChange::from(record)))?;
             }
         } else if count > 0 {
             let items = lacking.into_iter().map(|(serial, record)| match record {
@@ -188,7 +208,7 @@ impl Draft {
         } else {
             let LogPosition { segment, offset } = self.up_to;
             let queue_id_max = self.queue_id_max;
-            let end: Item<Change> = Item::UpTo { segment, offset, queue_id_max };
+            let end = Item::UpTo { segment, offset, queue_id_max };
             put_frame(&mut self.bytes, &[end])?;
         }
         Ok(self.bytes)
@@ -223,7 +243,7 @@ impl Files {
                 }
                 is_new = true;
                 let mut log = disk.create(&path)?;
-                log.write(&encode_head(self.whole_sum))?;
+                log.write(&encode_head(VERSION, self.whole_sum))?;
                 log
             }
         };
@@ -238,98 +258,200 @@ impl Files {
     }
 }
 
-fn encode_head(whole_sum: u32) -> Vec<u8> {
+fn encode_head(version: u32, whole_sum: u32) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
-    head.extend_from_slice(&VERSION.to_le_bytes());
+    head.extend_from_slice(&version.to_le_bytes());
     head.extend_from_slice(&whole_sum.to_le_bytes());
     let sum = crc32c::crc32c(&head);
     head.extend_from_slice(&sum.to_le_bytes());
     head
 }
 
-fn put_frame<C: Serialize>(bytes: &mut Vec<u8>, items: &[Item<C>]) -> Result<(), io::Error> {
-    let payload = postcard::to_stdvec(items).map_err(io::Error::other)?;
-    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(&crc32c::crc32c(&payload).to_le_bytes());
-    bytes.extend_from_slice(&payload);
-    Ok(())
+/// The version in a head, and the sum of the file that it goes with. Nothing when it is damaged.
+fn decode_head(log: &[u8]) -> Option<(u32, u32)> {
+    let part = |start: usize| Some(u32::from_le_bytes(log.get(start..start + 4)?.try_into().ok()?));
+    let (version, whole_sum) = (part(8)?, part(12)?);
+    (log.get(..HEAD_BYTES)? == encode_head(version, whole_sum)).then_some((version, whole_sum))
 }
 
-/// The first frame and its bytes, if a whole and undamaged one begins there.
-fn first_frame(bytes: &[u8]) -> Option<(Vec<Item<Change>>, usize)> {
-    let (head, rest) = bytes.split_at_checked(FRAME_HEAD_BYTES)?;
-    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    let sum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-    let payload = rest.get(..length).filter(|payload| crc32c::crc32c(payload) == sum)?;
-    let items: Vec<Item<Change>> = postcard::from_bytes(payload).ok()?;
-    Some((items, FRAME_HEAD_BYTES + length))
-}
-
-/// Reads the files, if there are any. An error says what is wrong with them.
-pub(super) fn load(disk: &dyn Disk, directory: &Path) -> Result<Option<Kept>, String> {
-    let text = match disk.read(&directory.join(FILE)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{FILE} cannot be read: {error}")),
-    };
-    let loaded: Loaded = serde_json::from_slice(&text)
-        .map_err(|error| format!("{FILE} cannot be understood: {error}"))?;
-    let mut topology = Topology::default();
-    let mut is_numbered = true;
-    for record in loaded.records {
-        match record {
-            LoadedRecord::Numbered(serial, record) => {
-                topology.load(Keeper::Definitions, serial, record);
+fn put_frame(bytes: &mut Vec<u8>, items: &[Item<&Change>]) -> Result<(), io::Error> {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; FRAME_HEAD_BYTES]);
+    put_number(bytes, items.len() as u64);
+    for item in items {
+        match item {
+            Item::Put(serial, change) => {
+                bytes.push(PUT);
+                put_number(bytes, *serial);
+                encode_change(change, bytes);
             }
-            LoadedRecord::Plain(record) => {
-                is_numbered = false;
-                topology.apply(&record);
+            Item::Gone(serial) => {
+                bytes.push(GONE);
+                put_number(bytes, *serial);
+            }
+            Item::UpTo { segment, offset, queue_id_max } => {
+                bytes.push(UP_TO);
+                put_number(bytes, u64::from(*segment));
+                put_number(bytes, *offset);
+                put_number(bytes, *queue_id_max);
             }
         }
     }
-    topology.note_queue_id(loaded.queue_id_max);
-    let whole_sum = crc32c::crc32c(&text);
-    let whole_bytes = if is_numbered { text.len() as u64 } else { 0 };
-    let mut kept = Kept {
-        up_to: LogPosition { segment: loaded.segment, offset: loaded.offset },
-        topology,
-        damage: None,
-        files: Files { whole_bytes, whole_sum, log_bytes: 0, log: None },
+    let payload = &bytes[start + FRAME_HEAD_BYTES..];
+    let length = u32::try_from(payload.len()).map_err(io::Error::other)?.to_le_bytes();
+    let sum = crc32c::crc32c(payload).to_le_bytes();
+    bytes[start..start + 4].copy_from_slice(&length);
+    bytes[start + 4..start + FRAME_HEAD_BYTES].copy_from_slice(&sum);
+    Ok(())
+}
+
+/// The first frame and its bytes. It makes no sense unless a whole and undamaged one begins there.
+fn first_frame(bytes: &[u8], version: u32) -> Result<(Vec<Item<Change>>, usize), Undecoded> {
+    let (head, rest) = bytes.split_at_checked(FRAME_HEAD_BYTES).ok_or(Undecoded::Senseless)?;
+    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let sum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    let payload = rest.get(..length).filter(|payload| crc32c::crc32c(payload) == sum);
+    let payload = payload.ok_or(Undecoded::Senseless)?;
+    let items = if version == 1 {
+        let items: Vec<Item<PlainChange<'_>>> =
+            postcard::from_bytes(payload).map_err(|_| Undecoded::Senseless)?;
+        items.into_iter().map(Item::from).collect()
+    } else {
+        let mut reader = Reader(payload);
+        let items = (0..reader.number()?).map(|_| next_item(&mut reader));
+        let items = items.collect::<Result<_, _>>()?;
+        reader.end()?;
+        items
     };
-    match disk.read(&directory.join(LOG)) {
-        Ok(log) => kept.read_changes(&log),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(format!("{LOG} cannot be read: {error}")),
+    Ok((items, FRAME_HEAD_BYTES + length))
+}
+
+fn next_item(reader: &mut Reader<'_>) -> Result<Item<Change>, Undecoded> {
+    Ok(match reader.byte()? {
+        PUT => Item::Put(reader.number()?, decode_change(reader)?),
+        GONE => Item::Gone(reader.number()?),
+        UP_TO => Item::UpTo {
+            segment: u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless)?,
+            offset: reader.number()?,
+            queue_id_max: reader.number()?,
+        },
+        kind => {
+            let (what, number) = ("a change of the definitions of kind", Some(kind.into()));
+            return Err(Unknown { what, number, found: VERSION, known: 0 }.into());
+        }
+    })
+}
+
+impl From<Item<PlainChange<'_>>> for Item<Change> {
+    fn from(item: Item<PlainChange<'_>>) -> Self {
+        match item {
+            Item::Put(serial, change) => Self::Put(serial, change.into()),
+            Item::Gone(serial) => Self::Gone(serial),
+            Item::UpTo { segment, offset, queue_id_max } => {
+                Self::UpTo { segment, offset, queue_id_max }
+            }
+        }
     }
-    Ok(Some(kept))
+}
+
+/// Reads the files, if there are any. The inner error says what is wrong with them.
+///
+/// # Errors
+/// When a later version wrote them.
+pub(super) fn load(
+    disk: &dyn Disk,
+    directory: &Path,
+) -> Result<Result<Option<Kept>, String>, Newer> {
+    let path = directory.join(FILE);
+    let text = match disk.read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(None)),
+        Err(error) => return Ok(Err(format!("{FILE} cannot be read: {error}"))),
+    };
+    let loaded = match take_whole(&text) {
+        Ok(loaded) => loaded,
+        Err(Ok(unknown)) => return Err(Newer::new(&path, unknown)),
+        Err(Err(why)) => return Ok(Err(why)),
+    };
+    let mut kept = Kept::from_whole(loaded, &text);
+    let path = directory.join(LOG);
+    match disk.read(&path) {
+        Ok(log) => kept.read_changes(&log).map_err(|unknown| Newer::new(&path, unknown))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Ok(Err(format!("{LOG} cannot be read: {error}"))),
+    }
+    Ok(Ok(Some(kept)))
+}
+
+/// Takes `definitions.json` apart, or says what is wrong with it: that it is of a later version, or else.
+fn take_whole(text: &[u8]) -> Result<Loaded, Result<Unknown, String>> {
+    if let Ok(Versioned { format: Some(found) }) = serde_json::from_slice(text)
+        && found > VERSION
+    {
+        let (what, number) = ("definitions", None);
+        return Err(Ok(Unknown { what, number, found, known: VERSION }));
+    }
+    serde_json::from_slice(text)
+        .map_err(|error| Err(format!("{FILE} cannot be understood: {error}")))
 }
 
 impl Kept {
+    fn from_whole(loaded: Loaded, text: &[u8]) -> Self {
+        let mut topology = Topology::default();
+        let mut is_numbered = true;
+        for record in loaded.records {
+            match record {
+                LoadedRecord::Numbered(serial, record) => {
+                    topology.load(Keeper::Definitions, serial, record.into());
+                }
+                LoadedRecord::Plain(record) => {
+                    is_numbered = false;
+                    topology.apply(&record.into());
+                }
+            }
+        }
+        topology.note_queue_id(loaded.queue_id_max);
+        let whole_sum = crc32c::crc32c(text);
+        // What an earlier version wrote is written anew as a whole.
+        let is_present = is_numbered && loaded.format == Some(VERSION);
+        let whole_bytes = if is_present { text.len() as u64 } else { 0 };
+        Self {
+            up_to: LogPosition { segment: loaded.segment, offset: loaded.offset },
+            topology,
+            damage: None,
+            files: Files { whole_bytes, whole_sum, log_bytes: 0, log: None },
+        }
+    }
+
     /// Whether the topology that was recovered is the one that the files have.
     pub(super) fn is_whole(&self, topology: &Topology) -> bool {
         self.files.whole_bytes > 0 && self.damage.is_none() && self.topology.is_same(topology)
     }
 
     /// Applies the changes that go with the whole.
-    fn read_changes(&mut self, log: &[u8]) {
-        let sum_of = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let is_head = log.len() >= HEAD_BYTES
-            && log[..8] == MAGIC
-            && log[..HEAD_BYTES] == encode_head(sum_of(&log[12..16]));
-        if !is_head {
+    fn read_changes(&mut self, log: &[u8]) -> Result<(), Unknown> {
+        let Some((version, whole_sum)) = decode_head(log) else {
             let is_begun = log.iter().any(|byte| *byte != 0);
             self.damage = is_begun.then(|| format!("the head of {LOG} is damaged"));
-            return;
+            return Ok(());
+        };
+        if version > VERSION {
+            let (what, number) = ("changes of the definitions", None);
+            return Err(Unknown { what, number, found: version, known: VERSION });
         }
-        if sum_of(&log[12..16]) != self.files.whole_sum {
+        if whole_sum != self.files.whole_sum {
             // They went with the whole before this one.
-            return;
+            return Ok(());
         }
         self.files.log_bytes = HEAD_BYTES as u64;
         let mut at = HEAD_BYTES;
         let mut unfinished = Vec::new();
-        while let Some((items, bytes)) = first_frame(&log[at..]) {
+        loop {
+            let (items, bytes) = match first_frame(&log[at..], version) {
+                Ok(frame) => frame,
+                Err(Undecoded::Senseless) => break,
+                Err(Undecoded::Unknown(unknown)) => return Err(unknown),
+            };
             at += bytes;
             for item in items {
                 let Item::UpTo { segment, offset, queue_id_max } = item else {
@@ -346,6 +468,7 @@ impl Kept {
         if let Some(last) = rest.iter().rposition(|byte| *byte != 0) {
             self.damage = Some(format!("{LOG} ends in {} bytes that are not finished", last + 1));
         }
+        Ok(())
     }
 
     fn apply(&mut self, item: Item<Change>) {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, replace_file};
 use super::failure::StoreError;
+use super::newer::Newer;
+use super::segment::{read_head, segment_of, segment_path};
 
 /// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// A data directory that is ours until this is dropped.
 pub(super) struct Directory {
@@ -17,6 +19,8 @@ pub(super) struct Directory {
     pub(super) is_new: bool,
     /// What was repaired.
     pub(super) notes: Vec<String>,
+    /// The earlier format that it has, until it is upgraded.
+    older: Option<u32>,
     _lock: Box<dyn Any + Send>,
 }
 
@@ -32,13 +36,17 @@ impl Directory {
         let journal = path.join("journal");
         let had_journal = is_there(disk, &journal)?;
         let mut notes = Vec::new();
-        let is_new = match read_format(disk, path)? {
-            Some(FORMAT) => false,
+        let found = read_format(disk, path)?;
+        let is_new = match found {
+            Some(..=FORMAT) => false,
             Some(found) => {
                 let dir = path.to_owned();
                 return Err(StoreError::NewerFormat { dir, found, known: FORMAT });
             }
             None => {
+                if had_journal {
+                    refuse_newer_segments(disk, &journal)?;
+                }
                 replace_file(disk, path, "format", format!("{FORMAT}\n").as_bytes())
                     .map_err(not_writable)?;
                 if had_journal {
@@ -54,7 +62,21 @@ impl Directory {
                 notes.push("the directory `journal` was missing: its records are lost".to_owned());
             }
         }
-        Ok(Self { path: path.to_owned(), is_new, notes, _lock: lock })
+        let older = found.filter(|found| *found < FORMAT);
+        Ok(Self { path: path.to_owned(), is_new, notes, older, _lock: lock })
+    }
+
+    /// Gives a directory of an earlier format the present one. To be called before anything is written that the earlier one
+    /// does not have. What is there stays as it is, and is read in its own version until it is written again, so that it
+    /// does not matter when the process ends.
+    pub(super) fn upgrade(&self, disk: &dyn Disk) -> Result<(), StoreError> {
+        let Some(older) = self.older else { return Ok(()) };
+        let dir = self.path.clone();
+        replace_file(disk, &self.path, "format", format!("{FORMAT}\n").as_bytes())
+            .map_err(|source| StoreError::NotWritable { dir, source })?;
+        let path = self.path.display();
+        log::info!("the data directory {path} is upgraded from format {older} to {FORMAT}");
+        Ok(())
     }
 
     /// The data directory.
@@ -69,6 +91,19 @@ fn is_there(disk: &dyn Disk, directory: &Path) -> Result<bool, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StoreError::io(directory, "read")(error)),
     }
+}
+
+/// Without the directory's own version, those of the segments tell.
+fn refuse_newer_segments(disk: &dyn Disk, journal: &Path) -> Result<(), StoreError> {
+    let names = disk.list(journal).map_err(StoreError::io(journal, "read"))?;
+    for id in names.iter().filter_map(|name| segment_of(name)) {
+        if let Err(error) = read_head(disk, &segment_path(journal, id), id)
+            && let Some(newer) = Newer::of(&error)
+        {
+            return Err(newer.clone().into());
+        }
+    }
+    Ok(())
 }
 
 fn read_format(disk: &dyn Disk, directory: &Path) -> Result<Option<u32>, StoreError> {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::newer::Newer;
+
 /// The store can keep no more promises: a write or a sync failed, or it was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store is lost: nothing more becomes durable")]
@@ -44,6 +46,17 @@ pub enum StoreError {
         /// The newest format that this version reads.
         known: u32,
     },
+    /// A later version wrote a part of this directory. Nothing of it was changed.
+    #[error(
+        "{} holds {what}; run the version that wrote it, or choose another data directory",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The part, and which version it is.
+        what: String,
+    },
     /// The content cannot be understood and cannot be rebuilt.
     #[error("the data directory {} is damaged: {what}; {mend}", dir.display())]
     Corrupt {
@@ -70,5 +83,12 @@ impl StoreError {
     /// Wraps a system error on `path`; `doing` is a past participle, such as "read".
     pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), doing, source }
+    }
+}
+
+impl From<Newer> for StoreError {
+    fn from(newer: Newer) -> Self {
+        let Newer { path, unknown } = newer;
+        Self::Newer { path, what: unknown.to_string() }
     }
 }

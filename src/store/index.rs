@@ -2,7 +2,8 @@
 //! so that starting need not read the whole journal. All of it can be rebuilt.
 //!
 //! One tree. A key begins with its family: `M` is the mark, `t` with serial and part the topology, `l`
-//! with queue and chunk the live messages. No record is larger than 4 KiB.
+//! with queue and chunk the live messages. No record is larger than 4 KiB. Each begins with the version of its layout,
+//! and records of an older version stay as they are until they are written again. `docs/storage-format.md` has the layouts.
 //!
 //! # Why a crash in the middle of an update does no harm
 //!
@@ -21,13 +22,15 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
 pub(super) use super::base::IndexError;
 use super::base::{Base, BasePlace};
-use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry, decode_chunk};
+use super::change::{encode_change, lone_change};
+use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry, indexed_entries};
 use super::ledger::{Changes, Chunks};
-use super::log::{LogPosition, SegmentId};
+use super::log::SegmentId;
+pub(super) use super::mark::{Mark, MarkStand};
+use super::newer::Undecoded;
 use super::operation::{Change, Place, QueueId};
 use super::state::State;
 use super::topology::{Keeper, Serial};
@@ -43,31 +46,6 @@ const PART_BYTES: usize = 3 * 1024;
 
 /// No key is longer.
 const KEY_BYTES_MAX: usize = 24;
-
-/// What the index stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
-    /// Everything before this point of the journal is in the index.
-    pub(super) position: LogPosition,
-    /// Tells the segment in which that is from another journal's.
-    pub(super) fingerprint: Option<[u8; 4]>,
-    pub(super) queue_id_max: QueueId,
-    /// How many messages the index holds, those included that died after `position`.
-    pub(super) entries: u64,
-    /// How many definitions it holds.
-    pub(super) definitions: u64,
-    /// The store was closed in good order at this point.
-    pub(super) closed: bool,
-    /// An update is under way, so the counts may not agree.
-    pub(super) updating: bool,
-}
-
-/// A point of the journal, and what tells its segment from another journal's.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct MarkStand {
-    pub(super) position: LogPosition,
-    pub(super) fingerprint: Option<[u8; 4]>,
-}
 
 /// What the index held when it was opened.
 pub(super) struct Loaded {
@@ -115,7 +93,7 @@ impl Index {
                 Err(IndexError::new("it has content and no mark"))
             };
         };
-        let mark: Mark = postcard::from_bytes(&mark)?;
+        let mark = Mark::decode(&mark)?;
         let mut state = State::default();
         self.load_definitions(mark, &mut state)?;
         let last = self.load_chunks(&state)?;
@@ -161,7 +139,7 @@ impl Index {
         let mut open: Option<(Serial, Vec<u8>)> = None;
         let mut unfinished = Vec::new();
         let mut load = |(serial, text): (Serial, Vec<u8>)| -> Result<(), IndexError> {
-            state.topology.load(Keeper::Index, serial, postcard::from_bytes(&text)?);
+            state.topology.load(Keeper::Index, serial, lone_change(&text)?);
             Ok(())
         };
         self.each(TOPOLOGY, |key, part| {
@@ -194,7 +172,7 @@ impl Index {
             let (Some(queue), Some(number)) = (number_at(key, 1), number_at(key, 9)) else {
                 return Err(IndexError::new("a chunk's key is malformed"));
             };
-            let entries = decode_chunk(value).ok_or_else(malformed)?;
+            let entries = indexed_entries(value)?;
             ledger.load((queue, number), &entries);
             for entry in entries {
                 let place =
@@ -231,7 +209,7 @@ impl Index {
     }
 
     fn put_mark(&mut self, mark: Mark) -> Result<(), IndexError> {
-        self.base.insert(MARK, &postcard::to_stdvec(&mark)?)?;
+        self.base.insert(MARK, &mark.encode())?;
         self.mark = Some(mark);
         Ok(())
     }
@@ -262,7 +240,7 @@ impl Index {
                 progress = ControlFlow::Continue(());
                 return ControlFlow::Break(());
             }
-            messages += decode_chunk(value).map_or(0, |entries| entries.len() as u64);
+            messages += indexed_entries(value).map_or(0, |entries| entries.len() as u64);
             dropped.push(key.to_vec());
             ControlFlow::Continue(())
         })?;
@@ -294,7 +272,8 @@ impl Index {
         let Some(record) = record else {
             return self.drop_keys(&definition_key(serial, 0)..=&definition_key(serial, u32::MAX));
         };
-        let bytes = postcard::to_stdvec(record)?;
+        let mut bytes = Vec::new();
+        encode_change(record, &mut bytes);
         let parts: Vec<(&[u8], u32)> = bytes.chunks(PART_BYTES).zip(0_u32..).collect();
         for (part, number) in parts.into_iter().rev() {
             self.base.insert(&definition_key(serial, number), part)?;
@@ -321,7 +300,7 @@ struct BaseChunks(Arc<dyn Base>);
 impl Chunks for BaseChunks {
     fn chunk(&self, key: ChunkKey) -> Result<Option<Content>, IndexError> {
         let Some(value) = self.0.get(&chunk_key(key.0, key.1))? else { return Ok(None) };
-        Content::from_index(&value).map(Some).ok_or_else(malformed)
+        Ok(Some(Content::from_index(&value)?))
     }
 
     fn scan(
@@ -331,23 +310,19 @@ impl Chunks for BaseChunks {
         visit: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
     ) -> Result<(), IndexError> {
         let (first, last) = (chunk_key(queue, *numbers.start()), chunk_key(queue, *numbers.end()));
-        let mut is_malformed = false;
-        self.0.scan(&first..=&last, &mut |key, value| match (
-            number_at(key, 9),
-            Content::from_index(value),
-        ) {
-            (Some(number), Some(content)) => visit(number, content),
-            _ => {
-                is_malformed = true;
-                ControlFlow::Break(())
+        let mut result = Ok(());
+        self.0.scan(&first..=&last, &mut |key, value| {
+            let found = number_at(key, 9).ok_or(Undecoded::Senseless);
+            match found.and_then(|number| Ok((number, Content::from_index(value)?))) {
+                Ok((number, content)) => visit(number, content),
+                Err(undecoded) => {
+                    result = Err(undecoded.into());
+                    ControlFlow::Break(())
+                }
             }
         })?;
-        if is_malformed { Err(malformed()) } else { Ok(()) }
+        result
     }
-}
-
-fn malformed() -> IndexError {
-    IndexError::new("a chunk cannot be understood")
 }
 
 fn definition_key(serial: u64, part: u32) -> [u8; 13] {

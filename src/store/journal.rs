@@ -11,6 +11,7 @@
 //!   it.
 //! - A last segment that is missing or empty is noticed, because its number was noted when it was begun.
 //! - A segment whose head is unreadable is read with the marker of its first frame.
+//! - What a later version wrote is no damage: the journal is refused, and nothing of it is cut.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,10 +22,11 @@ use super::disk::{Disk, SegmentFile, is_full, read_full, replace_file};
 use super::log::{
     Location, Log, LogError, LogPosition, Progress, Replayed, SegmentId, Stand, Unreadable,
 };
+use super::newer::{Newer, Undecoded};
 use super::record::{Marker, Record, encode};
 use super::segment::{
-    Head, SEGMENT_HEAD_BYTES, SegmentReader, encode_head, is_zeros, read_head, scan, segment_of,
-    segment_path,
+    Gap, Head, LAST_BEGUN, SEGMENT_HEAD_BYTES, SegmentReader, decode_last_begun, encode_head,
+    encode_last_begun, is_zeros, read_head, scan, segment_of, segment_path,
 };
 use crate::entropy::Entropy;
 
@@ -39,9 +41,6 @@ const RETURNS_PART: u64 = 8;
 
 /// Largest segment size, so that an offset fits four bytes.
 const SEGMENT_BYTES_LIMIT: u64 = 1 << 30;
-
-/// The file in the data directory that has the number of the last segment that was begun.
-const LAST_BEGUN: &str = "last-segment";
 
 /// The journal of one data directory.
 pub(super) struct Journal {
@@ -69,6 +68,14 @@ pub(super) struct Journal {
 struct Segment {
     marker: Marker,
     bytes: u64,
+}
+
+/// What could not be read of a segment.
+struct Unread {
+    segment: SegmentId,
+    gap: Gap,
+    /// Bytes of it up to the last one that is not zero.
+    written: usize,
 }
 
 /// The segment at the end.
@@ -116,7 +123,10 @@ impl Journal {
     }
 
     fn error(&self, doing: &str, error: &io::Error) -> LogError {
-        LogError(format!(
+        if let Some(newer) = Newer::of(error) {
+            return LogError::Newer(newer.clone());
+        }
+        LogError::Failed(format!(
             "the journal in {} could not be {doing}: {error}",
             self.directory.display()
         ))
@@ -174,8 +184,13 @@ impl Journal {
     }
 
     fn read_last_begun(&self) -> io::Result<SegmentId> {
-        match self.disk.read(&self.data_directory().join(LAST_BEGUN)) {
-            Ok(text) => Ok(String::from_utf8_lossy(&text).trim().parse().unwrap_or_default()),
+        let path = self.data_directory().join(LAST_BEGUN);
+        match self.disk.read(&path) {
+            Ok(content) => match decode_last_begun(&content) {
+                Ok(id) => Ok(id),
+                Err(Undecoded::Senseless) => Ok(0),
+                Err(Undecoded::Unknown(unknown)) => Err(Newer::new(&path, unknown).into()),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
             Err(error) => Err(error),
         }
@@ -183,21 +198,21 @@ impl Journal {
 
     /// Notes which segment was begun, so that a start misses it when it is not there.
     fn keep_last_begun(&mut self, id: SegmentId) -> io::Result<()> {
-        let text = format!("{id}\n");
+        let text = encode_last_begun(id);
         replace_file(&*self.disk, self.data_directory(), LAST_BEGUN, text.as_bytes())?;
         self.last_begun = id;
         Ok(())
     }
 
-    /// Reads the segment from `offset` on, hands out its records, and cuts a torn tail if it is the last.
+    /// Reads the segment from `offset` on, and hands out its records. Returns what it could not read.
     fn replay_segment(
-        &mut self,
+        &self,
         id: SegmentId,
         offset: u64,
         visit: &mut dyn FnMut(Stand, Record<'_>),
         replayed: &mut Replayed,
-    ) -> io::Result<()> {
-        let Some(segment) = self.segments.get(&id).copied() else { return Ok(()) };
+    ) -> io::Result<Vec<Unread>> {
+        let Some(segment) = self.segments.get(&id).copied() else { return Ok(Vec::new()) };
         let path = segment_path(&self.directory, id);
         let file = self.disk.open(&path)?;
         let length = file.bytes()?.saturating_sub(offset);
@@ -209,26 +224,34 @@ impl Journal {
             let location = Location { segment: id, offset: offset as u32 };
             visit(Stand { location, bytes: size as u64 }, record);
         });
-        let is_last = self.segments.keys().next_back() == Some(&id);
-        for gap in gaps {
-            if gap.at_end && is_last {
-                self.cut(id, gap.offset as u64)?;
+        let unread = gaps.map_err(|unknown| Newer::new(&path, unknown))?.into_iter().map(|gap| {
+            let start = gap.offset - offset as usize;
+            let written = bytes[start..start + gap.bytes].iter().rposition(|byte| *byte != 0);
+            Unread { segment: id, gap, written: written.map_or(0, |last| last + 1) }
+        });
+        Ok(unread.collect())
+    }
+
+    /// Cuts what is torn and what was reserved, and says what is lost.
+    fn mend(&mut self, unread: Vec<Unread>, replayed: &mut Replayed) -> io::Result<()> {
+        let last = self.segments.keys().next_back().copied();
+        for Unread { segment, gap, written } in unread {
+            if gap.at_end && last == Some(segment) {
+                self.cut(segment, gap.offset as u64)?;
                 // Zeros are room that was reserved and not used.
-                let torn = &bytes[gap.offset - offset as usize..];
-                if let Some(last) = torn.iter().rposition(|byte| *byte != 0) {
+                if written > 0 {
                     replayed.notes.push(format!(
-                        "cut a torn tail of {} bytes from journal segment {id} at {}",
-                        last + 1,
+                        "cut a torn tail of {written} bytes from journal segment {segment} at {}",
                         gap.offset
                     ));
                 }
-            } else if gap.at_end && is_zeros(&bytes[gap.offset - offset as usize..]) {
+            } else if gap.at_end && written == 0 {
                 // Reserved as well, by a process that ended before it could give it back.
-                self.cut(id, gap.offset as u64)?;
+                self.cut(segment, gap.offset as u64)?;
             } else {
                 replayed.is_damaged = true;
                 replayed.notes.push(format!(
-                    "skipped {} damaged bytes of journal segment {id} at {}: what they held is lost",
+                    "skipped {} damaged bytes of journal segment {segment} at {}: what they held is lost",
                     gap.bytes, gap.offset
                 ));
             }
@@ -390,7 +413,7 @@ impl Journal {
     /// Does something unless the log is lost; an error loses it.
     fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> io::Result<T>) -> Result<T, LogError> {
         if let Some(reason) = &self.lost {
-            return Err(LogError(reason.clone()));
+            return Err(LogError::Failed(reason.clone()));
         }
         work(self).map_err(|error| self.lose(&error))
     }
@@ -407,7 +430,7 @@ impl Journal {
 
     fn lose(&mut self, error: &io::Error) -> LogError {
         let error = self.error("written", error);
-        self.lost = Some(error.0.clone());
+        self.lost = Some(error.to_string());
         error
     }
 }
@@ -464,11 +487,14 @@ impl Log for Journal {
                 self.last_begun
             ));
         }
+        let mut unread = Vec::new();
         for id in ids {
             let offset = if id == from.segment { from.offset } else { SEGMENT_HEAD_BYTES as u64 };
-            self.replay_segment(id, offset, visit, &mut replayed)
-                .map_err(|error| self.error("read", &error))?;
+            let of_segment = self.replay_segment(id, offset, visit, &mut replayed);
+            unread.extend(of_segment.map_err(|error| self.error("read", &error))?);
         }
+        // Only when there is nothing in it that a later version wrote.
+        self.mend(unread, &mut replayed).map_err(|error| self.error("read", &error))?;
         self.resume(from).map_err(|error| self.error("written", &error))?;
         Ok(replayed)
     }
@@ -481,7 +507,10 @@ impl Log for Journal {
         let mut open: Option<(SegmentId, SegmentReader)> = None;
         for (place, location) in locations.iter().enumerate() {
             let id = location.segment;
-            let unread = |error| LogError(format!("journal segment {id} cannot be read: {error}"));
+            let unread = |error| match Newer::of(&error) {
+                Some(newer) => LogError::Newer(newer.clone()),
+                None => LogError::Failed(format!("journal segment {id} cannot be read: {error}")),
+            };
             if open.as_ref().is_none_or(|(open, _)| *open != id) {
                 open = self.open_known(id).map_err(unread)?.map(|reader| (id, reader));
             }

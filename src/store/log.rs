@@ -1,15 +1,14 @@
 //! The edge between the store and the ordered log beneath it. The journal implements it on local files; a
 //! replicated log engine could. Nothing above the store sees it.
 
+use super::newer::Newer;
 use super::record::Record;
 
 /// Numbers a segment of the log: a part that is reclaimed as a whole. The first is 1.
 pub(super) type SegmentId = u32;
 
 /// A point between two records.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LogPosition {
     pub(super) segment: SegmentId,
     /// Bytes from the segment's start.
@@ -60,10 +59,16 @@ pub(super) struct Replayed {
     pub(super) is_damaged: bool,
 }
 
-/// The log can take no more; the text says why.
+/// The log can take no more.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct LogError(pub(super) String);
+pub(super) enum LogError {
+    /// The text says why.
+    #[error("{0}")]
+    Failed(String),
+    /// A later version wrote a part of it.
+    #[error(transparent)]
+    Newer(Newer),
+}
 
 /// An ordered log of records.
 ///

@@ -27,6 +27,7 @@
 //! given up to those who make room.
 
 mod base;
+mod change;
 mod checkpoint;
 mod chores;
 mod chunk;
@@ -42,8 +43,11 @@ mod index;
 mod journal;
 mod ledger;
 mod log;
+mod mark;
+mod newer;
 mod operation;
 mod options;
+mod plain;
 mod reader;
 mod record;
 mod recovery;
@@ -87,7 +91,7 @@ use self::inbox::Inbox;
 use self::journal::Journal;
 use self::ledger::Ledger;
 use self::reader::{Reader, Requests};
-use self::recovery::{Recovery, recover};
+use self::recovery::{Recovery, log_error, recover};
 use self::reserve::Reserve;
 use self::space::{START_BYTES_MIN, Space};
 
@@ -274,11 +278,7 @@ fn prepare(
 ) -> Result<(Committer, Directory, Recovered), StoreError> {
     let Surroundings { disk, index: place, entropy } = surroundings;
     let directory = Directory::open(&*disk, &options.directory)?;
-    let journal_error = |error: self::log::LogError| StoreError::Io {
-        path: directory.path().join("journal"),
-        doing: "recovered",
-        source: std::io::Error::other(error),
-    };
+    let journal_error = |error| log_error(&directory, error);
     let (space, reserve) = set_aside(&disk, &options);
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk.clone(), entropy)

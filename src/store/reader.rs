@@ -16,6 +16,7 @@ use super::disk::Disk;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
 use super::log::{Location, SegmentId, Unreadable};
+use super::newer::Newer;
 use super::operation::{Operation, Place, Position, QueueId, Runs};
 use super::record::Record;
 use super::segment::{SegmentReader, open_segment};
@@ -324,6 +325,10 @@ impl Reader {
     fn later(&mut self, segment: SegmentId, error: &io::Error) -> NotNow {
         self.open = None;
         self.failures += 1;
+        if let Some(newer) = Newer::of(error) {
+            self.inbox.give_up(newer.to_string());
+            return NotNow;
+        }
         match self.failures {
             1 => log::error!(
                 "journal segment {segment} cannot be read ({error}): its messages wait until it can"

@@ -1,13 +1,18 @@
 //! The journal's records as bytes. A frame is: the segment's marker (4 bytes), the payload's length
-//! (4), a CRC-32C over kind and payload (4), the kind (1), the payload. Fixed integers are
-//! little-endian; those within a payload are variable, seven bits to a byte.
+//! (4), a CRC-32C over kind and payload (4), the kind with the version of its layout (1), the payload. Fixed integers are
+//! little-endian; those within a payload are variable, seven bits to a byte. `docs/storage-format.md` has every layout.
+//!
+//! What a later version wrote is an error of its own, and never taken for damage.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::change::{decode_change, encode_change};
+use super::newer::{Undecoded, Unknown};
 use super::operation::{Change, Operation, Place, Position, QueueId, Run};
+use super::plain::plain_changes;
 use crate::message::{Facts, Memory, Message};
 
 /// Bytes of a frame before its payload.
@@ -17,15 +22,34 @@ pub(super) const FRAME_HEAD_BYTES: usize = 13;
 /// damage by looking for them, and nobody who chooses a message's body can know them.
 pub(super) type Marker = [u8; 4];
 
+/// In a frame's byte for both, the kind takes the low bits, and the version less one the others.
+const KIND_BITS: u32 = 5;
+
 const ENQUEUE: u8 = 1;
 const SETTLE: u8 = 2;
 const RETURNED: u8 = 3;
 const TOPOLOGY: u8 = 4;
 const FLOORS: u8 = 5;
 
+/// The newest version of each kind, which is the one that is written; 0 for a kind that there is not.
+const fn newest(kind: u8) -> u8 {
+    match kind {
+        ENQUEUE | SETTLE | RETURNED | FLOORS => 1,
+        TOPOLOGY => 2,
+        _ => 0,
+    }
+}
+
+/// The byte for a kind and its newest version.
+const fn kind_byte(kind: u8) -> u8 {
+    kind | (newest(kind) - 1) << KIND_BITS
+}
+
 const PERSISTENT: u8 = 1;
 const EXPIRES: u8 = 2;
 const DEAD_LETTER: u8 = 4;
+/// A later version may say more of a message.
+const FLAGS_KNOWN: u8 = PERSISTENT | EXPIRES | DEAD_LETTER;
 
 /// One record of the journal. It borrows from the operation on the way in, from the file's bytes on the
 /// way out.
@@ -132,21 +156,18 @@ pub(super) fn encode(
         Record::Enqueue { places, message } => encode_enqueue(places, message, buffer),
         Record::Settle { queue, runs } => encode_settle(*queue, runs, buffer),
         Record::Returned { queue, position, count } => {
-            buffer.push(RETURNED);
+            buffer.push(kind_byte(RETURNED));
             put_number(buffer, *queue);
             put_number(buffer, *position);
             put_number(buffer, u64::from(*count));
         }
         Record::Topology(changes) => {
-            buffer.push(TOPOLOGY);
-            // Writing plain owned data into memory cannot fail; an empty payload would be refused on
-            // reading.
-            if let Ok(bytes) = postcard::to_stdvec(changes) {
-                buffer.extend_from_slice(&bytes);
-            }
+            buffer.push(kind_byte(TOPOLOGY));
+            put_number(buffer, changes.len() as u64);
+            changes.iter().for_each(|change| encode_change(change, buffer));
         }
         Record::Floors(floors) => {
-            buffer.push(FLOORS);
+            buffer.push(kind_byte(FLOORS));
             put_number(buffer, floors.len() as u64);
             for floor in floors {
                 put_number(buffer, floor.queue);
@@ -166,7 +187,7 @@ pub(super) fn encode(
 }
 
 fn encode_enqueue(places: &[Place], message: &Parts<'_>, buffer: &mut Vec<u8>) {
-    buffer.push(ENQUEUE);
+    buffer.push(kind_byte(ENQUEUE));
     put_number(buffer, places.len() as u64);
     for place in places {
         put_number(buffer, place.queue);
@@ -196,7 +217,7 @@ fn encode_enqueue(places: &[Place], message: &Parts<'_>, buffer: &mut Vec<u8>) {
 }
 
 fn encode_settle(queue: QueueId, runs: &[Run], buffer: &mut Vec<u8>) {
-    buffer.push(SETTLE);
+    buffer.push(kind_byte(SETTLE));
     put_number(buffer, queue);
     put_number(buffer, runs.len() as u64);
     let mut before = 0;
@@ -216,7 +237,8 @@ pub(super) fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
     buffer.push(number as u8);
 }
 
-fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends bytes behind their count.
+pub(super) fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
     put_number(buffer, bytes.len() as u64);
     buffer.extend_from_slice(bytes);
 }
@@ -224,6 +246,7 @@ fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
 /// A frame whose marker, length and sum are right. What its payload says is not looked at yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
+    /// With the version.
     kind: u8,
     payload: &'a [u8],
 }
@@ -249,30 +272,40 @@ impl<'a> Frame<'a> {
         FRAME_HEAD_BYTES + self.payload.len()
     }
 
-    /// What the frame says, or nothing when its kind is unknown or its payload makes no sense.
-    pub(super) fn decode(&self) -> Option<Record<'a>> {
+    /// What the frame says.
+    pub(super) fn decode(&self) -> Result<Record<'a>, Undecoded> {
         let mut reader = Reader(self.payload);
-        let record = match self.kind {
-            ENQUEUE => return decode_enqueue(reader),
-            SETTLE => decode_settle(&mut reader)?,
-            RETURNED => Record::Returned {
+        let (kind, version) = (self.kind & ((1 << KIND_BITS) - 1), (self.kind >> KIND_BITS) + 1);
+        let record = match (kind, version) {
+            (ENQUEUE, 1) => return decode_enqueue(reader),
+            (SETTLE, 1) => decode_settle(&mut reader)?,
+            (RETURNED, 1) => Record::Returned {
                 queue: reader.number()?,
                 position: reader.number()?,
-                count: u32::try_from(reader.number()?).ok()?,
+                count: u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless)?,
             },
-            TOPOLOGY => {
-                let (changes, rest) = postcard::take_from_bytes::<Vec<Change>>(reader.0).ok()?;
-                reader.0 = rest;
+            (TOPOLOGY, 1) => {
+                let changes = plain_changes(&mut reader)?;
                 Record::Topology(Cow::Owned(changes))
             }
-            FLOORS => {
+            (TOPOLOGY, 2) => {
                 let count = reader.number()?;
-                let floors = (0..count).map(|_| reader.place()).collect::<Option<_>>()?;
+                let changes = (0..count).map(|_| decode_change(&mut reader));
+                Record::Topology(Cow::Owned(changes.collect::<Result<_, _>>()?))
+            }
+            (FLOORS, 1) => {
+                let count = reader.number()?;
+                let floors = (0..count).map(|_| reader.place()).collect::<Result<_, _>>()?;
                 Record::Floors(floors)
             }
-            _ => return None,
+            _ => {
+                let (what, number) = ("a record of kind", Some(kind.into()));
+                let (found, known) = (version.into(), newest(kind).into());
+                return Err(Unknown { what, number, found, known }.into());
+            }
         };
-        reader.0.is_empty().then_some(record)
+        reader.end()?;
+        Ok(record)
     }
 }
 
@@ -281,10 +314,14 @@ pub(super) fn payload_bytes(head: &[u8]) -> usize {
     u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize
 }
 
-fn decode_enqueue(mut reader: Reader<'_>) -> Option<Record<'_>> {
+fn decode_enqueue(mut reader: Reader<'_>) -> Result<Record<'_>, Undecoded> {
     let count = reader.number()?;
-    let places = (0..count).map(|_| reader.place()).collect::<Option<_>>()?;
+    let places = (0..count).map(|_| reader.place()).collect::<Result<_, _>>()?;
     let flags = reader.byte()?;
+    if flags & !FLAGS_KNOWN != 0 {
+        let (what, number) = ("a message with flags", Some(flags.into()));
+        return Err(Unknown { what, number, found: 1, known: 0 }.into());
+    }
     let priority = reader.byte()?;
     let accepted_ms = reader.number()?;
     let expiration_ms = if flags & EXPIRES == 0 { None } else { Some(reader.number()?) };
@@ -295,14 +332,14 @@ fn decode_enqueue(mut reader: Reader<'_>) -> Option<Record<'_>> {
         accepted_ms,
         dead_letter: flags & DEAD_LETTER != 0,
     };
-    let exchange = std::str::from_utf8(reader.bytes()?).ok()?;
-    let routing_key = std::str::from_utf8(reader.bytes()?).ok()?;
+    let exchange = reader.text()?;
+    let routing_key = reader.text()?;
     let properties = reader.bytes()?;
     let message = Parts { exchange, routing_key, properties, body: reader.0, facts };
-    Some(Record::Enqueue { places, message })
+    Ok(Record::Enqueue { places, message })
 }
 
-fn decode_settle<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
+fn decode_settle<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, Undecoded> {
     let queue = reader.number()?;
     let count = reader.number()?;
     let mut runs = SmallVec::new();
@@ -310,45 +347,56 @@ fn decode_settle<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
     for _ in 0..count {
         let run = Run { first: before.wrapping_add(reader.number()?), count: reader.number()? };
         if run.count == 0 {
-            return None;
+            return Err(Undecoded::Senseless);
         }
         before = run.last();
         runs.push(run);
     }
-    Some(Record::Settle { queue, runs })
+    Ok(Record::Settle { queue, runs })
 }
 
-/// Takes values off the front of a payload; nothing when it ends too early.
+/// Takes values off the front of a payload, which makes no sense when it ends too early.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn byte(&mut self) -> Option<u8> {
-        let (&first, rest) = self.0.split_first()?;
+    pub(super) fn byte(&mut self) -> Result<u8, Undecoded> {
+        let (&first, rest) = self.0.split_first().ok_or(Undecoded::Senseless)?;
         self.0 = rest;
-        Some(first)
+        Ok(first)
     }
 
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Result<u64, Undecoded> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                return Some(number);
+                return Ok(number);
             }
         }
-        None
+        Err(Undecoded::Senseless)
     }
 
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let count = usize::try_from(self.number()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(count)?;
+    /// Bytes behind their count.
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Undecoded> {
+        let count = usize::try_from(self.number()?).map_err(|_| Undecoded::Senseless)?;
+        let (bytes, rest) = self.0.split_at_checked(count).ok_or(Undecoded::Senseless)?;
         self.0 = rest;
-        Some(bytes)
+        Ok(bytes)
     }
 
-    fn place(&mut self) -> Option<Place> {
-        Some(Place { queue: self.number()?, position: self.number()? })
+    /// Text behind the count of its bytes.
+    pub(super) fn text(&mut self) -> Result<&'a str, Undecoded> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Undecoded::Senseless)
+    }
+
+    /// Nothing may follow.
+    pub(super) fn end(&self) -> Result<(), Undecoded> {
+        if self.0.is_empty() { Ok(()) } else { Err(Undecoded::Senseless) }
+    }
+
+    fn place(&mut self) -> Result<Place, Undecoded> {
+        Ok(Place { queue: self.number()?, position: self.number()? })
     }
 }
 

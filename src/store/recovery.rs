@@ -15,6 +15,7 @@ use super::failure::StoreError;
 use super::index::{Index, IndexError, Loaded, Mark};
 use super::journal::Journal;
 use super::log::{Location, Log, LogError, LogPosition, SegmentId};
+use super::newer::Newer;
 use super::operation::{
     BindingRecord, Change, ExchangeRecord, PermissionRecord, Place, QueueId, QueueRecord, Run,
     UserRecord, VhostRecord,
@@ -101,7 +102,10 @@ pub(super) fn recover(
     place: &dyn BasePlace,
 ) -> Result<Recovery, StoreError> {
     let mut notes = directory.notes.clone();
+    // All is looked at before anything is changed: what a later version wrote is left alone.
+    let definitions = definitions::load(disk, directory.path())?;
     let (mut index, loaded) = open_index(place, &mut notes)?;
+    directory.upgrade(disk)?;
     let mut from_index = None;
     if let Some(Loaded { mark, state, last }) = loaded {
         match catch_up(journal, mark, state, &last, &mut notes) {
@@ -113,12 +117,14 @@ pub(super) fn recover(
             }
         }
     }
-    let (mark, restored) = match from_index {
-        Some((mark, restored)) => (Some(mark), restored),
-        None => (None, rebuild(directory, journal, disk, &index, &mut notes)?),
+    let (mark, restored, kept) = match from_index {
+        Some((mark, restored)) => (Some(mark), restored, definitions),
+        None => {
+            let restored = rebuild(directory, journal, definitions, &index, &mut notes)?;
+            (None, restored, definitions::load(disk, directory.path())?)
+        }
     };
     let Restored { mut state, bytes_replayed } = restored;
-    let kept = definitions::load(disk, directory.path());
     // They come with the first checkpoint.
     let is_early = mark.is_some_and(|mark| mark.updating && mark.position == journal.start());
     if mark.is_some() && !(matches!(kept, Ok(Some(_))) || matches!(kept, Ok(None)) && is_early) {
@@ -173,10 +179,10 @@ fn open_index(
         Index::open(place).and_then(|mut index| index.load().map(|loaded| (index, loaded)));
     match opened {
         Ok(opened) => Ok(opened),
-        Err(error) => {
-            let index = replace_index(place, &error.to_string(), notes)?;
-            Ok((index, None))
-        }
+        Err(error) => match error.newer() {
+            Some(unknown) => Err(Newer::new(place.path(), unknown).into()),
+            None => Ok((replace_index(place, &error.to_string(), notes)?, None)),
+        },
     }
 }
 
@@ -200,13 +206,13 @@ fn replace_index(
 fn rebuild(
     directory: &Directory,
     journal: &mut Journal,
-    disk: &dyn Disk,
+    definitions: Result<Option<Kept>, String>,
     index: &Index,
     notes: &mut Vec<String>,
 ) -> Result<Restored, StoreError> {
     let start = journal.start();
     let is_whole = start.segment == 1;
-    let (known_to, state) = match definitions::load(disk, directory.path()) {
+    let (known_to, state) = match definitions {
         Ok(Some(Kept { up_to, topology, damage, .. })) => {
             notes.push("the index was rebuilt from the journal".to_owned());
             notes.extend(damage.map(|damage| format!("{damage}: definitions may be missing")));
@@ -233,7 +239,9 @@ fn rebuild(
             Ok(restored)
         }
         Err(Failure::Log(error)) => Err(log_error(directory, error)),
-        Err(Failure::Index(error)) => Err(log_error(directory, LogError(error.to_string()))),
+        Err(Failure::Index(error)) => {
+            Err(log_error(directory, LogError::Failed(error.to_string())))
+        }
     }
 }
 
@@ -361,7 +369,11 @@ fn replay(
     Ok(Restored { state, bytes_replayed: replayed.bytes })
 }
 
-fn log_error(directory: &Directory, error: LogError) -> StoreError {
+/// Why the journal keeps a store from opening.
+pub(super) fn log_error(directory: &Directory, error: LogError) -> StoreError {
+    if let LogError::Newer(newer) = error {
+        return newer.into();
+    }
     StoreError::Io {
         path: directory.path().join("journal"),
         doing: "recovered",

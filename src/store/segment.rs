@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, ReadFile, read_full};
 use super::log::{SegmentId, Unreadable};
+use super::newer::{Newer, Undecoded, Unknown};
 use super::record::{FRAME_HEAD_BYTES, Frame, Marker, Record, payload_bytes};
 
 /// Bytes before the first record: magic (8), version (4), segment number (4), marker (4), CRC-32C of
-/// these (4).
+/// these (4). They are these in every version, so that each version can tell one that it does not know.
 pub(super) const SEGMENT_HEAD_BYTES: usize = 24;
 
 const MAGIC: [u8; 8] = *b"LVRTJRNL";
-const VERSION: u32 = 1;
+
+/// Of a segment that is begun now. Goes up with any record that earlier versions do not know.
+const VERSION: u32 = 2;
 
 /// The file of a segment below the journal's directory.
 pub(super) fn segment_path(directory: &Path, id: SegmentId) -> PathBuf {
@@ -27,9 +30,13 @@ pub(super) fn segment_of(name: &str) -> Option<SegmentId> {
 
 /// A segment's first bytes.
 pub(super) fn encode_head(id: SegmentId, marker: Marker) -> [u8; SEGMENT_HEAD_BYTES] {
+    encode_head_of(VERSION, id, marker)
+}
+
+fn encode_head_of(version: u32, id: SegmentId, marker: Marker) -> [u8; SEGMENT_HEAD_BYTES] {
     let mut head = [0; SEGMENT_HEAD_BYTES];
     head[..8].copy_from_slice(&MAGIC);
-    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[8..12].copy_from_slice(&version.to_le_bytes());
     head[12..16].copy_from_slice(&id.to_le_bytes());
     head[16..20].copy_from_slice(&marker);
     let sum = crc32c::crc32c(&head[..20]);
@@ -37,12 +44,19 @@ pub(super) fn encode_head(id: SegmentId, marker: Marker) -> [u8; SEGMENT_HEAD_BY
     head
 }
 
-/// The marker that a segment's head names. Nothing when the head is damaged, or belongs to another segment.
-pub(super) fn decode_head(id: SegmentId, head: &[u8]) -> Option<Marker> {
-    let head: &[u8; SEGMENT_HEAD_BYTES] = head.first_chunk()?;
-    let mut marker = Marker::default();
-    marker.copy_from_slice(&head[16..20]);
-    (*head == encode_head(id, marker)).then_some(marker)
+/// The marker that a segment's head names. It makes no sense when it is damaged, or belongs to another segment.
+pub(super) fn decode_head(id: SegmentId, head: &[u8]) -> Result<Marker, Undecoded> {
+    let head: &[u8; SEGMENT_HEAD_BYTES] = head.first_chunk().ok_or(Undecoded::Senseless)?;
+    let part = |start: usize| [head[start], head[start + 1], head[start + 2], head[start + 3]];
+    let (version, marker) = (u32::from_le_bytes(part(8)), part(16));
+    if *head != encode_head_of(version, id, marker) || version == 0 {
+        return Err(Undecoded::Senseless);
+    }
+    if version > VERSION {
+        let (what, number) = ("a part of the journal", None);
+        return Err(Unknown { what, number, found: version, known: VERSION }.into());
+    }
+    Ok(marker)
 }
 
 /// What a segment's first bytes say.
@@ -56,18 +70,45 @@ pub(super) enum Head {
     Unfinished,
 }
 
-/// Reads the first bytes of a segment's file.
+/// Reads the first bytes of a segment's file. One of a later version is an error, as what is in it would be.
 pub(super) fn read_head(disk: &dyn Disk, path: &Path, id: SegmentId) -> io::Result<Head> {
     let mut bytes = vec![0; SEGMENT_HEAD_BYTES + size_of::<Marker>()];
     let filled = read_full(&*disk.open(path)?, &mut bytes, 0)?;
     bytes.truncate(filled);
-    if let Some(marker) = decode_head(id, &bytes) {
-        return Ok(Head::Whole(marker));
+    match decode_head(id, &bytes) {
+        Ok(marker) => return Ok(Head::Whole(marker)),
+        Err(Undecoded::Unknown(unknown)) => return Err(Newer::new(path, unknown).into()),
+        Err(Undecoded::Senseless) => {}
     }
     match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
         None => Ok(Head::Unfinished),
         Some(_) if is_zeros(&bytes) && is_zeros(&disk.read(path)?) => Ok(Head::Unfinished),
         Some(marker) => Ok(Head::Damaged(*marker)),
+    }
+}
+
+/// The file in the data directory that has the number of the last segment that was begun.
+pub(super) const LAST_BEGUN: &str = "last-segment";
+
+/// Of that file.
+const LAST_BEGUN_VERSION: u32 = 2;
+
+/// Its content: its version, and the number. The first version was the number alone.
+pub(super) fn encode_last_begun(id: SegmentId) -> String {
+    format!("{LAST_BEGUN_VERSION} {id}\n")
+}
+
+/// The number in it.
+pub(super) fn decode_last_begun(content: &[u8]) -> Result<SegmentId, Undecoded> {
+    let text = std::str::from_utf8(content).map_err(|_| Undecoded::Senseless)?;
+    let words = text.split_whitespace().map(|word| word.parse::<u32>().ok());
+    match *words.collect::<Vec<_>>() {
+        [Some(id)] | [Some(LAST_BEGUN_VERSION), Some(id)] => Ok(id),
+        [Some(found), ..] if found > LAST_BEGUN_VERSION => {
+            let (what, number) = ("the number of the last segment", None);
+            Err(Unknown { what, number, found, known: LAST_BEGUN_VERSION }.into())
+        }
+        _ => Err(Undecoded::Senseless),
     }
 }
 
@@ -83,29 +124,32 @@ pub(super) struct Gap {
 
 /// Hands out the readable records in `bytes`, which start at `offset` of a segment, with their offset
 /// and size. Returns what lies between them.
+///
+/// # Errors
+/// At a whole record of a later version, which is no damage.
 pub(super) fn scan(
     bytes: &[u8],
     offset: usize,
     marker: Marker,
     visit: &mut dyn FnMut(usize, usize, Record<'_>),
-) -> Vec<Gap> {
+) -> Result<Vec<Gap>, Unknown> {
     let mut gaps = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        if let Some((frame, record)) = readable(&bytes[at..], marker) {
+        if let Some((frame, record)) = readable(&bytes[at..], marker)? {
             visit(offset + at, frame.bytes(), record);
             at += frame.bytes();
             continue;
         }
         let next = match is_zeros(&bytes[at..]) {
             true => None,
-            false => next_readable(bytes, at + 1, marker),
+            false => next_readable(bytes, at + 1, marker)?,
         };
         let end = next.unwrap_or(bytes.len());
         gaps.push(Gap { offset: offset + at, bytes: end - at, at_end: next.is_none() });
         at = end;
     }
-    gaps
+    Ok(gaps)
 }
 
 /// Whether nothing was ever written there.
@@ -113,19 +157,26 @@ pub(super) fn is_zeros(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
-fn readable(bytes: &[u8], marker: Marker) -> Option<(Frame<'_>, Record<'_>)> {
-    let frame = Frame::first(bytes, marker)?;
-    Some((frame, frame.decode()?))
+fn readable(bytes: &[u8], marker: Marker) -> Result<Option<(Frame<'_>, Record<'_>)>, Unknown> {
+    let Some(frame) = Frame::first(bytes, marker) else { return Ok(None) };
+    match frame.decode() {
+        Ok(record) => Ok(Some((frame, record))),
+        Err(Undecoded::Senseless) => Ok(None),
+        Err(Undecoded::Unknown(unknown)) => Err(unknown),
+    }
 }
 
 /// The first place from `from` on where a readable record begins.
-fn next_readable(bytes: &[u8], from: usize, marker: Marker) -> Option<usize> {
+fn next_readable(bytes: &[u8], from: usize, marker: Marker) -> Result<Option<usize>, Unknown> {
     let mut at = from;
     loop {
-        let found = bytes.get(at..)?.windows(marker.len()).position(|part| part == marker)?;
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(found) = rest.windows(marker.len()).position(|part| part == marker) else {
+            return Ok(None);
+        };
         at += found;
-        if readable(&bytes[at..], marker).is_some() {
-            return Some(at);
+        if readable(&bytes[at..], marker)?.is_some() {
+            return Ok(Some(at));
         }
         at += 1;
     }
@@ -153,6 +204,7 @@ pub(super) fn open_segment(
 
 /// Reads single records of one segment, best in order.
 pub(super) struct SegmentReader {
+    path: PathBuf,
     file: Box<dyn ReadFile>,
     /// The file's length when it was opened.
     bytes: u64,
@@ -166,13 +218,14 @@ impl SegmentReader {
     pub(super) fn open(disk: &dyn Disk, path: &Path, marker: Marker) -> io::Result<Self> {
         let file = disk.open(path)?;
         let bytes = file.bytes()?;
-        Ok(Self { file, bytes, marker, window: Vec::new(), window_start: 0 })
+        let (path, window) = (path.to_owned(), Vec::new());
+        Ok(Self { path, file, bytes, marker, window, window_start: 0 })
     }
 
     /// The record at `offset`, or what is wrong with it.
     ///
     /// # Errors
-    /// When it could not be read, which says nothing about it.
+    /// When it could not be read, which says nothing about it, or when a later version wrote it.
     pub(super) fn find(&mut self, offset: u32) -> io::Result<Result<Record<'_>, Unreadable>> {
         match self.record(u64::from(offset)) {
             Ok(Some(record)) => Ok(Ok(record)),
@@ -195,8 +248,12 @@ impl SegmentReader {
         if offset + wanted as u64 > self.bytes {
             return Ok(None);
         }
-        let bytes = self.bytes(offset, wanted)?;
-        Ok(Frame::first(bytes, marker).and_then(|frame| frame.decode()))
+        self.bytes(offset, wanted)?;
+        let start = (offset - self.window_start) as usize;
+        match readable(&self.window[start..start + wanted], marker) {
+            Ok(read) => Ok(read.map(|(_, record)| record)),
+            Err(unknown) => Err(Newer::new(&self.path, unknown).into()),
+        }
     }
 
     fn bytes(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {

@@ -1,5 +1,7 @@
 //! Tests of the store on a disk that fails or waits on command.
 
+mod golden;
+
 use std::any::Any;
 use std::io;
 use std::path::Path;

@@ -136,7 +136,7 @@ impl Committer {
     /// What cannot be read now may be read by the next checkpoint. A disk that goes on failing ends the store.
     fn copy_later(&mut self, error: LogError) -> Trouble {
         self.unread += 1;
-        if self.unread >= UNREAD_MAX {
+        if self.unread >= UNREAD_MAX || matches!(error, LogError::Newer(_)) {
             return Trouble::Log(error);
         }
         log::error!("survivors are copied later: {error}");

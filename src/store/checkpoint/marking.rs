@@ -88,7 +88,7 @@ impl Committer {
         let Some(draft) = draft else { return Ok(ControlFlow::Break(())) };
         let topology = &mut self.state.topology;
         let count = draft.extend(topology, self.options.slice.definitions).map_err(|error| {
-            LogError(format!("the definitions cannot be put together: {error}"))
+            LogError::Failed(format!("the definitions cannot be put together: {error}"))
         })?;
         self.counters.note_definitions(count);
         Ok(if count == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -143,7 +143,7 @@ impl Committer {
         let base = self.open_index()?.base();
         let keeping = draft.map(|draft| self.definitions.keeping(draft)).transpose();
         let keeping = keeping.map_err(|error| {
-            LogError(format!("the definitions cannot be put together: {error}"))
+            LogError::Failed(format!("the definitions cannot be put together: {error}"))
         })?;
         self.chores.begin(Box::new(move || {
             // The index first: where there are definitions and no index, it has been lost.
@@ -164,7 +164,7 @@ impl Committer {
                     return Err(Trouble::NoRoom);
                 }
                 let directory = self.directory.display();
-                return Err(Trouble::Log(LogError(format!(
+                return Err(Trouble::Log(LogError::Failed(format!(
                     "the definitions in {directory} could not be written: {error}"
                 ))));
             }

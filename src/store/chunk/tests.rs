@@ -38,13 +38,40 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
 
 proptest! {
     #[test]
+    fn the_index_gives_back_a_chunk_in_every_version(entries in entries()) {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let first_version = encode_chunk(&entries);
+        prop_assert_eq!(indexed_entries(&first_version), Ok(entries.clone()));
+        for is_packed in [false, true] {
+            let mut content = Content { entries: entries.clone(), packed: Box::default() };
+            if is_packed {
+                content.pack();
+            }
+            let bytes = content.to_index().unwrap();
+            prop_assert_eq!(bytes[0], 0x42);
+            prop_assert_eq!(indexed_entries(&bytes), Ok(entries.clone()));
+            prop_assert!(bytes.len() <= CHUNK_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn a_later_chunk_is_never_damage(first in 64_u8.., rest in prop::collection::vec(any::<u8>(), 0..40)) {
+        let bytes = [&[first][..], &rest].concat();
+        if first != 0x42 {
+            prop_assert!(matches!(indexed_entries(&bytes), Err(Undecoded::Unknown(_))));
+        }
+    }
+
+    #[test]
     fn what_was_packed_is_unpacked(entries in entries()) {
-        prop_assert_eq!(decode_chunk(&encode_chunk(&entries)), Some(entries));
+        prop_assert_eq!(decode_chunk(&encode_chunk(&entries)), Ok(entries));
     }
 
     #[test]
     fn noise_is_refused_or_makes_entries_in_order(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        if let Some(entries) = decode_chunk(&bytes) {
+        if let Ok(entries) = decode_chunk(&bytes) {
             prop_assert!(entries.is_sorted_by(|a, b| a.low < b.low));
             prop_assert!(entries.iter().all(|entry| u64::from(entry.low) < CHUNK_POSITIONS));
         }
@@ -54,7 +81,7 @@ proptest! {
 #[test]
 fn an_entry_that_is_like_nothing_is_packed() {
     let entries = vec![Entry { low: 0, ..NOTHING }];
-    assert_eq!(decode_chunk(&encode_chunk(&entries)), Some(entries));
+    assert_eq!(decode_chunk(&encode_chunk(&entries)), Ok(entries));
 }
 
 #[test]
@@ -88,5 +115,5 @@ fn no_chunk_is_larger_than_4_kib() {
         .collect();
     let bytes = encode_chunk(&entries);
     assert!(bytes.len() <= CHUNK_BYTES_MAX);
-    assert_eq!(decode_chunk(&bytes), Some(entries));
+    assert_eq!(decode_chunk(&bytes), Ok(entries));
 }

@@ -47,7 +47,7 @@ impl Bench {
     }
 
     fn load(&self) -> Kept {
-        load(&*self.disk, self.directory.path()).unwrap().unwrap()
+        load(&*self.disk, self.directory.path()).unwrap().unwrap().unwrap()
     }
 
     /// Saves what is lacking. Returns what the largest slice took.

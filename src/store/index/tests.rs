@@ -6,6 +6,7 @@ use tempfile::tempdir;
 use super::*;
 use crate::message::{Facts, Memory, Message};
 use crate::store::chunk::Entry;
+use crate::store::log::LogPosition;
 use crate::store::log::{Location, Stand};
 use crate::store::operation::{Change, Place, QueueRecord, Run};
 use crate::store::record::{Parts, Record};
@@ -285,4 +286,33 @@ fn counts_that_do_not_agree_are_an_error() {
     index.base.remove(&chunk_key(1, 0)).unwrap();
     let error = index.load().map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("its mark says"), "{error}");
+}
+
+#[test]
+fn what_a_later_version_wrote_is_said_to_be_that() {
+    let directory = tempdir().unwrap();
+    let place = SledPlace::new(directory.path(), CACHE_BYTES);
+    let mut state = State::default();
+    first_half(&mut state, Reading::Live);
+    let mut index = Index::open(&place).unwrap();
+    update(&mut index, &mut state, 700);
+    assert!(index.load().unwrap().is_some());
+    for (family, version_at) in [(CHUNKS, 0), (TOPOLOGY, 1), (MARK[0], 1)] {
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        index
+            .each(family, |found, content| {
+                if key.is_empty() {
+                    (key, value) = (found.to_vec(), content.to_vec());
+                }
+                Ok(())
+            })
+            .unwrap();
+        let mut newer = value.clone();
+        newer[version_at] += 1;
+        index.base.insert(&key, &newer).unwrap();
+        let error = index.load().map(|_| ()).unwrap_err();
+        assert!(error.newer().is_some(), "{family}: {error}");
+        index.base.insert(&key, &value).unwrap();
+    }
+    assert!(index.load().unwrap().is_some());
 }

@@ -21,7 +21,7 @@ fn round_trip(record: &Record<'_>) {
     let bytes = frame_of(record);
     let frame = Frame::first(&bytes, MARKER).unwrap();
     assert_eq!(frame.bytes(), bytes.len());
-    assert_eq!(frame.decode().as_ref(), Some(record));
+    assert_eq!(frame.decode().as_ref(), Ok(record));
 }
 
 fn places() -> impl Strategy<Value = Vec<Place>> {
@@ -55,8 +55,8 @@ proptest! {
         let record = Record::Enqueue { places: places.into(), message: Parts::from(&message) };
         round_trip(&record);
         let bytes = frame_of(&record);
-        let Some(Record::Enqueue { message: parts, .. }) =
-            Frame::first(&bytes, MARKER).and_then(|frame| frame.decode())
+        let Some(Ok(Record::Enqueue { message: parts, .. })) =
+            Frame::first(&bytes, MARKER).map(|frame| frame.decode())
         else {
             panic!("not an enqueue")
         };
@@ -89,6 +89,25 @@ proptest! {
             noise[..4].copy_from_slice(&MARKER);
             prop_assert!(Frame::first(&noise, MARKER).is_none());
         }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_never_damage(kind: u8, payload in prop::collection::vec(any::<u8>(), 0..100)) {
+        let (number, version) = (kind & 31, (kind >> 5) + 1);
+        let decoded = Frame { kind, payload: &payload }.decode();
+        if version > newest(number) {
+            let (what, found) = ("a record of kind", version.into());
+            let known = newest(number).into();
+            let unknown = Unknown { what, number: Some(number.into()), found, known };
+            prop_assert_eq!(decoded, Err(unknown.into()));
+        }
+    }
+
+    #[test]
+    fn a_message_of_which_more_is_said_is_not_read(flags in 8..=255_u8, rest in prop::collection::vec(any::<u8>(), 0..100)) {
+        let payload = [&[1, 1, 2, flags][..], &rest].concat();
+        let decoded = Frame { kind: ENQUEUE, payload: &payload }.decode();
+        prop_assert!(matches!(decoded, Err(Undecoded::Unknown(_))));
     }
 
     #[test]

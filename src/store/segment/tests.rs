@@ -23,7 +23,7 @@ fn some_records() -> (Vec<u8>, Vec<usize>) {
 fn scanned(bytes: &[u8]) -> (Vec<usize>, Vec<Gap>) {
     let mut found = Vec::new();
     let gaps = scan(bytes, 0, MARKER, &mut |offset, _, _| found.push(offset));
-    (found, gaps)
+    (found, gaps.unwrap())
 }
 
 #[test]
@@ -39,14 +39,77 @@ fn a_name_stands_for_its_segment() {
 #[test]
 fn a_head_belongs_to_its_segment_alone() {
     let head = encode_head(5, MARKER);
-    assert_eq!(decode_head(5, &head), Some(MARKER));
-    assert_eq!(decode_head(6, &head), None);
-    assert_eq!(decode_head(5, &head[..23]), None);
+    assert_eq!(decode_head(5, &head), Ok(MARKER));
+    assert_eq!(decode_head(6, &head), Err(Undecoded::Senseless));
+    assert_eq!(decode_head(5, &head[..23]), Err(Undecoded::Senseless));
     for bit in 0..head.len() * 8 {
         let mut flipped = head;
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(decode_head(5, &flipped), None, "bit {bit}");
+        assert_eq!(decode_head(5, &flipped), Err(Undecoded::Senseless), "bit {bit}");
     }
+}
+
+#[test]
+fn heads_of_every_version_up_to_ours_are_read_and_no_others() {
+    for version in 1..=VERSION {
+        assert_eq!(decode_head(5, &encode_head_of(version, 5, MARKER)), Ok(MARKER));
+    }
+    assert_eq!(decode_head(5, &encode_head_of(0, 5, MARKER)), Err(Undecoded::Senseless));
+    for version in [VERSION + 1, u32::MAX] {
+        let decoded = decode_head(5, &encode_head_of(version, 5, MARKER));
+        assert!(matches!(decoded, Err(Undecoded::Unknown(unknown)) if unknown.found == version));
+    }
+}
+
+#[test]
+fn the_last_segment_is_known_in_every_version_up_to_ours() {
+    let check =
+        |content: &str, expected| assert_eq!(decode_last_begun(content.as_bytes()), expected);
+    check("17\n", Ok(17));
+    check(&encode_last_begun(17), Ok(17));
+    for noise in ["", "x", "1 17", "-1", "2 x", "2 17 1"] {
+        check(noise, Err(Undecoded::Senseless));
+    }
+    let (what, number) = ("the number of the last segment", None);
+    check("3 17 more\n", Err(Unknown { what, number, found: 3, known: 2 }.into()));
+}
+
+/// A frame of a kind that there is not, with a right sum.
+fn unknown_frame() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(&Record::Returned { queue: 1, position: 1, count: 1 }, MARKER, &mut bytes).unwrap();
+    bytes[12] = 31;
+    let sum = crc32c::crc32c(&bytes[12..]);
+    bytes[8..12].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_record_of_a_later_version_is_not_skipped() {
+    let (bytes, starts) = some_records();
+    for (place, start) in starts.iter().enumerate() {
+        let mut newer = bytes.clone();
+        newer.splice(start..start, unknown_frame());
+        let scanned = scan(&newer, 0, MARKER, &mut |_, _, _| {});
+        assert!(matches!(scanned, Err(Unknown { number: Some(31), .. })), "before {place}");
+        // Damage before it does not hide it.
+        if place > 0 {
+            newer[starts[place - 1] + 6] ^= 1;
+            assert!(scan(&newer, 0, MARKER, &mut |_, _, _| {}).is_err(), "before {place}");
+        }
+    }
+}
+
+#[test]
+fn a_record_of_a_later_version_is_no_damage_to_who_reads_it_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = segment_path(directory.path(), 1);
+    let bytes = [&encode_head(1, MARKER)[..], &unknown_frame()].concat();
+    std::fs::write(&path, bytes).unwrap();
+    let disk = crate::store::disk::LocalDisk::new(1 << 20);
+    let mut reader = open_segment(&disk, directory.path(), 1).unwrap().unwrap();
+    let error = reader.find(SEGMENT_HEAD_BYTES as u32).unwrap_err();
+    assert_eq!(Newer::of(&error).unwrap().path, path);
 }
 
 #[test]

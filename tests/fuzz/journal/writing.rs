@@ -146,6 +146,9 @@ fn definitions(random: &mut Random) -> Vec<u8> {
 fn record(random: &mut Random) -> Vec<u8> {
     let mut payload = Vec::new();
     let kind = random.within(1..6) as u8;
+    if random.once_in(40) {
+        return [&[0xb1, random.within(0..256) as u8, 0, 0][..], &payload].concat();
+    }
     match kind {
         1 => enqueue(random, &mut payload),
         2 => {
