@@ -20,8 +20,10 @@ use std::sync::Arc;
 
 use super::disk::{Disk, SegmentFile, is_full, read_full, replace_file};
 use super::log::{
-    Location, Log, LogError, LogPosition, Progress, Replayed, SegmentId, Stand, Unreadable,
+    Location, Log, LogError, LogPosition, LogReader, Progress, Replayed, SegmentId, Stand,
+    Unreadable,
 };
+use super::lookup::Lookup;
 use super::newer::{Newer, Undecoded};
 use super::record::{Marker, Record, encode};
 use super::segment::{
@@ -521,6 +523,10 @@ impl Log for Journal {
             visit(place, reader.find(location.offset).map_err(unread)?);
         }
         Ok(())
+    }
+
+    fn reader(&self) -> Box<dyn LogReader> {
+        Box::new(Lookup::new(self.directory.clone(), self.disk.clone()))
     }
 
     fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError> {

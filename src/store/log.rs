@@ -1,6 +1,8 @@
 //! The edge between the store and the ordered log beneath it. The journal implements it on local files; a
 //! replicated log engine could. Nothing above the store sees it.
 
+use std::io;
+
 use super::newer::Newer;
 use super::record::Record;
 
@@ -105,6 +107,9 @@ pub(super) trait Log: Send {
         visit: &mut dyn FnMut(usize, Result<Record<'_>, Unreadable>),
     ) -> Result<(), LogError>;
 
+    /// Reads single records from another thread, also those that are appended from now on.
+    fn reader(&self) -> Box<dyn LogReader>;
+
     /// Deletes segments for good. Never the one that is being written.
     fn reclaim(&mut self, segments: &[SegmentId]) -> Result<(), LogError>;
 
@@ -119,4 +124,16 @@ pub(super) trait Log: Send {
 
     /// Why the log can take no more, once that is so.
     fn lost(&self) -> Option<&str>;
+}
+
+/// Reads single records of a log, beside whoever appends to it. Best asked in order.
+pub(super) trait LogReader: Send {
+    /// The record that stands at a location, or what is wrong with it.
+    ///
+    /// # Errors
+    /// When it could not be read, which says nothing about it.
+    fn find(&mut self, location: Location) -> io::Result<Result<Record<'_>, Unreadable>>;
+
+    /// Lets go of what is kept open for the next record: a segment that is deleted meanwhile would keep its space.
+    fn rest(&mut self);
 }

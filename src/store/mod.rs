@@ -43,6 +43,7 @@ mod index;
 mod journal;
 mod ledger;
 mod log;
+mod lookup;
 mod mark;
 mod newer;
 mod operation;
@@ -166,8 +167,7 @@ impl Store {
             running: Mutex::default(),
         };
         let reader = Reader::new(
-            directory.path().join("journal"),
-            committer.disk.clone(),
+            committer.log.reader(),
             committer.requests.clone(),
             committer.state.ledger.clone(),
             committer.inbox.clone(),

@@ -1,9 +1,8 @@
 //! Reading messages back: the reader takes requests in order, asks the ledger where the messages
-//! stand, and reads them from the segments through files of its own. Like the committer it is a value that is stepped.
+//! stand, and reads them from the log. Like the committer it is a value that is stepped.
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec;
@@ -12,14 +11,12 @@ use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
 use super::chunk::Entry;
-use super::disk::Disk;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
-use super::log::{Location, SegmentId, Unreadable};
+use super::log::{Location, LogReader, SegmentId, Unreadable};
 use super::newer::Newer;
 use super::operation::{Operation, Place, Position, QueueId, Runs};
 use super::record::Record;
-use super::segment::{SegmentReader, open_segment};
 use super::steps::Step;
 use crate::message::{Memory, Message};
 
@@ -153,15 +150,12 @@ struct Answer {
 
 /// The reader and all it owns.
 pub(super) struct Reader {
-    pub(super) journal: PathBuf,
-    pub(super) disk: Arc<dyn Disk>,
+    pub(super) log: Box<dyn LogReader>,
     pub(super) requests: Arc<Requests>,
     pub(super) ledger: Arc<Mutex<Ledger>>,
     pub(super) inbox: Arc<Inbox>,
     /// What the messages count in.
     pub(super) memory: &'static Memory,
-    /// The segment read last, kept open for what follows.
-    open: Option<(SegmentId, SegmentReader)>,
     /// The exchange of the message read last: the next one mostly has the same, and shares its name.
     exchange: Arc<str>,
     /// What is under way.
@@ -173,30 +167,17 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// A reader of the segments in a directory.
+    /// A reader of what is in a log.
     pub(super) fn new(
-        journal: PathBuf,
-        disk: Arc<dyn Disk>,
+        log: Box<dyn LogReader>,
         requests: Arc<Requests>,
         ledger: Arc<Mutex<Ledger>>,
         inbox: Arc<Inbox>,
         memory: &'static Memory,
     ) -> Self {
-        let (open, exchange, answer) = (None, Arc::from(""), None);
+        let (exchange, answer) = (Arc::from(""), None);
         let (failures, retry) = (0, RETRY);
-        Self {
-            journal,
-            disk,
-            requests,
-            ledger,
-            inbox,
-            memory,
-            open,
-            exchange,
-            answer,
-            failures,
-            retry,
-        }
+        Self { log, requests, ledger, inbox, memory, exchange, answer, failures, retry }
     }
 
     /// Takes steps until there are no more, and waits between them.
@@ -263,8 +244,7 @@ impl Reader {
     }
 
     fn give(&mut self, answer: Answer) {
-        // A file that nobody reads would keep its segment's space after the segment is deleted.
-        self.open = None;
+        self.log.rest();
         let Answer { queue, rereads, lost, done, .. } = answer;
         if !lost.is_empty() {
             log::error!(
@@ -302,8 +282,7 @@ impl Reader {
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
     fn find(&mut self, place: Place, mut entry: Entry) -> Result<Option<Found>, NotNow> {
         for _ in 0..ATTEMPTS_MAX {
-            let read =
-                self.open(entry.location.segment).and_then(|()| self.read(place, entry.location));
+            let read = self.read(place, entry.location);
             match read.map_err(|error| self.later(entry.location.segment, &error))? {
                 Ok(message) => return Ok(Some((Ok(message), entry.returns))),
                 Err(why) => {
@@ -323,7 +302,7 @@ impl Reader {
     /// A segment that is there and cannot be opened or read says nothing about what it holds, so that is tried again.
     /// There may be no file to spare; whatever else goes on for long is a disk that fails.
     fn later(&mut self, segment: SegmentId, error: &io::Error) -> NotNow {
-        self.open = None;
+        self.log.rest();
         self.failures += 1;
         if let Some(newer) = Newer::of(error) {
             self.inbox.give_up(newer.to_string());
@@ -341,23 +320,13 @@ impl Reader {
         NotNow
     }
 
-    /// Opens a segment, unless it is open or not there.
-    fn open(&mut self, segment: SegmentId) -> io::Result<()> {
-        if self.open.as_ref().is_none_or(|(id, _)| *id != segment) {
-            let opened = open_segment(&*self.disk, &self.journal, segment)?;
-            self.open = opened.map(|reader| (segment, reader));
-        }
-        Ok(())
-    }
-
-    /// Reads a message from the segment that [`Reader::open`] has opened.
+    /// Reads a message from where it stands.
     fn read(
         &mut self,
         place: Place,
         location: Location,
     ) -> io::Result<Result<Message, Unreadable>> {
-        let Some((_, reader)) = &mut self.open else { return Ok(Err(Unreadable::Missing)) };
-        Ok(match reader.find(location.offset)? {
+        Ok(match self.log.find(location)? {
             Ok(Record::Enqueue { places, message }) if places.contains(&place) => {
                 if *self.exchange != *message.exchange {
                     self.exchange = Arc::from(message.exchange);

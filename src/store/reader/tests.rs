@@ -5,6 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
+use std::path::PathBuf;
+
 use super::*;
 use crate::message::Memory;
 use crate::store::chunk::{ChunkKey, Content};
@@ -12,6 +14,7 @@ use crate::store::disk::LocalDisk;
 use crate::store::inbox::Next;
 use crate::store::index::IndexError;
 use crate::store::ledger::Chunks;
+use crate::store::lookup::Lookup;
 
 const QUEUE: QueueId = 1;
 
@@ -57,8 +60,7 @@ fn reader(journal: PathBuf) -> (Reader, Arc<Index>, mpsc::Receiver<()>) {
     let index = Arc::new(Index { content: Mutex::default(), tried: Mutex::new(tried) });
     ledger.attach(index.clone());
     let mut reader = Reader::new(
-        journal,
-        Arc::new(LocalDisk::new(1000)),
+        Box::new(Lookup::new(journal, Arc::new(LocalDisk::new(1000)))),
         Arc::default(),
         Arc::new(Mutex::new(ledger)),
         Arc::new(Inbox::new(1000)),
