@@ -197,7 +197,7 @@ impl Model {
     }
 
     /// The broker starts anew on what was on the disk.
-    pub fn restart(&mut self, died: bool) {
+    pub fn restart(&mut self, died: bool, now_ms: u64) {
         self.died |= died;
         let died = self.died;
         for (rules, queue) in QUEUES.iter().zip(&mut self.queues) {
@@ -209,5 +209,7 @@ impl Model {
                 item.doubtful |= died;
             }
         }
+        // What was held is too much now.
+        (0..QUEUES.len()).for_each(|queue| self.cut(queue, now_ms));
     }
 }

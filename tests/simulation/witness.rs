@@ -379,7 +379,7 @@ impl Witness {
             letter.copy_of(queue).is_some_and(|key| {
                 let copy = &letter.copies[&key];
                 letter.promise != Promise::Void
-                    && !copy.settled.is_some_and(|(_, crashes)| crashes == self.crashes)
+                    && copy.settled.is_none_or(|(_, crashes)| crashes != self.crashes)
             })
         };
         let is_known = queue != LETTERS || self.crashes == 0;

@@ -147,7 +147,7 @@ impl World {
             self.end_peers();
             self.broker.close();
         }
-        self.model.restart(stop == Stop::Death);
+        self.model.restart(stop == Stop::Death, self.now_ms);
         self.holders.clear();
         self.broker = open(self.directory.path(), self.now_ms);
         self.janitor = janitor(&self.broker);

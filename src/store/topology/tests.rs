@@ -195,6 +195,38 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 0..30)
 }
 
+/// What of these changes a broker would say: a queue that is declared anew under its name has the id that it has, or a
+/// higher one than all before, and the one that is there is deleted.
+fn sayable(
+    changes: &[Change],
+    there: &mut BTreeMap<String, u64>,
+    last_id: &mut u64,
+) -> Vec<Change> {
+    let mut said = Vec::new();
+    for change in changes {
+        match change {
+            Change::PutQueue(record) => {
+                let id = *there.entry(record.name.clone()).or_insert_with(|| {
+                    *last_id += 1;
+                    *last_id
+                });
+                said.push(queue("/", &record.name, id));
+            }
+            Change::DeleteQueue { vhost, name, .. } => {
+                if let Some(id) = there.remove(name) {
+                    said.push(Change::DeleteQueue { vhost: vhost.clone(), name: name.clone(), id });
+                }
+            }
+            Change::DeleteVhost { .. } => {
+                there.clear();
+                said.push(change.clone());
+            }
+            other => said.push(other.clone()),
+        }
+    }
+    said
+}
+
 proptest! {
     /// A keeper takes in slices what it lacks, while changes come. Whenever that stops, what it has leads to the same
     /// topology by the changes since the last time that it was finished, or since the beginning of this time.
@@ -204,6 +236,9 @@ proptest! {
         during in prop::collection::vec((changes(), 1..4_usize), 0..6),
         is_finished in any::<bool>(),
     ) {
+        let (mut there, mut last_id) = (BTreeMap::new(), 0);
+        let mut sayable = |changes: &[Change]| sayable(changes, &mut there, &mut last_id);
+        let before = sayable(&before);
         let mut topology = Topology::default();
         let mut kept = BTreeMap::new();
         for change in &before {
@@ -214,10 +249,11 @@ proptest! {
         let mut after = Vec::new();
         for (changes, count_max) in &during {
             give(&mut topology, &mut kept, *count_max);
-            for change in changes {
+            let changes = sayable(changes);
+            for change in &changes {
                 topology.apply(change);
             }
-            after.extend(changes.iter().cloned());
+            after.extend(changes);
         }
         if is_finished {
             while give(&mut topology, &mut kept, 2) > 0 {}
