@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
 use leveret::store::{Change, Events, Operation, Store, StoreError, VhostRecord};
 use support::http::Api;
@@ -44,6 +44,13 @@ fn unpack(name: &str) -> (TempDir, PathBuf, String) {
     (home, data, listing)
 }
 
+/// One test at a time: a child process, until it has become another program, keeps locked what its parent had locked, and so
+/// another test's store may not be opened again at once.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn tar(arguments: &[&str], directory: &Path) {
     let status = Command::new("tar").args(arguments).current_dir(directory).status();
     assert!(status.expect("tar is installed").success(), "tar {arguments:?}");
@@ -58,6 +65,7 @@ fn things(listing: &str) -> Vec<&str> {
 
 #[test]
 fn a_directory_of_format_1_loses_nothing_and_is_upgraded() {
+    let _alone = alone();
     for name in FIXTURES {
         let (_home, data, expected) = unpack(name);
         assert_eq!(fs::read_to_string(data.join("format")).unwrap(), "1\n");
@@ -72,6 +80,7 @@ fn a_directory_of_format_1_loses_nothing_and_is_upgraded() {
 
 #[test]
 fn an_upgraded_directory_takes_what_is_new() {
+    let _alone = alone();
     for name in FIXTURES {
         let (_home, data, expected) = unpack(name);
         let (store, _) = Store::open(listing::options(&data), Events::default()).unwrap();
@@ -97,6 +106,7 @@ fn an_upgraded_directory_takes_what_is_new() {
 
 #[test]
 fn a_crash_in_the_middle_of_an_upgrade_does_no_harm() {
+    let _alone = alone();
     for name in FIXTURES {
         let (_home, data, expected) = unpack(name);
         // The format is raised, and that is all.
@@ -117,6 +127,7 @@ fn a_crash_in_the_middle_of_an_upgrade_does_no_harm() {
 
 #[test]
 fn the_index_is_rebuilt_from_a_journal_of_format_1() {
+    let _alone = alone();
     for name in FIXTURES {
         let (_home, data, expected) = unpack(name);
         fs::remove_dir_all(data.join("index")).unwrap();
@@ -192,6 +203,7 @@ fn raise_head(path: &Path, head_bytes: usize) {
 
 #[test]
 fn a_record_of_a_later_version_is_refused() {
+    let _alone = alone();
     check_refused(|data| append_record(data, 31, b"whatever"), "a record of kind 31 in version 1");
     check_refused(|data| append_record(data, 4 | 2 << 5, b""), "a record of kind 4 in version 3");
     check_refused(|data| append_record(data, 1 | 1 << 5, b""), "a record of kind 1 in version 2");
@@ -210,6 +222,7 @@ fn a_record_of_a_later_version_is_refused() {
 
 #[test]
 fn a_segment_of_a_later_version_is_refused_without_the_format_file_too() {
+    let _alone = alone();
     for is_format_lost in [false, true] {
         check_refused(
             |data| {
@@ -225,6 +238,7 @@ fn a_segment_of_a_later_version_is_refused_without_the_format_file_too() {
 
 #[test]
 fn small_files_of_a_later_version_are_refused() {
+    let _alone = alone();
     check_refused(
         |data| fs::write(data.join("last-segment"), "3 17 and more\n").unwrap(),
         "the number of the last segment in version 3",
@@ -249,6 +263,7 @@ fn small_files_of_a_later_version_are_refused() {
 
 #[test]
 fn a_broker_serves_what_one_of_format_1_left() {
+    let _alone = alone();
     let (home, data, _) = unpack("format-1-stopped");
     let mut server = Server::start_managed_with(SMALL);
     assert!(server.terminate().success());
@@ -279,6 +294,7 @@ fn commit(store: &Store, operations: Vec<Operation>) {
 #[test]
 #[ignore = "writes to tests/fixtures: see the README there"]
 fn fixtures_are_made() {
+    let _alone = alone();
     let format = std::env::var("LEVERET_WRITE_FIXTURES").expect("the format's name");
     for ending in ["stopped", "killed"] {
         let mut server = Server::start_managed_with(SMALL);

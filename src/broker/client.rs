@@ -311,7 +311,7 @@ impl Client {
     }
 
     /// Sends `connection.blocked` or `unblocked` when the client does not know the state of the alarms.
-    pub(super) fn tell_alarms(&self) {
+    pub fn tell_alarms(&self) {
         if !self.publishes.load(Ordering::Acquire) || !self.capabilities.connection_blocked {
             return;
         }

@@ -360,6 +360,10 @@ impl Session {
                 self.work.arrears.count_to(&mut counted, consumed);
                 if !self.is_let_through() {
                     self.held = true;
+                    // It is told in its turn with all others, but first of all why it is held back.
+                    if let Some(client) = &self.client {
+                        client.tell_alarms();
+                    }
                     if self.must_give_up() {
                         if self.is_behind(now_ms) {
                             break Then::Yield;

@@ -185,7 +185,7 @@ fn a_held_publisher_that_goes_away_gives_back_its_transaction() {
     let mut publisher = Client::open(&local(server.port()));
     publisher.queue("q", &[]);
     let mut other = Client::open(&local(server.port()));
-    // What keeps the memory short is in the queue as much as in the transaction, so that the publisher waits.
+    // It is told why before its transaction is given up, which holds what the memory is short of.
     for _ in 0..30 {
         other.put("q", &"x".repeat(10_000));
     }

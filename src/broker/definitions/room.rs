@@ -165,15 +165,24 @@ impl Broker {
                 there.expect_room(named.counts(), limits).map_err(|full| full.text(name))?;
                 continue;
             };
+            let (all, bytes) = (named.counts(), named.argument_bytes());
             let mut topology = vhost.topology.lock();
-            named.retain_new(&vhost);
-            let new = named.counts();
-            topology.expect_room(&vhost, new, limits).map_err(|full| full.text(name))?;
-            vhost
-                .arguments
-                .expect_bytes(named.argument_bytes(), limits)
-                .map_err(|full| format!("vhost '{name}': {full}"))?;
-            topology.kept = new;
+            // Mostly there is room for all of it, even if nothing of it were there. Only where there is not, those who declare
+            // wait until it is known what is new.
+            let has_room = topology.expect_room(&vhost, all, limits).is_ok()
+                && vhost.arguments.expect_bytes(bytes, limits).is_ok();
+            if has_room {
+                topology.kept = all;
+            } else {
+                named.retain_new(&vhost);
+                let new = named.counts();
+                topology.expect_room(&vhost, new, limits).map_err(|full| full.text(name))?;
+                vhost
+                    .arguments
+                    .expect_bytes(named.argument_bytes(), limits)
+                    .map_err(|full| format!("vhost '{name}': {full}"))?;
+                topology.kept = new;
+            }
             drop(topology);
             kept.0.push(vhost);
         }
