@@ -33,7 +33,7 @@ impl Broker {
             state.reconfigure(settings.options, now_ms, fx);
             // Under the queue's lock: of two that come at once, the same one holds here and there.
             let options = state.options().clone();
-            queue.in_force.store(Arc::new(QueueInForce { options, ..settings }));
+            queue.set_in_force(QueueInForce { options, ..settings });
         });
     }
 

@@ -255,6 +255,7 @@ impl Client {
         plan.routes = routes;
     }
 
+    #[inline]
     fn route_one(&self, plan: &mut Plan, routes: &mut Routes, publish: Publish) {
         let found = routes.find(&publish.exchange, &publish.message, &publish.extra_keys);
         let failed = found.is_err();
@@ -268,6 +269,8 @@ impl Client {
     }
 
     /// Gives a message its places in the queues that it reaches, as far as the turn allows.
+    // Inlined: what is handed on here for every message is large.
+    #[inline]
     fn place(&self, plan: &mut Plan, routes: &Routes, mut placing: Placing) {
         let queues = routes.queues();
         let end = queues.len().min(placing.at.saturating_add(plan.left));
@@ -297,6 +300,7 @@ impl Client {
     }
 
     /// Notes what a message leads to that has all its places.
+    #[inline]
     fn placed(&self, plan: &mut Plan, placing: Placing) {
         let Placing { publish, places, copies, refused, .. } = placing;
         let Publish { key, exchange, message, mandatory, confirm, .. } = publish;

@@ -55,7 +55,9 @@ pub struct QueueHandle {
     /// What they hold.
     _charge: Charge,
     pub(super) kind: QueueKind,
-    pub(super) in_force: ArcSwap<QueueInForce>,
+    in_force: ArcSwap<QueueInForce>,
+    /// A full queue refuses messages. It stands there too, where it is asked for every message.
+    refuses: AtomicBool,
     /// The exchanges that have bindings to this queue.
     pub(super) sources: Sources,
     /// When the timers look at this queue next; `u64::MAX` when they do not.
@@ -81,6 +83,7 @@ impl QueueHandle {
         now_ms: u64,
     ) -> Self {
         let queue = Queue::new(settings.options.clone(), now_ms);
+        let refuses = settings.options.overflow != Overflow::DropHead;
         let state = MeetingLock::new(&vhost.meet, Meeting::Queue, queue);
         Self {
             _charge: vhost.arguments.charge(settings.arguments.held_bytes()),
@@ -90,6 +93,7 @@ impl QueueHandle {
             lifetime,
             arguments: settings.arguments,
             kind: settings.kind,
+            refuses: AtomicBool::new(refuses),
             in_force: ArcSwap::from_pointee(QueueInForce {
                 options: settings.options,
                 dead_letter: settings.dead_letter,
@@ -140,6 +144,12 @@ impl QueueHandle {
         self.in_force.load()
     }
 
+    /// Puts other settings in force. The caller holds the lock of the state machine, which has them.
+    pub(super) fn set_in_force(&self, settings: QueueInForce) {
+        self.refuses.store(settings.options.overflow != Overflow::DropHead, Ordering::Relaxed);
+        self.in_force.store(Arc::new(settings));
+    }
+
     /// Whether the queue still exists.
     pub fn is_live(&self) -> bool {
         !self.gate.is_shut()
@@ -157,7 +167,7 @@ impl QueueHandle {
 
     /// Promises a place to a message, if the queue has one.
     pub(super) fn reserve(&self, message: &Message) -> Result<Hold, QueueFull> {
-        if self.in_force().options.overflow == Overflow::DropHead {
+        if !self.refuses.load(Ordering::Relaxed) {
             return Ok(Hold::Nothing);
         }
         self.state.lock().reserve(message)
