@@ -13,6 +13,7 @@ use super::grave::{Account, Attendance, Cortege};
 use super::queue_handle::QueueRef;
 use crate::message::Message;
 use crate::queue::{Dead, Effects, Entry, Queue, Reason};
+use crate::store::Operation;
 
 /// So many dead letters are made and put into queues in one turn, counted once when they are made and once for each
 /// queue.
@@ -187,6 +188,18 @@ impl Broker {
         if buried == 0 { Progress::Waits } else { Progress::More }
     }
 
+    /// Settles what died in a queue without a dead letter exchange.
+    fn settle_dead(&self, queue: &QueueRef) {
+        if !queue.is_stored() || queue.in_force().dead_letter.is_some() {
+            return;
+        }
+        while let Some(Cortege { dead, .. }) = queue.grave.take(usize::MAX, usize::MAX) {
+            let durable = dead.iter().filter(|dead| dead.entry.durable);
+            let positions: Vec<_> = durable.map(|dead| dead.entry.position).collect();
+            self.store.append(vec![Operation::Settle { queue: queue.id, positions }], None);
+        }
+    }
+
     /// How many dead letters so many messages may lead to that died of themselves.
     fn letters_for(&self, messages: usize) -> u64 {
         (self.config.limits.dead_letters_per_message_max as u64).saturating_mul(messages as u64)
@@ -265,8 +278,13 @@ impl Burial {
 }
 
 impl Errand for Burial {
-    /// What a stop leaves here is safe: the journal has those that are durable, as not settled.
     fn step(&mut self, broker: &Broker, now_ms: u64) -> Progress {
         self.go_on(broker, &mut Budget::of_a_turn(), now_ms)
+    }
+
+    /// What a stop leaves here is safe: the journal has those that are durable, as not settled, and they die again after the
+    /// next start. Those that nobody is to get are settled, so that what a consumer rejected does not come back.
+    fn finish(&mut self, broker: &Broker) {
+        self.sites.iter().for_each(|site| broker.settle_dead(&site.queue));
     }
 }

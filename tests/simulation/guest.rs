@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use crate::life::Life;
 use crate::strand;
-use crate::witness::{Hold, Id, QueueNumber, Series, priority_of};
+use crate::witness::{Hold, Id, PASSING, QueueNumber, Series, priority_of};
 
 const CHANNEL: u16 = 1;
 
@@ -189,6 +189,10 @@ impl Guest {
     /// Sends a method that cannot be refused, and waits for its answer.
     pub fn request(&self, method: &Method<'_>) -> Result<Answer, Over> {
         let answer = self.answer(method)?;
+        if self.vhost == PASSING && matches!(answer, Answer::Refused(403)) {
+            // The virtual host is being deleted: what it published before may not be any more, and its connection goes.
+            return Err(Over);
+        }
         assert!(!matches!(answer, Answer::Refused(_)), "{answer:?} to {method:?}");
         Ok(answer)
     }
