@@ -13,7 +13,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use leveret::store::{
-    Change, Events, Operation, Options, Recovered, Run, Slice, Step as Progress, Steps, Store,
+    Change, Events, Operation, Options, QueueRecord, Recovered, Run, Slice, Step as Progress,
+    Steps, Store, VhostRecord,
 };
 use memory::{Dice, Ground};
 use proptest::prelude::*;
@@ -75,13 +76,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(queue, indexes)| Step::Settle { queue, indexes }),
         3 => (queue(), any::<usize>()).prop_map(|(queue, index)| Step::Return { queue, index }),
         2 => queue().prop_map(|queue| Step::Purge { queue }),
-        1 => queue().prop_map(|queue| Step::DeleteQueue { queue }),
-        2 => queue().prop_map(|queue| Step::CreateQueue { queue }),
+        3 => queue().prop_map(|queue| Step::DeleteQueue { queue }),
+        4 => queue().prop_map(|queue| Step::CreateQueue { queue }),
         6 => Just(Step::Wait),
         12 => (1..20_usize).prop_map(|steps| Step::Work { steps }),
         2 => (stop, 0..60_usize).prop_map(|(stop, steps)| Step::Reopen { stop, steps }),
     ];
     prop::collection::vec(step, 1..300)
+}
+
+/// A queue that is declared anew has its name, and another id.
+fn declared(id: u64, number: u64) -> Operation {
+    let vhost = Change::PutVhost(VhostRecord { name: "/".into() });
+    let queue = QueueRecord {
+        id,
+        vhost: "/".into(),
+        name: format!("q{number}"),
+        auto_delete: false,
+        arguments: Vec::new(),
+    };
+    Operation::Topology(vec![vhost, Change::PutQueue(queue)])
 }
 
 /// What ought to be there. Queues change their id whenever they are created.
@@ -119,7 +133,7 @@ impl Model {
                 let Some(ModelQueue { id, .. }) = self.queues.remove(queue) else {
                     return Vec::new();
                 };
-                let name = format!("q{id}");
+                let name = format!("q{queue}");
                 let delete = Change::DeleteQueue { vhost: "/".into(), name, id };
                 vec![Operation::Topology(vec![delete])]
             }
@@ -130,7 +144,7 @@ impl Model {
                 self.id_max += 1;
                 let created = ModelQueue { id: self.id_max, next: 0, messages: BTreeMap::new() };
                 self.queues.insert(*queue, created);
-                vec![queues([self.id_max])]
+                vec![declared(self.id_max, *queue)]
             }
             Step::Wait | Step::Work { .. } | Step::Reopen { .. } => Vec::new(),
         }
