@@ -93,25 +93,15 @@ impl<Q> Ledger<Q> {
     pub fn restore(&mut self, mut unacked: Vec<Unacked<Q>>) {
         unacked.sort_unstable_by_key(|one| one.tag);
         self.live += unacked.len();
+        self.body_bytes += unacked.iter().map(|one| one.body_bytes).sum::<u64>();
         let mut slots = VecDeque::with_capacity(self.slots.len() + unacked.len());
-        let mut back = unacked.into_iter().peekable();
+        let mut back = unacked.into_iter().map(|one| (one.tag, Some(one))).peekable();
         for slot in self.slots.drain(..) {
-            while let Some(one) = back.next_if(|one| one.tag < slot.0) {
-                self.body_bytes += one.body_bytes;
-                slots.push_back((one.tag, Some(one)));
-            }
-            match back.next_if(|one| one.tag == slot.0) {
-                Some(one) => {
-                    self.body_bytes += one.body_bytes;
-                    slots.push_back((one.tag, Some(one)));
-                }
-                None => slots.push_back(slot),
-            }
+            slots.extend(std::iter::from_fn(|| back.next_if(|one| one.0 < slot.0)));
+            // What was taken may have left its slot behind.
+            slots.push_back(back.next_if(|one| one.0 == slot.0).unwrap_or(slot));
         }
-        for one in back {
-            self.body_bytes += one.body_bytes;
-            slots.push_back((one.tag, Some(one)));
-        }
+        slots.extend(back);
         self.slots = slots;
     }
 

@@ -92,6 +92,16 @@ fn is_confirmed(client: &mut Client, queue: &str) {
     client.answer("basic.ack");
 }
 
+/// Acknowledges what it is given until the memory is not short any more.
+#[track_caller]
+fn makes_room(worker: &mut Client) {
+    for _ in 0..20 {
+        let tag = worker.delivered().tag;
+        worker.ack(tag);
+    }
+    worker.answer("connection.unblocked");
+}
+
 /// Publishes until memory is short and the broker reads no further message of this client.
 fn fill(client: &mut Client, queue: &str) {
     let body = "x".repeat(10_000);
@@ -274,11 +284,7 @@ fn a_worker_that_waits_for_the_confirm_of_a_large_result_gets_it() {
     begin(&mut worker, 1, "results", 100_000);
     part(&mut worker, 1, 100_000);
     worker.answer("basic.ack");
-    for _ in 0..20 {
-        let tag = worker.delivered().tag;
-        worker.ack(tag);
-    }
-    worker.answer("connection.unblocked");
+    makes_room(&mut worker);
 }
 
 #[test]
@@ -314,11 +320,7 @@ fn a_held_publisher_that_is_given_messages_later_can_acknowledge_them() {
     second.put("results", "r");
     assert!(nothing_within(&mut second, A_WHILE));
     drop(first);
-    for _ in 0..20 {
-        let tag = second.delivered().tag;
-        second.ack(tag);
-    }
-    second.answer("connection.unblocked");
+    makes_room(&mut second);
 }
 
 #[test]

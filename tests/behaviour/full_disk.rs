@@ -77,6 +77,25 @@ fn hear(publisher: &mut Client) -> Heard {
     }
 }
 
+/// Takes so many messages out of the queue; then there is room for another.
+#[track_caller]
+fn settle_and_publish(server: &Server, consumer: &mut Client, count: u64) {
+    consumer.consume("q", "c");
+    for _ in 0..count {
+        let message = consumer.delivered();
+        consumer.ack(message.tag);
+    }
+    let mut publisher = Client::open(&local(server.port()));
+    publisher.select_confirms();
+    publisher.publish("", "q", &persistent(), &"x".repeat(BODY_BYTES));
+    loop {
+        match hear(&mut publisher) {
+            Heard::ConfirmedThrough(tag) => break assert_eq!(tag, 1),
+            Heard::Blocked(_) | Heard::Unblocked => {}
+        }
+    }
+}
+
 /// Publishes until the broker says that it is blocked: how many were sent, how many of them are confirmed.
 fn fill(publisher: &mut Client) -> (u64, u64) {
     let body = "x".repeat(BODY_BYTES);
@@ -150,20 +169,7 @@ fn a_broker_killed_on_a_full_disk_starts_again_and_lets_consumers_make_room() {
     let left = u64::from(client.counts("q").0);
     assert!(left >= confirmed, "{left} are left of {confirmed} that were confirmed");
     let mut consumer = Client::open(&local(server.port()));
-    consumer.consume("q", "c");
-    for _ in 0..left {
-        let message = consumer.delivered();
-        consumer.ack(message.tag);
-    }
-    let mut publisher = Client::open(&local(server.port()));
-    publisher.select_confirms();
-    publisher.publish("", "q", &persistent(), &"x".repeat(BODY_BYTES));
-    loop {
-        match hear(&mut publisher) {
-            Heard::ConfirmedThrough(tag) => break assert_eq!(tag, 1),
-            Heard::Blocked(_) | Heard::Unblocked => {}
-        }
-    }
+    settle_and_publish(&server, &mut consumer, left);
 }
 
 #[test]
@@ -184,20 +190,7 @@ fn a_broker_without_a_reserve_starts_on_a_full_disk_and_lets_consumers_make_room
     let mut consumer = Client::open(&local(server.port()));
     let left = u64::from(consumer.counts("q").0);
     assert!(left >= confirmed, "{left} are left of {confirmed} that were confirmed");
-    consumer.consume("q", "c");
-    for _ in 0..left {
-        let message = consumer.delivered();
-        consumer.ack(message.tag);
-    }
-    let mut publisher = Client::open(&local(server.port()));
-    publisher.select_confirms();
-    publisher.publish("", "q", &persistent(), &"x".repeat(BODY_BYTES));
-    loop {
-        match hear(&mut publisher) {
-            Heard::ConfirmedThrough(tag) => break assert_eq!(tag, 1),
-            Heard::Blocked(_) | Heard::Unblocked => {}
-        }
-    }
+    settle_and_publish(&server, &mut consumer, left);
 }
 
 #[test]

@@ -52,43 +52,30 @@ fn consume(queue: &str, tag: &str) -> Vec<u8> {
     frame(1, &Method::BasicConsume(consume))
 }
 
-fn look(queue: &str) -> Vec<u8> {
-    let declare = queue::Declare {
+fn declare(queue: &str, change: impl FnOnce(&mut queue::Declare<'_>)) -> Vec<u8> {
+    let mut declare = queue::Declare {
         queue,
-        passive: true,
+        passive: false,
         durable: false,
         exclusive: false,
         auto_delete: false,
         no_wait: false,
         arguments: wire::Table::new(),
     };
+    change(&mut declare);
     frame(1, &Method::QueueDeclare(declare))
+}
+
+fn look(queue: &str) -> Vec<u8> {
+    declare(queue, |declare| declare.passive = true)
 }
 
 fn declare_shared(queue: &str) -> Vec<u8> {
-    let declare = queue::Declare {
-        queue,
-        passive: false,
-        durable: false,
-        exclusive: false,
-        auto_delete: false,
-        no_wait: false,
-        arguments: wire::Table::new(),
-    };
-    frame(1, &Method::QueueDeclare(declare))
+    declare(queue, |_| ())
 }
 
 fn declare_durable(queue: &str) -> Vec<u8> {
-    let declare = queue::Declare {
-        queue,
-        passive: false,
-        durable: true,
-        exclusive: false,
-        auto_delete: false,
-        no_wait: false,
-        arguments: wire::Table::new(),
-    };
-    frame(1, &Method::QueueDeclare(declare))
+    declare(queue, |declare| declare.durable = true)
 }
 
 fn publish_persistent(queue: &str, number: u64) -> Vec<u8> {
