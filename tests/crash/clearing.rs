@@ -42,9 +42,9 @@ pub fn delete(
     clock: &Clock,
     outcome: &mut Outcome,
 ) -> io::Result<String> {
-    let mut peer = Peer::connect(port)?;
-    // Nobody knows what an earlier round has left.
+    // Nobody knows what an earlier round has left, nor does anybody when the broker is gone before this one came to it.
     let mut clearing = begin(outcome, DELETED, 0);
+    let mut peer = Peer::connect(port)?;
     loop {
         outcome.deleted_is_there = None;
         declare_deleted(&mut peer)?;
