@@ -3,7 +3,6 @@
 
 mod sizes;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use self::sizes::{SIZE_BOUNDS_BYTES, Sizes};
@@ -112,64 +111,75 @@ pub struct Facts {
     pub dead_letter: bool,
 }
 
-/// A published message. Routing key, properties and body stand in one allocation, in this order.
+/// A published message. The exchange's name, routing key, properties and body stand in one allocation, in this order.
+// The name is copied, and not shared with the exchange: threads that make and let go of messages would take the count of
+// a shared one from each other for every message.
 pub struct Message {
-    exchange: Arc<str>,
     data: Box<[u8]>,
-    key_bytes: u32,
-    properties_bytes: u32,
+    ends: Ends,
     facts: Facts,
     held: Held,
+}
+
+/// Where the parts of a message end in its allocation; the body reaches to its end.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    exchange: u32,
+    routing_key: u32,
+    properties: u32,
 }
 
 impl Message {
     /// Builds a message from its parts in one copy. It counts in `memory` until it goes.
     pub fn new(
         memory: &'static Memory,
-        exchange: Arc<str>,
+        exchange: &str,
         routing_key: &str,
         properties: &[u8],
         body: &[u8],
         facts: Facts,
     ) -> Self {
-        let mut data = head(routing_key, properties, body.len());
+        let (mut data, ends) = head(exchange, routing_key, properties, body.len());
         data.extend_from_slice(body);
         Self {
-            exchange,
             // Counted once, not by parts: this is the way of most messages.
             held: Held::new(memory, data.len() + OVERHEAD_BYTES),
             data: data.into_boxed_slice(),
-            key_bytes: routing_key.len() as u32,
-            properties_bytes: properties.len() as u32,
+            ends,
             facts,
         }
     }
 
     /// The exchange it was published to; empty for the default exchange.
-    pub fn exchange(&self) -> &Arc<str> {
-        &self.exchange
+    pub fn exchange(&self) -> &str {
+        // The bytes came from a `str`, so this never falls back.
+        std::str::from_utf8(self.exchange_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    pub fn exchange_bytes(&self) -> &[u8] {
+        &self.data[..self.ends.exchange as usize]
     }
 
     /// The routing key it was published with, at most 255 bytes.
     pub fn routing_key(&self) -> &str {
-        // The bytes came from a `str`, so this never falls back.
+        // Likewise.
         std::str::from_utf8(self.routing_key_bytes()).unwrap_or_default()
     }
 
     /// The same as bytes.
     pub fn routing_key_bytes(&self) -> &[u8] {
-        &self.data[..self.key_bytes as usize]
+        &self.data[self.ends.exchange as usize..self.ends.routing_key as usize]
     }
 
     /// The property flags and list, byte for byte as published (specification 4.2.6.1).
     pub fn properties(&self) -> &[u8] {
-        let start = self.key_bytes as usize;
-        &self.data[start..start + self.properties_bytes as usize]
+        &self.data[self.ends.routing_key as usize..self.ends.properties as usize]
     }
 
     /// The body, possibly empty.
     pub fn body(&self) -> &[u8] {
-        &self.data[self.key_bytes as usize + self.properties_bytes as usize..]
+        &self.data[self.ends.properties as usize..]
     }
 
     /// What the broker read from the properties.
@@ -193,19 +203,31 @@ impl Message {
     }
 }
 
-/// Routing key and properties, with room for so many bytes of body.
-fn head(routing_key: &str, properties: &[u8], body_bytes: usize) -> Vec<u8> {
-    let mut data = Vec::with_capacity(routing_key.len() + properties.len() + body_bytes);
+/// All but the body, with room for so many bytes of it.
+fn head(
+    exchange: &str,
+    routing_key: &str,
+    properties: &[u8],
+    body_bytes: usize,
+) -> (Vec<u8>, Ends) {
+    let head_bytes = exchange.len() + routing_key.len() + properties.len();
+    let mut data = Vec::with_capacity(head_bytes + body_bytes);
+    data.extend_from_slice(exchange.as_bytes());
     data.extend_from_slice(routing_key.as_bytes());
     data.extend_from_slice(properties);
-    data
+    let ends = Ends {
+        exchange: exchange.len() as u32,
+        routing_key: (exchange.len() + routing_key.len()) as u32,
+        properties: head_bytes as u32,
+    };
+    (data, ends)
 }
 
 impl std::fmt::Debug for Message {
     /// Never shows the body or the properties: a message's contents do not belong in a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Message")
-            .field("exchange", &self.exchange)
+            .field("exchange", &self.exchange())
             .field("routing_key", &self.routing_key())
             .field("body_bytes", &self.body().len())
             .field("facts", &self.facts)
@@ -219,10 +241,8 @@ impl std::fmt::Debug for Message {
 #[derive(Debug)]
 pub struct Builder {
     memory: &'static Memory,
-    exchange: Arc<str>,
     data: Vec<u8>,
-    key_bytes: u32,
-    properties_bytes: u32,
+    ends: Ends,
     facts: Facts,
 }
 
@@ -233,21 +253,15 @@ impl Builder {
     /// Starts a message. `body_bytes` is the size that the content header declared.
     pub fn new(
         memory: &'static Memory,
-        exchange: Arc<str>,
+        exchange: &str,
         routing_key: &str,
         properties: &[u8],
         body_bytes: usize,
         facts: Facts,
     ) -> Self {
-        let data = head(routing_key, properties, body_bytes.min(RESERVE_BYTES_MAX));
-        Self {
-            memory,
-            exchange,
-            data,
-            key_bytes: routing_key.len() as u32,
-            properties_bytes: properties.len() as u32,
-            facts,
-        }
+        let reserved = body_bytes.min(RESERVE_BYTES_MAX);
+        let (data, ends) = head(exchange, routing_key, properties, reserved);
+        Self { memory, data, ends, facts }
     }
 
     /// Appends the next part of the body.
@@ -257,17 +271,15 @@ impl Builder {
 
     /// Bytes of body received so far.
     pub fn body_bytes(&self) -> usize {
-        self.data.len() - self.key_bytes as usize - self.properties_bytes as usize
+        self.data.len() - self.ends.properties as usize
     }
 
     /// The finished message.
     pub fn finish(self) -> Message {
         Message {
-            exchange: self.exchange,
             held: Held::new(self.memory, self.data.len() + OVERHEAD_BYTES),
             data: self.data.into_boxed_slice(),
-            key_bytes: self.key_bytes,
-            properties_bytes: self.properties_bytes,
+            ends: self.ends,
             facts: self.facts,
         }
     }
@@ -281,9 +293,8 @@ mod tests {
 
     #[test]
     fn a_message_gives_back_its_parts() {
-        let message =
-            Message::new(&MEMORY, "x".into(), "a.b", &[0x10, 0, 2], b"body", Facts::default());
-        assert_eq!(message.exchange().as_ref(), "x");
+        let message = Message::new(&MEMORY, "x", "a.b", &[0x10, 0, 2], b"body", Facts::default());
+        assert_eq!(message.exchange(), "x");
         assert_eq!(message.routing_key(), "a.b");
         assert_eq!(message.properties(), &[0x10, 0, 2]);
         assert_eq!(message.body(), b"body");
@@ -291,22 +302,22 @@ mod tests {
 
     #[test]
     fn a_declared_size_alone_takes_little_memory() {
-        let builder = Builder::new(&MEMORY, "".into(), "k", &[], 1 << 40, Facts::default());
+        let builder = Builder::new(&MEMORY, "", "k", &[], 1 << 40, Facts::default());
         assert!(builder.data.capacity() <= RESERVE_BYTES_MAX + 1);
     }
 
     #[test]
     fn a_message_counts_all_of_itself_once_it_is_whole() {
-        let mut builder = Builder::new(&MEMORY, "".into(), "k", &[1, 2], 4, Facts::default());
+        let mut builder = Builder::new(&MEMORY, "x", "k", &[1, 2], 4, Facts::default());
         builder.push(b"bo");
         builder.push(b"dy");
-        assert_eq!(builder.finish().held(), OVERHEAD_BYTES + 7);
+        assert_eq!(builder.finish().held(), OVERHEAD_BYTES + 8);
     }
 
     #[test]
     fn each_count_has_its_own_messages_whichever_thread_made_them_or_lets_them_go() {
         let (one, other) = (Memory::leaked(), Memory::leaked());
-        let make = |memory| Message::new(memory, "x".into(), "k", &[], b"body", Facts::default());
+        let make = |memory| Message::new(memory, "x", "k", &[], b"body", Facts::default());
         let message = make(one);
         let elsewhere = std::thread::spawn(move || (make(other), make(other))).join().unwrap();
         assert_eq!(one.held_bytes(), message.held());
@@ -317,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_log_line_never_shows_the_body() {
-        let message = Message::new(&MEMORY, "x".into(), "k", &[], b"secret", Facts::default());
+        let message = Message::new(&MEMORY, "x", "k", &[], b"secret", Facts::default());
         assert!(!format!("{message:?}").contains("secret"));
     }
 }

@@ -72,26 +72,18 @@ fn publish(connection: &Connection, _over: &AtomicBool) {
     let facts = Facts { persistent: true, ..Facts::default() };
     for batch in 0..BATCHES {
         let message = || {
-            Arc::new(Message::new(
-                connection.client.memory(),
-                "".into(),
-                "q",
-                &[0, 0],
-                &[7; 100],
-                facts,
-            ))
+            Arc::new(Message::new(connection.client.memory(), "", "q", &[0, 0], &[7; 100], facts))
         };
         let numbers = batch * BATCH + 1..=(batch + 1) * BATCH;
-        let mut publishes: Vec<Publish> = numbers
-            .map(|number| Publish {
-                key: connection.key,
-                exchange: Arc::clone(&exchange),
-                message: message(),
-                extra_keys: Vec::new(),
-                mandatory: false,
-                confirm: Some(number),
-            })
-            .collect();
+        let publish = |number| Publish {
+            key: connection.key,
+            message: message(),
+            extra_keys: Vec::new(),
+            mandatory: false,
+            confirm: Some(number),
+        };
+        let publishes = numbers.map(|number| (Arc::clone(&exchange), publish(number)));
+        let mut publishes = publishes.collect();
         assert!(connection.client.publish(&mut publishes, now_ms()).failed.is_empty());
     }
     let began = Instant::now();

@@ -42,7 +42,6 @@ fn publish(count: u64, batch: u64, body_bytes: usize, behind: Option<u64>) {
     let (store, _) = open(options(directory.path()));
     commit(&store, vec![queues([1])]).unwrap();
     let body = vec![7; body_bytes];
-    let exchange: Arc<str> = Arc::from("");
     let (sender, receiver) = mpsc::channel();
     let start = Instant::now();
     for first in (0..count).step_by(batch as usize) {
@@ -52,8 +51,7 @@ fn publish(count: u64, batch: u64, body_bytes: usize, behind: Option<u64>) {
         let mut operations: Vec<Operation> = (first..first + batch)
             .map(|position| {
                 let facts = Facts { persistent: true, ..Facts::default() };
-                let message =
-                    Message::new(&MEMORY, exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
+                let message = Message::new(&MEMORY, "", "key", &[0x10, 0, 2], &body, facts);
                 let places = [Place { queue: 1, position }].into_iter().collect();
                 Operation::Enqueue { message: Arc::new(message), places }
             })
@@ -163,7 +161,6 @@ fn deep_process(directory: &std::path::Path, count: u64) {
 
 fn fill(store: &leveret::store::Store, count: u64) {
     let body = vec![7; 1024];
-    let exchange: Arc<str> = Arc::from("");
     for first in (0..count).step_by(100) {
         while store.is_full() {
             std::thread::yield_now();
@@ -174,8 +171,7 @@ fn fill(store: &leveret::store::Store, count: u64) {
                 accepted_ms: 1_700_000_000_000 + first / 300,
                 ..Facts::default()
             };
-            let message =
-                Message::new(&MEMORY, exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
+            let message = Message::new(&MEMORY, "", "key", &[0x10, 0, 2], &body, facts);
             let places = [Place { queue: 1, position }].into_iter().collect();
             Operation::Enqueue { message: Arc::new(message), places }
         };

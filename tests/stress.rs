@@ -204,7 +204,7 @@ impl Connection {
         let facts = Facts { persistent: true, accepted_ms: now_ms(), ..Facts::default() };
         let message = Arc::new(Message::new(
             self.client.memory(),
-            exchange.name().clone(),
+            exchange.name(),
             key,
             &[0, 0],
             b"body",
@@ -212,13 +212,12 @@ impl Connection {
         ));
         let publish = Publish {
             key: self.key,
-            exchange,
             message,
             extra_keys: Vec::new(),
             mandatory: false,
             confirm: None,
         };
-        assert!(self.client.publish(&mut vec![publish], now_ms()).failed.is_empty());
+        assert!(self.client.publish(&mut (exchange, publish).into(), now_ms()).failed.is_empty());
     }
 
     /// Takes what the queue has and acknowledges half of it; the rest goes back.
@@ -274,7 +273,7 @@ impl Connection {
         let before: Vec<_> = QUEUES.iter().map(depth).collect();
         let message = Message::new(
             self.client.memory(),
-            exchange.name().clone(),
+            exchange.name(),
             key,
             &[0, 0],
             b"",
@@ -282,13 +281,12 @@ impl Connection {
         );
         let publish = Publish {
             key: self.key,
-            exchange,
             message: Arc::new(message),
             extra_keys: Vec::new(),
             mandatory: false,
             confirm: None,
         };
-        assert!(self.client.publish(&mut vec![publish], now_ms()).failed.is_empty());
+        assert!(self.client.publish(&mut (exchange, publish).into(), now_ms()).failed.is_empty());
         let after: Vec<_> = QUEUES.iter().map(depth).collect();
         let changed = QUEUES.iter().zip(before.iter().zip(&after));
         changed.filter(|(_, (before, after))| before != after).map(|(queue, _)| *queue).collect()

@@ -46,13 +46,11 @@ fn topology() -> Operation {
 }
 
 fn append(store: &Store, first: u64, count: u64) {
-    let exchange: Arc<str> = Arc::from("");
     let mut operations: Vec<Operation> = (first..first + count)
         .map(|position| {
             let facts = Facts { persistent: true, ..Facts::default() };
             let body = [7; BODY_BYTES];
-            let message =
-                Message::new(&MEMORY, exchange.clone(), "key", &[0x10, 0, 2], &body, facts);
+            let message = Message::new(&MEMORY, "", "key", &[0x10, 0, 2], &body, facts);
             let places = [Place { queue: QUEUE, position }].into_iter().collect();
             Operation::Enqueue { message: Arc::new(message), places }
         })

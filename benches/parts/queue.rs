@@ -60,8 +60,7 @@ struct Through {
 impl Through {
     fn new(depth: u64, acks: AckMode) -> Self {
         let mut queue = Queue::new(Options::default(), NOW_MS);
-        let message =
-            Message::new(&MEMORY, Arc::from(""), "key", &[0, 0], &[7; 16], Facts::default());
+        let message = Message::new(&MEMORY, "", "key", &[0, 0], &[7; 16], Facts::default());
         let mut fx = Effects::default();
         let message = Arc::new(message);
         let entries = (0..depth).map(|position| Entry::new(position, message.clone(), false));

@@ -8,7 +8,7 @@ use super::Broker;
 use super::client::Client;
 use super::errands::{Errand, Progress};
 use super::leaving::Unfinished;
-use super::publish::Batch;
+use super::publish::{Batch, Publishes};
 
 /// The rest of what a connection began.
 struct Aftermath {
@@ -38,7 +38,7 @@ impl Errand for Aftermath {
     fn step(&mut self, broker: &Broker, now_ms: u64) -> Progress {
         self.now_ms = now_ms;
         // Whether it was a transaction is known already.
-        if self.client.publish_some(&mut Vec::new(), Batch::Read, now_ms).is_none() {
+        if self.client.publish_some(&mut Publishes::default(), Batch::Read, now_ms).is_none() {
             return Progress::More;
         }
         self.settled.append(&mut self.closing);

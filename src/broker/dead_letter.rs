@@ -195,7 +195,7 @@ fn letter(
     }
     let facts =
         Facts { expiration_ms: None, accepted_ms: now_ms, dead_letter: true, ..*message.facts() };
-    let exchange = target.map_or_else(|| Arc::from(""), |target| Arc::clone(&target.exchange));
+    let exchange = target.map_or("", |target| &target.exchange);
     let key = new_key.unwrap_or(message.routing_key());
     Some(Letter {
         message: Message::new(message.memory(), exchange, key, &encoded, message.body(), facts),

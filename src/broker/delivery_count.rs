@@ -20,7 +20,7 @@ pub(super) fn with_header(message: &Arc<Message>, returns: u32) -> Arc<Message> 
     });
     Arc::new(Message::new(
         message.memory(),
-        Arc::clone(message.exchange()),
+        message.exchange(),
         message.routing_key(),
         &encoded,
         message.body(),

@@ -93,7 +93,7 @@ pub use listing::{
 pub use meeting::{Meet, Meeting, MeetingHook};
 pub use operator::{Fetched, Peeked, Published};
 pub use pending::Pending;
-pub use publish::{Batch, Outcome, Publish};
+pub use publish::{Batch, Outcome, Publish, Publishes};
 pub use queue_handle::{Lifetime, QueueHandle, QueueRef};
 pub use queues::{DeclaredQueue, DeleteQueue, QueueDeclaration};
 pub use recovery::Census;

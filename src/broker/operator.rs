@@ -103,15 +103,9 @@ impl Client {
     ) -> Result<Published, Fault> {
         let persistent = message.facts().persistent;
         let key = self.outbox.open_channel(CHANNEL);
-        let publish = Publish {
-            key,
-            exchange: Arc::clone(exchange),
-            message: Arc::new(message),
-            extra_keys,
-            mandatory: true,
-            confirm: None,
-        };
-        let mut outcome = self.publish(&mut vec![publish], now_ms);
+        let publish =
+            Publish { key, message: Arc::new(message), extra_keys, mandatory: true, confirm: None };
+        let mut outcome = self.publish(&mut (Arc::clone(exchange), publish).into(), now_ms);
         let traffic = self.outbox.traffic();
         let mut counted = self.broker.operators.0.lock();
         counted.0.add(&traffic.tally);

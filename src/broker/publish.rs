@@ -31,8 +31,6 @@ use crate::wire::{Method, ReplyCode, basic};
 pub struct Publish {
     /// The channel that it came on.
     pub key: ChannelKey,
-    /// The exchange that it goes to.
-    pub exchange: ExchangeRef,
     /// The message.
     pub message: Arc<Message>,
     /// Further routing keys, from the CC and BCC headers.
@@ -41,6 +39,57 @@ pub struct Publish {
     pub mandatory: bool,
     /// Its number when the channel confirms.
     pub confirm: Option<u64>,
+}
+
+/// Messages to be published, in order, each to an exchange. Most go to the same one as those before, which is then held
+/// once for all of them: its count is shared by everybody who publishes to it.
+#[derive(Debug, Default)]
+pub struct Publishes {
+    list: Vec<Addressed>,
+    /// The number of the exchange of the last.
+    exchange: u64,
+}
+
+/// A message, and the exchange that it goes to where that is not the one of the message before.
+type Addressed = (Option<ExchangeRef>, Publish);
+
+impl Publishes {
+    /// Adds a message that goes to this exchange.
+    #[inline]
+    pub fn push(&mut self, exchange: &ExchangeRef, publish: Publish) {
+        let is_same = !self.list.is_empty() && self.exchange == exchange.id;
+        self.exchange = exchange.id;
+        self.list.push(((!is_same).then(|| ExchangeRef::clone(exchange)), publish));
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The messages.
+    pub fn messages(&mut self) -> impl Iterator<Item = &mut Arc<Message>> {
+        self.list.iter_mut().map(|(_, publish)| &mut publish.message)
+    }
+
+    /// Gives back the memory for more than so many.
+    pub fn shrink_to(&mut self, count: usize) {
+        self.list.shrink_to(count);
+    }
+}
+
+impl FromIterator<(ExchangeRef, Publish)> for Publishes {
+    fn from_iter<I: IntoIterator<Item = (ExchangeRef, Publish)>>(messages: I) -> Self {
+        let mut publishes = Self::default();
+        messages.into_iter().for_each(|(exchange, publish)| publishes.push(&exchange, publish));
+        publishes
+    }
+}
+
+impl From<(ExchangeRef, Publish)> for Publishes {
+    fn from(message: (ExchangeRef, Publish)) -> Self {
+        Self::from_iter([message])
+    }
 }
 
 /// What makes messages a batch.
@@ -70,7 +119,7 @@ pub(super) struct Plan {
     left: usize,
     batch: Batch,
     /// What of the batch is not routed yet, from the second turn on.
-    rest: VecDeque<Publish>,
+    rest: VecDeque<Addressed>,
     /// A message that has places in some of its queues.
     placing: Option<Box<Placing>>,
     deliveries: Deliveries,
@@ -88,7 +137,7 @@ pub(super) struct Plan {
     /// What became of the messages, by channel, and their sizes.
     tallies: Vec<(ChannelKey, Tally)>,
     sizes: Sizes,
-    /// The exchange that was published to last, and how many messages since it was another.
+    /// The exchange that is published to, and what went through it and it has not heard of.
     through: Option<(ExchangeRef, Passed)>,
     /// Refused ones that their queue dead-letters.
     overflowed: VecDeque<(QueueRef, Arc<Message>)>,
@@ -132,7 +181,7 @@ impl Client {
 
     /// Publishes a batch and leaves it empty, however long it takes: for those who keep nobody waiting by it. Returns and
     /// confirms go out through the outbox.
-    pub fn publish(&self, batch: &mut Vec<Publish>, now_ms: u64) -> Outcome {
+    pub fn publish(&self, batch: &mut Publishes, now_ms: u64) -> Outcome {
         let plan = &mut *self.plan.lock();
         plan.batch = Batch::Read;
         loop {
@@ -147,7 +196,7 @@ impl Client {
     /// after others have had a turn.
     pub fn publish_some(
         &self,
-        messages: &mut Vec<Publish>,
+        messages: &mut Publishes,
         batch: Batch,
         now_ms: u64,
     ) -> Option<Outcome> {
@@ -164,12 +213,7 @@ impl Client {
         *self.plan.lock() = Plan::new(self.broker.config.limits.routing_steps_max);
     }
 
-    fn take_turn(
-        &self,
-        plan: &mut Plan,
-        messages: &mut Vec<Publish>,
-        now_ms: u64,
-    ) -> Option<Outcome> {
+    fn take_turn(&self, plan: &mut Plan, messages: &mut Publishes, now_ms: u64) -> Option<Outcome> {
         plan.left = self.broker.turn_work;
         let outcome = loop {
             if plan.stage == Stage::Routing {
@@ -214,64 +258,80 @@ impl Client {
         pending
     }
 
-    fn route(&self, plan: &mut Plan, messages: &mut Vec<Publish>) {
+    fn route(&self, plan: &mut Plan, messages: &mut Publishes) {
         if plan.rest.is_empty() {
-            let mut messages = messages.drain(..);
+            let mut messages = messages.list.drain(..);
             self.route_some(plan, &mut messages);
             plan.rest.extend(messages);
         } else {
             let mut rest = std::mem::take(&mut plan.rest);
-            rest.extend(messages.drain(..));
+            rest.extend(messages.list.drain(..));
             self.route_some(plan, &mut iter::from_fn(|| rest.pop_front()));
             plan.rest = rest;
         }
     }
 
     /// Routes as many as the turn allows.
-    fn route_some(&self, plan: &mut Plan, messages: &mut impl Iterator<Item = Publish>) {
+    fn route_some(&self, plan: &mut Plan, messages: &mut impl Iterator<Item = Addressed>) {
         let mut routes = std::mem::take(&mut plan.routes);
+        let mut through = plan.through.take();
         routes.begin();
-        if let Some(placing) = plan.placing.take() {
-            self.place(plan, &routes, *placing);
+        if let Some(placing) = plan.placing.take()
+            && let Some((_, passed)) = &mut through
+        {
+            self.place(plan, &routes, passed, *placing);
         }
         while plan.left > 0
-            && let Some(publish) = messages.next()
+            && let Some((other, publish)) = messages.next()
         {
             plan.left -= 1;
+            if let Some(exchange) = other {
+                let before = through.replace((exchange, Passed::default()));
+                before.inspect(|(exchange, passed)| exchange.note_passed(*passed));
+            }
+            let Some((exchange, passed)) = &mut through else { continue };
             let tally = plan.tally(publish.key);
             tally.published += 1;
             tally.published_confirm += u64::from(publish.confirm.is_some());
             plan.sizes.count(publish.message.body().len() as u64);
-            if publish.exchange.is_default()
+            if exchange.is_default()
                 && publish.message.routing_key_bytes().starts_with(reply_to::PREFIX.as_bytes())
             {
                 self.reply(plan, &publish);
                 continue;
             }
             if !plan.has_failed(publish.key) {
-                self.route_one(plan, &mut routes, publish);
+                self.route_one(plan, &mut routes, exchange, passed, publish);
             }
         }
         plan.routes = routes;
+        plan.through = through;
     }
 
     #[inline]
-    fn route_one(&self, plan: &mut Plan, routes: &mut Routes, publish: Publish) {
-        let found = routes.find(&publish.exchange, &publish.message, &publish.extra_keys);
+    fn route_one(
+        &self,
+        plan: &mut Plan,
+        routes: &mut Routes,
+        exchange: &ExchangeRef,
+        passed: &mut Passed,
+        publish: Publish,
+    ) {
+        let found = routes.find(exchange, &publish.message, &publish.extra_keys);
         let failed = found.is_err();
         plan.spend(usize::try_from(routes.take_steps()).unwrap_or(usize::MAX));
         if failed {
             let key = publish.message.routing_key();
-            let fault = self.broker.too_many_steps(&publish.exchange, key);
+            let fault = self.broker.too_many_steps(exchange, key);
             return plan.outcome.failed.push((publish.key, fault));
         }
-        self.place(plan, routes, Placing::new(publish));
+        self.place(plan, routes, passed, Placing::new(publish));
     }
 
     /// Gives a message its places in the queues that it reaches, as far as the turn allows.
     // Inlined: what is handed on here for every message is large.
     #[inline]
-    fn place(&self, plan: &mut Plan, routes: &Routes, mut placing: Placing) {
+    fn place(&self, plan: &mut Plan, routes: &Routes, passed: &mut Passed, mut placing: Placing) {
         let queues = routes.queues();
         let end = queues.len().min(placing.at.saturating_add(plan.left));
         let message = &placing.publish.message;
@@ -296,14 +356,14 @@ impl Client {
             plan.placing = Some(Box::new(placing));
             return;
         }
-        self.placed(plan, placing);
+        self.placed(plan, passed, placing);
     }
 
     /// Notes what a message leads to that has all its places.
     #[inline]
-    fn placed(&self, plan: &mut Plan, placing: Placing) {
+    fn placed(&self, plan: &mut Plan, passed: &mut Passed, placing: Placing) {
         let Placing { publish, places, copies, refused, .. } = placing;
-        let Publish { key, exchange, message, mandatory, confirm, .. } = publish;
+        let Publish { key, message, mandatory, confirm, .. } = publish;
         if copies == 0 {
             if mandatory {
                 plan.tally(key).returned += 1;
@@ -312,7 +372,8 @@ impl Client {
                 plan.tally(key).dropped += 1;
             }
         }
-        plan.pass(exchange, copies);
+        passed.entered += 1;
+        passed.left += copies as u64;
         plan.outcome.refused += usize::from(refused);
         if let Some(number) = confirm {
             if refused {
@@ -434,6 +495,7 @@ impl Plan {
     /// All is done: what became of the batch.
     fn end(&mut self) -> Outcome {
         self.writes = false;
+        self.through = None;
         // Empty: only a batch that took more than a turn has used it.
         if self.rest.capacity() > 0 {
             self.rest = VecDeque::new();
@@ -459,28 +521,11 @@ impl Plan {
         &mut self.tallies[at].1
     }
 
-    /// Counts a message that went through an exchange. The exchange, which other connections use too, hears of
-    /// it once for a run of messages.
-    fn pass(&mut self, exchange: ExchangeRef, copies: usize) {
-        let through = match self.through.take() {
-            Some((last, passed)) if last == exchange => (last, passed),
-            Some((last, passed)) => {
-                last.note_passed(passed);
-                (exchange, Passed::default())
-            }
-            None => (exchange, Passed::default()),
-        };
-        let (exchange, mut passed) = through;
-        passed.entered += 1;
-        passed.left += copies as u64;
-        self.through = Some((exchange, passed));
-    }
-
     fn forget_tallies(&mut self) {
         self.tallies.clear();
         self.sizes = Sizes::default();
-        if let Some((exchange, passed)) = self.through.take() {
-            exchange.note_passed(passed);
+        if let Some((exchange, passed)) = &mut self.through {
+            exchange.note_passed(std::mem::take(passed));
         }
     }
 

@@ -1,7 +1,5 @@
 //! Messages: publishing one, and getting some out of a queue or only looking at them.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -49,7 +47,7 @@ enum Mode {
 struct MessageObject {
     payload_bytes: usize,
     redelivered: bool,
-    exchange: Arc<str>,
+    exchange: String,
     routing_key: String,
     message_count: u64,
     properties: Map<String, Json>,
@@ -72,7 +70,7 @@ impl MessageObject {
         Self {
             payload_bytes: body.len(),
             redelivered: false,
-            exchange: Arc::clone(message.exchange()),
+            exchange: message.exchange().to_owned(),
             routing_key: message.routing_key().to_owned(),
             message_count: 0,
             properties: properties::to_json(message.properties()),
@@ -253,7 +251,7 @@ pub(super) fn publish(call: &Call<'_>) -> Outcome {
     };
     let read = read_properties(&encoded, &sender, now_ms)?;
     let encoded = read.rewritten.as_deref().unwrap_or(&encoded);
-    let name = Arc::clone(exchange.name());
+    let name = exchange.name();
     let message =
         Message::new(call.api.broker.memory(), name, &routing_key, encoded, &body, read.facts);
     if call.api.broker.shortage().is_some() {

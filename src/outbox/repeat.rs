@@ -2,7 +2,6 @@
 //! filled in, instead of being encoded anew.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::buffer::Heading;
 use crate::message::Message;
@@ -24,7 +23,7 @@ pub(super) struct Repeat {
     known: bool,
     channel: u16,
     consumer: u64,
-    exchange: Option<Arc<str>>,
+    exchange: Range<usize>,
     /// Where its frames begin.
     start: usize,
     /// Where its delivery tag stands.
@@ -50,17 +49,14 @@ impl Repeat {
         heading: &Heading<'_>,
         message: &Message,
     ) {
-        let exchange = message.exchange();
-        if self.exchange.as_ref().is_none_or(|known| !Arc::ptr_eq(known, exchange)) {
-            self.exchange = Some(Arc::clone(exchange));
-        }
         self.channel = channel;
         self.consumer = heading.consumer;
         self.start = start;
         // Short strings have an octet for their length in front (specification 4.2.5.3).
         self.tag = start + ARGUMENTS_AT + 1 + heading.consumer_tag.len();
-        let exchange_at = self.tag + TAG_BYTES + 1;
-        let key = exchange_at + 1 + exchange.len() + 1;
+        let exchange = self.tag + TAG_BYTES + 2;
+        self.exchange = exchange..exchange + message.exchange_bytes().len();
+        let key = self.exchange.end + 1;
         self.key = key..key + message.routing_key_bytes().len();
         let properties = self.key.end + 1 + wire::HEADER_PROPERTIES_AT;
         self.properties = properties..properties + message.properties().len();
@@ -74,7 +70,7 @@ impl Repeat {
         self.known
             && self.consumer == consumer
             && self.channel == channel
-            && self.exchange.as_ref().is_some_and(|known| Arc::ptr_eq(known, message.exchange()))
+            && bytes[self.exchange.clone()] == *message.exchange_bytes()
             && bytes[self.key.clone()] == *message.routing_key_bytes()
             && bytes[self.properties.clone()] == *message.properties()
     }

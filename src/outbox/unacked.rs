@@ -53,7 +53,7 @@ impl<Q> Ledger<Q> {
 
     /// Takes the delivery with this tag, if it is unacknowledged.
     pub fn take_one(&mut self, tag: u64) -> Option<Unacked<Q>> {
-        let index = self.slots.binary_search_by_key(&tag, |slot| slot.0).ok()?;
+        let index = self.find(tag)?;
         let taken = self.slots[index].1.take()?;
         self.live -= 1;
         self.body_bytes -= taken.body_bytes;
@@ -68,8 +68,8 @@ impl<Q> Ledger<Q> {
         let end = if tag == 0 {
             self.slots.len()
         } else {
-            match self.slots.binary_search_by_key(&tag, |slot| slot.0) {
-                Ok(index) if self.slots[index].1.is_some() => index + 1,
+            match self.find(tag) {
+                Some(index) if self.slots[index].1.is_some() => index + 1,
                 _ => return false,
             }
         };
@@ -79,6 +79,18 @@ impl<Q> Ledger<Q> {
         self.body_bytes -= into[before..].iter().map(|one| one.body_bytes).sum::<u64>();
         self.close_gaps();
         true
+    }
+
+    /// Where the slot of this tag is.
+    #[inline]
+    fn find(&self, tag: u64) -> Option<usize> {
+        let first = self.slots.front()?.0;
+        // Unless others on this channel are not acknowledged, the tags of its deliveries follow each other.
+        let place = usize::try_from(tag.checked_sub(first)?).ok()?;
+        if self.slots.get(place).is_some_and(|slot| slot.0 == tag) {
+            return Some(place);
+        }
+        self.slots.binary_search_by_key(&tag, |slot| slot.0).ok()
     }
 
     /// Takes everything.

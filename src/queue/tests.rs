@@ -256,7 +256,7 @@ impl Rig {
 }
 
 fn message(facts: Facts, body_bytes: usize) -> Arc<Message> {
-    Arc::new(Message::new(&MEMORY, "".into(), "q", &[], &vec![b'x'; body_bytes], facts))
+    Arc::new(Message::new(&MEMORY, "", "q", &[], &vec![b'x'; body_bytes], facts))
 }
 
 fn subscription(id: ConsumerId, receiver: Inbox) -> Subscription<Inbox> {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::channel::Channel;
 use super::properties::{self, Read, Sender};
 use super::work::Context;
-use crate::broker::{ExchangeRef, Reserved, Room, Turn};
+use crate::broker::{Reserved, Room, Turn};
 use crate::fault::Fault;
 use crate::message::{Builder, Facts};
 use crate::wire::{ContentHeader, ReplyCode, basic};
@@ -19,9 +19,8 @@ pub(super) enum Content {
     Begun(Begun),
 }
 
-/// Where a message is to be published.
+/// How a message is to be published, to the exchange that its channel published to last.
 pub(super) struct Publishing {
-    pub exchange: ExchangeRef,
     pub mandatory: bool,
 }
 
@@ -115,7 +114,7 @@ impl Channel {
         let read = self.read_properties(context, header.properties)?;
         let builder = Builder::new(
             context.client.memory(),
-            publishing.exchange.name().clone(),
+            self.target.as_ref().map_or("", |exchange| exchange.name()),
             &self.routing_key,
             read.rewritten.as_deref().unwrap_or(header.properties),
             size as usize,

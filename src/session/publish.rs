@@ -4,7 +4,7 @@
 use super::channel::{Channel, Mode};
 use super::content::{Content, Publishing};
 use super::work::Context;
-use crate::broker::{ExchangeRef, Publish};
+use crate::broker::Publish;
 use crate::fault::Fault;
 use crate::message::Message;
 use crate::wire::{ReplyCode, basic};
@@ -20,29 +20,27 @@ impl Channel {
         if publish.immediate {
             return Err(Fault::connection(ReplyCode::NotImplemented, "immediate=true"));
         }
-        let exchange = self.target(context, publish.exchange)?;
+        self.find_target(context, publish.exchange)?;
         if !context.work.publisher {
             context.work.publisher = true;
             context.client.mark_publisher();
         }
         self.routing_key.clear();
         self.routing_key.push_str(publish.routing_key);
-        let publishing = Publishing { exchange, mandatory: publish.mandatory };
+        let publishing = Publishing { mandatory: publish.mandatory };
         self.content = Some(Content::Announced(publishing));
         Ok(())
     }
 
-    /// The exchange of this name. The one that was used last is remembered with the permission to write to it.
-    fn target(&mut self, context: &Context<'_>, name: &str) -> Result<ExchangeRef, Fault> {
-        if let Some(last) = &self.target
-            && **last.name() == *name
-            && last.is_live()
-        {
-            return Ok(ExchangeRef::clone(last));
+    /// Makes the exchange of this name the one that is published to. The one that was used last is remembered with the
+    /// permission to write to it.
+    fn find_target(&mut self, context: &Context<'_>, name: &str) -> Result<(), Fault> {
+        let last = self.target.as_ref();
+        if last.is_none_or(|last| **last.name() != *name || !last.is_live()) {
+            self.target = None;
+            self.target = Some(context.client.target(name)?);
         }
-        let exchange = context.client.target(name)?;
-        self.target = Some(ExchangeRef::clone(&exchange));
-        Ok(exchange)
+        Ok(())
     }
 
     /// Takes a message whose content is complete.
@@ -53,24 +51,24 @@ impl Channel {
         extra_keys: Vec<String>,
         message: Message,
     ) -> Result<(), Fault> {
+        let Some(exchange) = &self.target else { return Ok(()) };
         let mut publish = Publish {
             key: self.key,
-            exchange: publishing.exchange,
             message: Arc::new(message),
             extra_keys,
             mandatory: publishing.mandatory,
             confirm: None,
         };
         match &mut self.mode {
-            Mode::Plain => context.work.publishes.push(publish),
+            Mode::Plain => context.work.publishes.push(exchange, publish),
             Mode::Confirm { published } => {
                 *published += 1;
                 publish.confirm = Some(*published);
-                context.work.publishes.push(publish);
+                context.work.publishes.push(exchange, publish);
             }
             Mode::Transaction(transaction) => {
                 context.work.uncommitted = true;
-                transaction.publish(context.client, publish)?;
+                transaction.publish(context.client, exchange, publish)?;
             }
         }
         Ok(())

@@ -6,7 +6,6 @@
 use super::content::{Publishing, at_publish};
 use super::work::Context;
 use super::{Session, Slot};
-use crate::broker::ExchangeRef;
 use crate::fault::Fault;
 use crate::message::{Facts, Message};
 use crate::wire::{self, Frame, Method};
@@ -147,10 +146,9 @@ impl Session {
         if channel.content.is_some() {
             return None;
         }
-        let publishing =
-            Publishing { exchange: ExchangeRef::clone(exchange), mandatory: self.repeat.mandatory };
+        let publishing = Publishing { mandatory: self.repeat.mandatory };
         let facts = Facts { accepted_ms: now_ms, ..facts };
-        let name = publishing.exchange.name().clone();
+        let name = exchange.name();
         let properties = self.repeat.properties();
         let message =
             Message::new(self.broker.memory(), name, &channel.routing_key, properties, body, facts);

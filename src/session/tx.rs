@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::channel::{Channel, Mode};
 use super::reply::Answer;
 use super::work::Context;
-use crate::broker::{Batch, Client, Outcome, Publish, QueueRef, Settlement, Uncommitted};
+use crate::broker::{
+    Batch, Client, ExchangeRef, Outcome, Publish, Publishes, QueueRef, Settlement, Uncommitted,
+};
 use crate::fault::Fault;
 use crate::outbox::{ChannelKey, ChannelMode, Resume, Settled};
 use crate::wire::{Method, ReplyCode, tx};
@@ -69,7 +71,7 @@ impl Commit {
 /// What a channel did since its last commit.
 #[derive(Default)]
 pub(super) struct Transaction {
-    publishes: Vec<Publish>,
+    publishes: Publishes,
     uncommitted: Option<Uncommitted>,
     settled: Vec<(Settled<QueueRef>, Settlement)>,
 }
@@ -79,14 +81,19 @@ impl Transaction {
     ///
     /// # Errors
     /// Channel 406 when the transaction would hold too much.
-    pub fn publish(&mut self, client: &Client, publish: Publish) -> Result<(), Fault> {
+    pub fn publish(
+        &mut self,
+        client: &Client,
+        exchange: &ExchangeRef,
+        publish: Publish,
+    ) -> Result<(), Fault> {
         let uncommitted = self.uncommitted.get_or_insert_with(|| client.uncommitted());
         uncommitted.grow(publish.message.held());
         if uncommitted.bytes() > TRANSACTION_BYTES_MAX {
             let text = format!("transaction is larger than {TRANSACTION_BYTES_MAX} bytes");
             return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         }
-        self.publishes.push(publish);
+        self.publishes.push(exchange, publish);
         Ok(())
     }
 
@@ -97,9 +104,11 @@ impl Transaction {
 
     /// Its messages are accepted now: until its commit nobody could have had them.
     fn accept(&mut self, now_ms: u64) {
-        let messages = self.publishes.iter_mut().map(|publish| &mut publish.message);
         // Nobody else has them yet.
-        messages.filter_map(Arc::get_mut).for_each(|message| message.accept(now_ms));
+        self.publishes
+            .messages()
+            .filter_map(Arc::get_mut)
+            .for_each(|message| message.accept(now_ms));
     }
 
     /// Adds deliveries that were settled.

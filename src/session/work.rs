@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arrears::Arrears;
 use super::tx::Commit;
 use crate::broker::{
-    Allowance, Batch, Client, ClientOutbox, POSITIONS_PER_TURN, Publish, QueueRef, Room,
+    Allowance, Batch, Client, ClientOutbox, POSITIONS_PER_TURN, Publishes, QueueRef, Room,
     Settlement, Settling, Unfinished,
 };
 use crate::config;
@@ -21,7 +21,7 @@ const KEPT_ENTRIES_MAX: usize = 256;
 /// reaches the journal before a message that was published ahead of it.
 #[derive(Default)]
 pub(super) struct Work {
-    pub publishes: Vec<Publish>,
+    pub publishes: Publishes,
     /// The broker has more to do for messages that it was handed than a turn allows.
     begun: bool,
     /// A transaction whose commit is under way.

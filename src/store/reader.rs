@@ -156,8 +156,6 @@ pub(super) struct Reader {
     pub(super) inbox: Arc<Inbox>,
     /// What the messages count in.
     pub(super) memory: &'static Memory,
-    /// The exchange of the message read last: the next one mostly has the same, and shares its name.
-    exchange: Arc<str>,
     /// What is under way.
     answer: Option<Answer>,
     /// How often in a row something failed that may not fail the next time.
@@ -175,9 +173,9 @@ impl Reader {
         inbox: Arc<Inbox>,
         memory: &'static Memory,
     ) -> Self {
-        let (exchange, answer) = (Arc::from(""), None);
+        let answer = None;
         let (failures, retry) = (0, RETRY);
-        Self { log, requests, ledger, inbox, memory, exchange, answer, failures, retry }
+        Self { log, requests, ledger, inbox, memory, answer, failures, retry }
     }
 
     /// Takes steps until there are no more, and waits between them.
@@ -328,10 +326,7 @@ impl Reader {
     ) -> io::Result<Result<Message, Unreadable>> {
         Ok(match self.log.find(location)? {
             Ok(Record::Enqueue { places, message }) if places.contains(&place) => {
-                if *self.exchange != *message.exchange {
-                    self.exchange = Arc::from(message.exchange);
-                }
-                Ok(message.to_message(self.memory, self.exchange.clone()))
+                Ok(message.to_message(self.memory))
             }
             Ok(_) => Err(Unreadable::Damaged),
             Err(why) => Err(why),

@@ -5,7 +5,6 @@
 //! What a later version wrote is an error of its own, and never taken for damage.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -79,9 +78,10 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The message, with a name of its exchange that may be shared.
-    pub(super) fn to_message(self, memory: &'static Memory, exchange: Arc<str>) -> Message {
-        Message::new(memory, exchange, self.routing_key, self.properties, self.body, self.facts)
+    /// The message.
+    pub(super) fn to_message(self, memory: &'static Memory) -> Message {
+        let Self { exchange, routing_key, properties, body, facts } = self;
+        Message::new(memory, exchange, routing_key, properties, body, facts)
     }
 }
 

@@ -249,7 +249,7 @@ fn enqueue(position: Position) -> Operation {
 }
 
 fn enqueue_to(queue: QueueId, position: Position) -> Operation {
-    let message = Arc::new(Message::new(&MEMORY, "".into(), "k", &[], &[9; 100], Facts::default()));
+    let message = Arc::new(Message::new(&MEMORY, "", "k", &[], &[9; 100], Facts::default()));
     Operation::Enqueue { message, places: [Place { queue, position }].into_iter().collect() }
 }
 

@@ -38,7 +38,7 @@ fn letters(desk: &Desk) -> u64 {
 #[test]
 fn a_message_that_leads_to_many_dead_letters_leads_to_few_in_a_turn() {
     let desk = bomb(1_000_000);
-    desk.client.publish(&mut vec![desk.message("x0", "", b"boom", Facts::default())], desk.now_ms);
+    desk.client.publish(&mut desk.message("x0", "", b"boom", Facts::default()).into(), desk.now_ms);
     let mut before = letters(&desk);
     assert!(before <= LETTERS_PER_TURN, "{before} dead letters in the publisher's turn");
     let mut waiting = 0;
@@ -59,7 +59,7 @@ fn a_message_that_leads_to_many_dead_letters_leads_to_few_in_a_turn() {
 fn one_message_leads_to_no_more_dead_letters_than_may_be() {
     let desk = bomb(1_000);
     let boom = || desk.message("x0", "", b"boom", Facts::default());
-    desk.client.publish(&mut vec![boom()], desk.now_ms);
+    desk.client.publish(&mut boom().into(), desk.now_ms);
     desk.run_errands(|| {});
     // Those of the first layer were published, and each of them died.
     assert_eq!(letters(&desk), WIDTH as u64 * 1_001);
@@ -125,7 +125,7 @@ fn a_message_dies_in_so_many_queues_and_no_more() {
         ];
         desk.queue(&format!("q{number}"), false, &arguments);
     }
-    let mut published = desk.message("", "q0", b"", Facts::default());
+    let (exchange, mut published) = desk.message("", "q0", b"", Facts::default());
     let copies = (0..400).map(|copy| Value::LongStr(format!("a key of many: {copy}").into_bytes()));
     let mut headers = Table::new();
     headers.insert("CC", Value::Array(copies.collect()));
@@ -134,9 +134,8 @@ fn a_message_dies_in_so_many_queues_and_no_more() {
     properties.encode(&mut encoded);
     let facts = *published.message.facts();
     published.message =
-        leveret::message::Message::new(desk.client.memory(), "".into(), "q0", &encoded, b"", facts)
-            .into();
-    desk.client.publish(&mut vec![published], desk.now_ms);
+        leveret::message::Message::new(desk.client.memory(), "", "q0", &encoded, b"", facts).into();
+    desk.client.publish(&mut (exchange, published).into(), desk.now_ms);
     desk.run_errands(|| {});
     let reached = (0..40).filter(|number| desk.totals(&format!("q{number}")).published > 0);
     assert_eq!(reached.count(), 21);

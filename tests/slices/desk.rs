@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leveret::broker::{
-    BindingRequest, Broker, Client, DeclareMode, Events, ExchangeDeclaration, Meet, Meeting,
-    Pending, Publish, QueueDeclaration, Remaining, Stepped, Surroundings,
+    BindingRequest, Broker, Client, DeclareMode, Events, ExchangeDeclaration, ExchangeRef, Meet,
+    Meeting, Pending, Publish, QueueDeclaration, Remaining, Stepped, Surroundings,
 };
 use leveret::config::Config;
 use leveret::message::{Facts, Message};
@@ -155,14 +155,19 @@ impl Desk {
     }
 
     /// A message as it comes from the session.
-    pub fn message(&self, exchange: &str, key: &str, body: &[u8], facts: Facts) -> Publish {
+    pub fn message(
+        &self,
+        exchange: &str,
+        key: &str,
+        body: &[u8],
+        facts: Facts,
+    ) -> (ExchangeRef, Publish) {
         let facts = Facts { accepted_ms: self.now_ms, ..facts };
-        Publish {
+        let publish = Publish {
             key: self.key,
-            exchange: self.client.target(exchange).unwrap(),
             message: Arc::new(Message::new(
                 self.client.memory(),
-                exchange.into(),
+                exchange,
                 key,
                 &[0, 0],
                 body,
@@ -171,7 +176,8 @@ impl Desk {
             extra_keys: Vec::new(),
             mandatory: false,
             confirm: None,
-        }
+        };
+        (self.client.target(exchange).unwrap(), publish)
     }
 
     pub fn totals(&self, queue: &str) -> Totals {

@@ -29,7 +29,7 @@ fn who_publishes_to_memory_does_not_wait_for_the_journal() {
     for facts in [Facts::default(), persistent] {
         // In a transient queue a persistent message is in memory alone.
         let message = desk.message("", "transient", b"", facts);
-        desk.client.publish(&mut vec![message], desk.now_ms);
+        desk.client.publish(&mut message.into(), desk.now_ms);
         assert!(!desk.client.writes());
     }
     assert_eq!(desk.ready("transient"), 2);

@@ -1,7 +1,7 @@
 //! Purging and deleting what is deep.
 
 use super::desk::Desk;
-use leveret::broker::DeleteQueue;
+use leveret::broker::{DeleteQueue, Publishes};
 use leveret::message::Facts;
 
 const MANY: u64 = 50_000;
@@ -53,10 +53,10 @@ fn what_was_purged_does_not_come_back_however_early_the_broker_stops() {
     desk.queue("deep", true, &[]);
     let persistent = Facts { persistent: true, ..Facts::default() };
     let mut batch =
-        (0..10_000).map(|_| desk.message("", "deep", b"", persistent)).collect::<Vec<_>>();
+        (0..10_000).map(|_| desk.message("", "deep", b"", persistent)).collect::<Publishes>();
     desk.client.publish(&mut batch, desk.now_ms);
     assert_eq!(desk.client.purge_queue("deep", desk.now_ms).unwrap(), 10_000);
-    let mut rest = vec![desk.message("", "deep", b"kept", persistent)];
+    let mut rest = desk.message("", "deep", b"kept", persistent).into();
     desk.client.publish(&mut rest, desk.now_ms);
     let desk = desk.reopened(|_| {});
     assert_eq!(desk.ready("deep"), 1);

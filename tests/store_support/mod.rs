@@ -62,14 +62,7 @@ pub fn message(text: &str) -> Arc<Message> {
         dead_letter: text.len().is_multiple_of(3),
     };
     let key = format!("key.{text}");
-    Arc::new(Message::new(
-        &MEMORY,
-        "exchange".into(),
-        &key,
-        text.as_bytes(),
-        text.as_bytes(),
-        facts,
-    ))
+    Arc::new(Message::new(&MEMORY, "exchange", &key, text.as_bytes(), text.as_bytes(), facts))
 }
 
 /// One message in the places given.

@@ -137,7 +137,7 @@ fn publish(
             _ => format!("passing-{round}-{}", newest.passing.load(Ordering::Relaxed)),
         };
         let facts = Facts { persistent: true, accepted_ms: now_ms(), ..Facts::default() };
-        let message = Message::new(client.memory(), "".into(), &name, &[0, 0], b"body", facts);
+        let message = Message::new(client.memory(), "", &name, &[0, 0], b"body", facts);
         let published = client.publish_one(&exchange, message, Vec::new(), now_ms()).unwrap();
         if published.routed {
             published.pending.wait_blocking().unwrap();

@@ -126,14 +126,16 @@ impl Connection {
     fn publish_with(&self, queue: &str, numbers: impl IntoIterator<Item = u64>, facts: Facts) {
         let exchange = self.client.target("").expect("the default exchange is there");
         let memory = self.client.memory();
-        let message = || Message::new(memory, "".into(), queue, &[0, 0], b"inside", facts);
-        let publish = |number| Publish {
-            key: self.key,
-            exchange: Arc::clone(&exchange),
-            message: Arc::new(message()),
-            extra_keys: Vec::new(),
-            mandatory: true,
-            confirm: Some(number),
+        let message = || Message::new(memory, "", queue, &[0, 0], b"inside", facts);
+        let publish = |number| {
+            let publish = Publish {
+                key: self.key,
+                message: Arc::new(message()),
+                extra_keys: Vec::new(),
+                mandatory: true,
+                confirm: Some(number),
+            };
+            (Arc::clone(&exchange), publish)
         };
         let mut batch = numbers.into_iter().map(publish).collect();
         self.client.publish(&mut batch, now_ms());

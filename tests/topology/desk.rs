@@ -93,17 +93,16 @@ impl Desk {
     pub fn publish_persistent(broker: &Broker, client: &Client, queue: &str) {
         let exchange = client.target("").unwrap();
         let facts = Facts { persistent: true, accepted_ms: now_ms(), ..Facts::default() };
-        let name = Arc::clone(exchange.name());
+        let name = exchange.name();
         let message = Message::new(broker.memory(), name, queue, &[0, 0], b"body", facts);
         let publish = Publish {
             key: client.outbox().open_channel(1),
-            exchange,
             message: Arc::new(message),
             extra_keys: Vec::new(),
             mandatory: false,
             confirm: None,
         };
-        assert!(client.publish(&mut vec![publish], now_ms()).failed.is_empty());
+        assert!(client.publish(&mut (exchange, publish).into(), now_ms()).failed.is_empty());
     }
 
     pub fn auto_delete_exchange(&self, name: &str) {

@@ -149,9 +149,7 @@ impl Committer {
         let memory = self.options.memory;
         let read = self.log.read(&locations, &mut |_, record| {
             messages.push(match record {
-                Ok(Record::Enqueue { message, .. }) => {
-                    Some(message.to_message(memory, Arc::from(message.exchange)))
-                }
+                Ok(Record::Enqueue { message, .. }) => Some(message.to_message(memory)),
                 _ => None,
             });
         });

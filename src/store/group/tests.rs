@@ -8,7 +8,7 @@ use crate::message::{Facts, Memory, Message};
 static MEMORY: Memory = Memory::new();
 
 fn enqueue(places: &[(u64, u64)]) -> Operation {
-    let message = Arc::new(Message::new(&MEMORY, "".into(), "k", &[], &[], Facts::default()));
+    let message = Arc::new(Message::new(&MEMORY, "", "k", &[], &[], Facts::default()));
     let places = places.iter().map(|&(queue, position)| Place { queue, position }).collect();
     Operation::Enqueue { message, places }
 }

@@ -50,7 +50,7 @@ fn apply(state: &mut State, record: &Record<'_>, offset: u32, reading: Reading) 
 fn first_half(state: &mut State, reading: Reading) {
     let changes = [queue("a", 1, Vec::new()), queue("b", 2, vec![7; 10_000])];
     apply(state, &Record::Topology(changes[..].into()), 0, reading);
-    let message = Message::new(&MEMORY, "".into(), "", &[], &[], Facts::default());
+    let message = Message::new(&MEMORY, "", "", &[], &[], Facts::default());
     for position in 0..500_u32 {
         let place = Place { queue: u64::from(position % 2 + 1), position: u64::from(position) };
         let message = Parts::from(&message);
@@ -70,7 +70,7 @@ fn second_half(state: &mut State, reading: Reading) {
         queue("a", 1, vec![1]),
     ];
     apply(state, &Record::Topology(changes[..].into()), 1002, reading);
-    let message = Message::new(&MEMORY, "".into(), "", &[], &[], Facts::default());
+    let message = Message::new(&MEMORY, "", "", &[], &[], Facts::default());
     for offset in 0..300_u32 {
         let place = Place { queue: 3, position: u64::from(offset) };
         let record = Record::Enqueue { places: smallvec![place], message: Parts::from(&message) };
@@ -198,7 +198,7 @@ fn wherever_an_update_is_interrupted_replay_leads_to_the_same() {
 
 /// What comes between the slices of an update, in order.
 fn third_part(state: &mut State, number: usize, reading: Reading) {
-    let message = Message::new(&MEMORY, "".into(), "", &[], &[], Facts::default());
+    let message = Message::new(&MEMORY, "", "", &[], &[], Facts::default());
     let n = number as u64;
     let records = [
         Record::Settle { queue: 1, runs: smallvec![Run { first: n * 20, count: 30 }] },

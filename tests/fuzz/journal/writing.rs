@@ -48,7 +48,7 @@ fn operation(random: &mut Random) -> Operation {
         _ => {
             let facts = Facts { persistent: true, ..Facts::default() };
             let body = vec![7; random.within(0..600) as usize];
-            let message = Message::new(&MEMORY, "e".into(), "key", &[0, 0], &body, facts);
+            let message = Message::new(&MEMORY, "e", "key", &[0, 0], &body, facts);
             let places = [Place { queue, position }].into_iter().collect();
             Operation::Enqueue { message: Arc::new(message), places }
         }
