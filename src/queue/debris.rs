@@ -4,8 +4,7 @@
 use std::collections::hash_map::IntoIter;
 
 use super::entry::{Entry, Position};
-use super::lane::Lane;
-use super::packed::Run;
+use super::ready::{Lane, Run};
 use super::unacknowledged::Held;
 
 /// Entries that are in their queue no longer.
@@ -36,7 +35,7 @@ impl Debris {
         while left > 0
             && let Some(lane) = self.lanes.last_mut()
         {
-            if !lane.shed(&mut left, &mut settle, runs) {
+            if !lane.remove_some(&mut left, &mut settle, runs) {
                 self.lanes.pop();
             }
         }

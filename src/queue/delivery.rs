@@ -93,11 +93,11 @@ impl<R: Receiver> Queue<R> {
         let entry = loop {
             if left == 0 && self.ready.head().is_some_and(|head| head.is_due(now_ms)) {
                 self.is_behind = true;
-                self.ready.take_requests(fx);
+                self.hand_over_requests(fx);
                 return Fetched::Later;
             }
             let Some(entry) = self.ready.pop_head() else {
-                self.ready.take_requests(fx);
+                self.hand_over_requests(fx);
                 if self.ready.len() > 0 {
                     return Fetched::Later;
                 }
@@ -110,7 +110,7 @@ impl<R: Receiver> Queue<R> {
             left = left.saturating_sub(1);
             self.bury(entry, Reason::Expired, fx);
         };
-        self.ready.take_requests(fx);
+        self.hand_over_requests(fx);
         self.totals.redelivered += u64::from(entry.redelivered);
         match acks {
             AckMode::Manual => {
@@ -147,9 +147,9 @@ impl<R: Receiver> Queue<R> {
             }
         }
         if self.is_stalled() {
-            self.ready.call_head();
+            self.ready.request_head();
         }
-        self.ready.take_requests(fx);
+        self.hand_over_requests(fx);
     }
 
     /// Hands ready entries to the consumer whose turn it is.

@@ -4,8 +4,7 @@
 use super::capacity;
 use super::debris::Debris;
 use super::entry::{Entry, Position};
-use super::packed::Run;
-use super::paging::{Ticket, Wanted};
+use super::ready::{LoadRequest as Wanted, Run, SpanId as Ticket};
 
 /// Everything that a batch of calls asks of the outside. One value is reused from batch to batch.
 #[derive(Debug)]

@@ -136,7 +136,7 @@ impl<R: Receiver> Queue<R> {
             let Some(entry) = self.ready.pop_least() else { break };
             self.bury(entry, Reason::MaxLength, fx);
         }
-        self.ready.take_requests(fx);
+        self.hand_over_requests(fx);
     }
 
     /// Whether what is ready is more than the limits allow.

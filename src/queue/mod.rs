@@ -31,21 +31,14 @@ mod debris;
 mod delivery;
 mod effects;
 mod entry;
-mod expiry;
 mod intake;
-mod lane;
-mod line;
 mod options;
-mod packed;
 mod paging;
 mod peek;
-mod priorities;
 mod ready;
 mod receiver;
 mod rings;
-mod round;
 mod settlement;
-mod span;
 mod unacknowledged;
 
 #[cfg(test)]
@@ -62,8 +55,8 @@ pub use effects::{Dead, Effects, Reason};
 pub use entry::{Entry, Hold, NEVER_MS, Position};
 pub use intake::QueueFull;
 pub use options::{Options, Overflow, Window};
-pub use packed::Run;
-pub use paging::{Arrival, Stored, Ticket, Wanted};
+pub use paging::{Arrival, Stored};
+pub use ready::{LoadRequest as Wanted, Run, SpanId as Ticket};
 pub use receiver::{Offer, Receiver, Way};
 
 use std::collections::hash_map::IntoIter;
@@ -183,7 +176,7 @@ impl<R: Receiver> Queue<R> {
                 self.bury(entry, Reason::Expired, fx);
             }
         }
-        self.ready.take_requests(fx);
+        self.hand_over_requests(fx);
     }
 
     /// Goes on with what calls have left over, to keep each of them short: messages whose time has passed, those that
@@ -265,6 +258,18 @@ impl<R: Receiver> Queue<R> {
             return None;
         }
         self.options.expires_ms.map(|expires_ms| self.used_ms.saturating_add(expires_ms))
+    }
+
+    /// Passes on what the ready entries ask of the outside.
+    fn hand_over_requests(&mut self, fx: &mut Effects<R>) {
+        self.ready.take_requests(&mut fx.leaving, &mut fx.wanted);
+    }
+
+    /// Fails if what is counted by hand is not what is there.
+    #[cfg(test)]
+    fn check(&self) {
+        self.ready.check();
+        self.unacknowledged.check();
     }
 
     fn bury(&mut self, entry: Entry, reason: Reason, fx: &mut Effects<R>) {

@@ -8,25 +8,10 @@ use super::delivery::ZeroTtl;
 use super::effects::Effects;
 use super::entry::{Entry, Hold, NEVER_MS, Position};
 use super::options::Overflow;
+use super::ready::SpanId as Ticket;
 use super::receiver::Receiver;
 use super::{Life, Queue};
 use crate::message::Message;
-
-/// Names entries that leave or come together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket {
-    pub(super) priority: u8,
-    pub(super) span: u64,
-}
-
-/// Entries that are needed in memory.
-#[derive(Debug)]
-pub struct Wanted {
-    /// To be given to [`Queue::arrived`] with what was read.
-    pub ticket: Ticket,
-    /// Where they stand, ascending.
-    pub positions: Vec<Position>,
-}
 
 /// A message that was read from the journal.
 #[derive(Debug)]
@@ -58,7 +43,7 @@ impl<R: Receiver> Queue<R> {
     /// The journal has been written since this was named in [`Effects::leaving`]: it is in memory no longer. Answers
     /// what is to be dropped, which is better done without the queue's lock.
     pub fn left(&mut self, ticket: Ticket) -> Vec<Entry> {
-        self.ready.left(ticket)
+        self.ready.evict(ticket)
     }
 
     /// What was named in [`Effects::wanted`] has been read, in order of position, and is handed out. What is
@@ -85,7 +70,7 @@ impl<R: Receiver> Queue<R> {
             entry.limit_life(ttl_ms);
             entry
         });
-        let lost = self.ready.arrived(ticket, entries.collect());
+        let lost = self.ready.load(ticket, entries.collect());
         self.totals.lost += lost;
         self.dispatch(ZeroTtl::Expire, now_ms, fx);
         self.expire(now_ms, fx);
@@ -96,7 +81,7 @@ impl<R: Receiver> Queue<R> {
     /// What was named in [`Effects::wanted`] cannot be read now. It stays where it is and is asked for again when
     /// somebody needs it.
     pub fn missed(&mut self, ticket: Ticket, now_ms: u64) {
-        self.ready.missed(ticket, now_ms);
+        self.ready.fail_load(ticket, now_ms);
     }
 
     /// Takes note of a message that a restart left in the journal, in order of position. It is read when it is

@@ -42,7 +42,7 @@ impl<R: Receiver> Queue<R> {
         self.take_in(positions, fx);
         self.go_on(now_ms, fx);
         self.ready.pack();
-        self.ready.take_requests(fx);
+        self.hand_over_requests(fx);
     }
 
     /// From now on nothing is handed out, expires or is dropped, until [`Queue::let_go`] was called as often as this.
@@ -57,7 +57,7 @@ impl<R: Receiver> Queue<R> {
         self.take_in(positions, fx);
         self.unacknowledged.shrink();
         self.ready.pack();
-        self.ready.take_requests(fx);
+        self.hand_over_requests(fx);
     }
 
     /// Those of them are dead that would come back more often than `x-delivery-limit`. To be called, from the first part
@@ -79,7 +79,7 @@ impl<R: Receiver> Queue<R> {
         self.release_hold();
         if !self.is_held() {
             self.go_on(now_ms, fx);
-            self.ready.take_requests(fx);
+            self.hand_over_requests(fx);
         }
     }
 

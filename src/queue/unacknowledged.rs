@@ -8,6 +8,10 @@ use super::capacity;
 use super::consumers::ConsumerId;
 use super::entry::{Entry, Position};
 
+/// So many entries at most are recounted after each batch, in debug builds.
+#[cfg(any(test, debug_assertions))]
+const RECOUNTED_MAX: usize = 32;
+
 /// Unacknowledged entries and who holds each.
 #[derive(Default)]
 pub(super) struct Unacknowledged {
@@ -61,9 +65,20 @@ impl Unacknowledged {
 
     /// Gives memory back after a burst; to be called after a batch of removals.
     pub(super) fn shrink(&mut self) {
+        #[cfg(any(test, debug_assertions))]
+        if self.by_position.len() <= RECOUNTED_MAX {
+            self.check();
+        }
         if let Some(fit) = capacity::shrunk(self.by_position.len(), self.by_position.capacity()) {
             self.by_position.shrink_to(fit);
         }
+    }
+
+    /// Fails if the count of bytes is not that of the entries.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check(&self) {
+        let bytes = self.by_position.values().map(|held| held.entry.bytes()).sum::<u64>();
+        assert_eq!(self.bytes, bytes, "bytes of what is unacknowledged");
     }
 
     /// Removes every entry in one move.

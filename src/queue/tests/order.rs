@@ -10,6 +10,9 @@ use super::*;
 const TTL_MS: u64 = 50;
 const RECALL_MS: u64 = 20;
 
+/// Where so much waits at most, what the queue counts by hand is counted anew after each step.
+const RECOUNTED_MAX: usize = 50;
+
 #[derive(Debug, Clone)]
 enum Step {
     /// So many, durable or not, of a priority, that live so long at most.
@@ -81,6 +84,9 @@ impl Waiting {
         self.bury();
         self.leaving.append(&mut self.rig.fx.leaving);
         self.wanted.append(&mut self.rig.fx.wanted);
+        if self.ready.len() <= RECOUNTED_MAX {
+            self.rig.queue.check();
+        }
         assert_eq!(self.rig.queue.counts().ready, self.ready.len() as u64);
     }
 

@@ -202,6 +202,19 @@ fn what_cannot_be_read_is_given_up() {
 }
 
 #[test]
+fn a_priority_whose_messages_are_all_lost_does_not_hide_those_below_it() {
+    let mut rig = Rig::new(Options { priority_max: Some(1), ..windowed(8) });
+    rig.queue.restore(Stored { priority: 1, ..stored(1, None) });
+    rig.last = 1;
+    rig.consume(1, 0);
+    rig.publish(1);
+    assert_eq!(rig.handed(), []);
+    rig.all_arrive();
+    assert_eq!(rig.handed(), to(1, [2]));
+    assert_eq!(rig.queue.totals().lost, 1);
+}
+
+#[test]
 fn what_was_missed_is_asked_for_again() {
     let mut rig = Rig::new(windowed(8));
     rig.restore(1, None);
@@ -368,6 +381,7 @@ impl Late {
         }
         self.leaving.append(&mut self.rig.fx.leaving);
         self.wanted.append(&mut self.rig.fx.wanted);
+        self.rig.queue.check();
         let counts = self.rig.queue.counts();
         assert_eq!(counts.ready, self.ready.len() as u64);
         assert_eq!(counts.ready_bytes, self.ready.len() as u64);

@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::model::{Model, ModelConsumer, Outcome};
 use super::*;
-use crate::queue::line::Line;
 
 #[derive(Debug, Clone)]
 struct Draft {
@@ -346,6 +345,7 @@ impl Pair {
             unacknowledged_bytes: held_bytes,
         };
         assert_eq!(queue.counts(), expected);
+        queue.check();
         let head = queue.ready.head().map(|entry| entry.position);
         if model.options.window.is_none() || head.is_some() {
             assert_eq!(head, model.ready.first().map(|entry| entry.position));
@@ -396,21 +396,6 @@ fn sorted(mut outcome: Outcome) -> Outcome {
     outcome.dead.sort_unstable_by_key(|(position, _)| *position);
     outcome.returned.sort_unstable();
     outcome
-}
-
-#[derive(Debug, Clone)]
-enum LaneStep {
-    Insert(Position),
-    PopHead,
-    Remove(Position),
-}
-
-fn lane_step() -> impl Strategy<Value = LaneStep> {
-    prop_oneof![
-        2 => (0u64..1_200).prop_map(LaneStep::Insert),
-        1 => Just(LaneStep::PopHead),
-        2 => (0u64..1_200).prop_map(LaneStep::Remove),
-    ]
 }
 
 proptest! {
@@ -468,53 +453,6 @@ proptest! {
             pair.apply(step);
         }
         pair.finish();
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_line_is_a_sorted_map(
-        filled in 0u64..1_000,
-        steps in prop::collection::vec(lane_step(), 1..1_000),
-    ) {
-        let shared = message(Facts::default(), 0);
-        let mut lane = Line::default();
-        let mut model = BTreeMap::new();
-        let entry = |position| Entry::new(position, shared.clone(), true);
-        for position in (0..filled).map(|index| index * 2) {
-            lane.insert(entry(position));
-            model.insert(position, ());
-        }
-        // An entry that left the middle never comes back.
-        let mut gone = std::collections::BTreeSet::new();
-        for step in steps {
-            match step {
-                LaneStep::Insert(position) => {
-                    if !gone.contains(&position) && model.insert(position, ()).is_none() {
-                        lane.insert(entry(position));
-                    }
-                }
-                LaneStep::PopHead => {
-                    let popped = lane.pop_head().map(|entry| entry.position);
-                    prop_assert_eq!(popped, model.pop_first().map(|(position, ())| position));
-                }
-                LaneStep::Remove(position) => {
-                    let removed = lane.remove(position).map(|entry| entry.position);
-                    prop_assert_eq!(removed, model.remove_entry(&position).map(|(p, ())| p));
-                    gone.extend(removed);
-                }
-            }
-            let head = lane.head().map(|entry| entry.position);
-            prop_assert_eq!(head, model.first_key_value().map(|(position, ())| *position));
-            prop_assert_eq!(lane.is_empty(), model.is_empty());
-            prop_assert_eq!(lane.len(), model.len());
-            prop_assert_eq!(lane.held_bytes(), model.len() * shared.held());
-        }
-        let mut rest = Vec::new();
-        lane.drain(|entry| rest.push(entry.position));
-        prop_assert_eq!(rest, model.into_keys().collect::<Vec<_>>());
     }
 }
 

@@ -2,7 +2,7 @@
 //! that what stands in front goes first. All of them are looked at for the same time, however long the round takes, and
 //! a round begins at most once in an interval, because it reads what is in the journal alone.
 
-use super::entry::NEVER_MS;
+use crate::queue::entry::NEVER_MS;
 
 /// Where a round has come to.
 #[derive(Debug, Clone, Copy)]
@@ -85,5 +85,17 @@ impl Rounds {
         }
         let rested_ms = self.began_ms.map_or(0, |began_ms| began_ms.saturating_add(recall_ms));
         Some(self.earliest_ms.max(rested_ms))
+    }
+
+    /// Fails if these are not the times of the places at which something expires.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check(&self, times_ms: impl Iterator<Item = u64>) {
+        let (mut places, mut earliest_ms) = (0, NEVER_MS);
+        for at_ms in times_ms {
+            places += 1;
+            earliest_ms = earliest_ms.min(at_ms);
+        }
+        assert_eq!(self.places, places, "spans and tails in which something expires");
+        assert!(self.earliest_ms <= earliest_ms, "something expires before a round looks");
     }
 }

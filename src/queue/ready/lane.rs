@@ -1,18 +1,18 @@
 //! The ready entries of one priority, in order of position. A shallow lane is its front, a line in memory. Behind a
 //! front that has grown to the queue's window, entries gather at the tail; what is there is sealed as a span from
-//! time to time, and leaves memory. Every entry in front of a span has a lower position than all in it.
+//! time to time, and evicted. Every entry in front of a span has a lower position than all in it.
 
 use std::collections::VecDeque;
 
-use super::entry::{Entry, NEVER_MS, Position};
 use super::line::Line;
-use super::options::Window;
 use super::packed::Run;
-use super::span::{Rest, Span};
+use super::span::{Body, Span};
+use crate::queue::entry::{Entry, NEVER_MS, Position};
+use crate::queue::options::Window;
 
 /// Ready entries of one priority.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(in crate::queue) struct Lane {
     front: Line,
     spans: VecDeque<Span>,
     tail: Line,
@@ -21,30 +21,30 @@ pub(super) struct Lane {
 }
 
 /// Where an entry was put.
-pub(super) enum Spot {
+pub(super) enum Location {
     /// Into one of the lines.
     Line,
     /// At the tail, which is to be sealed now.
-    Full,
+    FullTail,
     /// Into a span, in which nothing expired before this until then.
     Span { before_ms: u64 },
 }
 
-/// What can be put in front next.
-pub(super) enum Next {
+/// What came of putting more in front.
+pub(super) enum Refill {
     /// Nothing needs to be: there is enough in front, or nothing behind it.
     Enough,
-    /// Wait for what was asked for.
-    Coming,
+    /// The first span was asked for and is not there yet.
+    Loading,
     /// The first span has to be asked for; this is its number.
-    Away(u64),
+    Evicted(u64),
     /// A span was put in front; its first entry expires at this time.
     Opened { earliest_ms: u64 },
 }
 
 /// Where an entry comes from that is put in front.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whence {
+pub(super) enum Origin {
     Span,
     Tail,
 }
@@ -52,11 +52,6 @@ pub(super) enum Whence {
 impl Lane {
     pub(super) fn is_empty(&self) -> bool {
         self.front.is_empty() && self.is_shallow()
-    }
-
-    /// What is delivered next, in memory.
-    pub(super) fn front(&self) -> &Line {
-        &self.front
     }
 
     /// Whether all of it is in the front line.
@@ -67,32 +62,32 @@ impl Lane {
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
         let spans = self.spans.iter().map(|span| {
-            let leaving = match &span.rest {
-                Rest::Leaving(line) => line.slots(),
+            let body = match &span.body {
+                Body::Loaded(line) => line.slots(),
                 _ => 0,
             };
-            span.here.slots() + leaving
+            span.resident.slots() + body
         });
         self.front.slots() + self.tail.slots() + spans.sum::<usize>() + self.spans.capacity()
     }
 
     /// Puts an entry in its place. Its position must not be taken.
-    pub(super) fn insert(&mut self, entry: Entry, window: Option<&Window>) -> Spot {
+    pub(super) fn insert(&mut self, entry: Entry, window: Option<&Window>) -> Location {
         let Some(window) = window else {
             self.front.insert(entry);
-            return Spot::Line;
+            return Location::Line;
         };
         if self.is_shallow() {
             let fits = self.front.len() < window.messages && self.front.held_bytes() < window.bytes;
             if fits || self.front.last().is_some_and(|last| entry.position < last) {
                 self.front.insert(entry);
-                return Spot::Line;
+                return Location::Line;
             }
         }
         self.insert_behind(entry, window)
     }
 
-    fn insert_behind(&mut self, entry: Entry, window: &Window) -> Spot {
+    fn insert_behind(&mut self, entry: Entry, window: &Window) -> Location {
         let position = entry.position;
         let in_front = match (self.spans.front(), self.tail.head()) {
             (Some(span), _) => position < span.first,
@@ -101,21 +96,21 @@ impl Lane {
         };
         if in_front {
             self.front.insert(entry);
-            return Spot::Line;
+            return Location::Line;
         }
         if self.spans.back().is_some_and(|last| position < last.last) {
             let index = self.spans.partition_point(|span| span.first <= position) - 1;
             let before_ms = self.spans[index].earliest_ms;
             self.spans[index].insert(entry);
-            return Spot::Span { before_ms };
+            return Location::Span { before_ms };
         }
         self.tail.insert(entry);
         let full = self.tail.len() >= window.span_messages()
             || self.tail.held_bytes() >= window.span_bytes();
-        if full { Spot::Full } else { Spot::Line }
+        if full { Location::FullTail } else { Location::Line }
     }
 
-    /// Whether so much has come back to the front that some of it is to leave memory again.
+    /// Whether so much has come back to the front that some of it is to be evicted again.
     pub(super) fn is_crowded(&self, window: &Window) -> bool {
         self.front.len() >= window.messages + 2 * window.span_messages()
             || self.front.len() > 1
@@ -154,12 +149,11 @@ impl Lane {
     }
 
     /// Makes a span of the tail.
-    pub(super) fn seal(&mut self, number: u64) -> &mut Span {
+    pub(super) fn seal(&mut self, number: u64) -> &Span {
         self.late_ms = None;
         let span = Span::seal(number, std::mem::take(&mut self.tail));
         self.spans.push_back(span);
-        let last = self.spans.len() - 1;
-        &mut self.spans[last]
+        &self.spans[self.spans.len() - 1]
     }
 
     /// The entry with the lowest position; `None` also when it is not in memory.
@@ -188,8 +182,8 @@ impl Lane {
         self.front.remove(position).or_else(|| self.tail.remove(position))
     }
 
-    /// An entry has expired. Answers whether it stands at the tail and has to wait there, for entries in spans or with
-    /// others that do.
+    /// An entry has expired. Returns whether it is at the tail and has to wait there, for entries in spans or with others
+    /// that do.
     pub(super) fn hold_back(&mut self, entry_at_ms: u64, position: Position) -> bool {
         let in_tail = self.tail.head().is_some_and(|first| first.position <= position);
         let waits = in_tail
@@ -234,31 +228,60 @@ impl Lane {
 
     /// Puts what comes next into the front, if it is low. `open` sees those of its entries that expire and are not on
     /// the schedule, and is told whether they come from a span.
-    pub(super) fn refill(&mut self, window: &Window, mut open: impl FnMut(&Entry, Whence)) -> Next {
+    pub(super) fn refill(
+        &mut self,
+        window: &Window,
+        mut open: impl FnMut(&Entry, Origin),
+    ) -> Refill {
         if self.is_shallow() || !self.is_low(window) {
-            return Next::Enough;
+            return Refill::Enough;
         }
-        match self.spans.front().map(|span| &span.rest) {
+        match self.spans.front().map(|span| &span.body) {
             None => {
                 if self.late_ms.take().is_some() {
-                    expiring(&self.tail).for_each(|entry| open(entry, Whence::Tail));
+                    expiring(&self.tail).for_each(|entry| open(entry, Origin::Tail));
                 }
                 self.front.append(std::mem::take(&mut self.tail));
-                Next::Enough
+                Refill::Enough
             }
-            Some(Rest::Coming(_)) => Next::Coming,
-            Some(Rest::Away(_)) => Next::Away(self.spans[0].number),
-            Some(Rest::Nothing | Rest::Leaving(_)) => {
-                let Some(span) = self.spans.pop_front() else { return Next::Enough };
+            Some(Body::Loading(_)) => Refill::Loading,
+            Some(Body::Evicted(_)) => Refill::Evicted(self.spans[0].number),
+            Some(Body::Empty | Body::Loaded(_)) => {
+                let Some(span) = self.spans.pop_front() else { return Refill::Enough };
                 let earliest_ms = span.earliest_ms;
                 let line = span.into_line();
                 if earliest_ms != NEVER_MS {
-                    expiring(&line).for_each(|entry| open(entry, Whence::Span));
+                    expiring(&line).for_each(|entry| open(entry, Origin::Span));
                 }
                 self.front.append(line);
-                Next::Opened { earliest_ms }
+                Refill::Opened { earliest_ms }
             }
         }
+    }
+
+    /// Fails if the counts of its lines are not those of their entries.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check(&self) {
+        self.front.check();
+        self.tail.check();
+        self.spans.iter().for_each(Span::check);
+    }
+
+    /// The entries of its front, in order of position.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Entry> {
+        self.front.in_order()
+    }
+
+    /// All its spans.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.spans.iter()
+    }
+
+    /// The entries of its two lines, in no particular order.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn in_lines(&self) -> impl Iterator<Item = &Entry> {
+        self.front.iter().chain(self.tail.iter())
     }
 
     pub(super) fn span_mut(&mut self, number: u64) -> Option<&mut Span> {
@@ -280,10 +303,10 @@ impl Lane {
 
     /// The last span, if more can be restored into it.
     pub(super) fn growing(&mut self, window: &Window) -> Option<&mut Span> {
-        self.spans.back_mut().filter(|span| match &span.rest {
-            Rest::Away(absent) => {
-                (absent.positions.len() as usize) < window.span_messages()
-                    && absent.bytes < window.span_bytes() as u64
+        self.spans.back_mut().filter(|span| match &span.body {
+            Body::Evicted(evicted) => {
+                (evicted.positions.len() as usize) < window.span_messages()
+                    && evicted.bytes < window.span_bytes() as u64
             }
             _ => false,
         })
@@ -296,27 +319,27 @@ impl Lane {
 
     /// Removes up to so many entries, a span at a time: those in memory are handed over, of the others the positions.
     /// False when there are no more. Nothing else is to be done with the lane afterwards.
-    pub(super) fn shed(
+    pub(in crate::queue) fn remove_some(
         &mut self,
-        left: &mut usize,
+        remaining: &mut usize,
         each: &mut impl FnMut(Entry),
         runs: &mut Vec<Run>,
     ) -> bool {
-        while *left > 0 {
-            if let Some(entry) = self.front.shed() {
+        while *remaining > 0 {
+            if let Some(entry) = self.front.remove_any() {
                 each(entry);
             } else if let Some(span) = self.spans.pop_front() {
                 let mut each = |entry| {
-                    *left = left.saturating_sub(1);
+                    *remaining = remaining.saturating_sub(1);
                     each(entry);
                 };
                 span.drain(&mut each, runs);
-            } else if let Some(entry) = self.tail.shed() {
+            } else if let Some(entry) = self.tail.remove_any() {
                 each(entry);
             } else {
                 return false;
             }
-            *left = left.saturating_sub(1);
+            *remaining = remaining.saturating_sub(1);
         }
         true
     }

@@ -15,6 +15,11 @@ impl PrioritySet {
         self.words[usize::from(priority / 64)] &= !(1 << (priority % 64));
     }
 
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn has(&self, priority: u8) -> bool {
+        self.words[usize::from(priority / 64)] >> (priority % 64) & 1 == 1
+    }
+
     pub(super) fn highest(&self) -> Option<u8> {
         let word = self.words.iter().rposition(|word| *word != 0)?;
         Some((word * 64) as u8 + self.words[word].ilog2() as u8)

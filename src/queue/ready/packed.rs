@@ -1,7 +1,7 @@
 //! Many positions in little memory: ascending runs, written as differences. A thousand messages that were published
 //! one after the other take a few bytes.
 
-use super::entry::Position;
+use crate::queue::entry::Position;
 
 /// Bits of a number in one byte of it.
 const DIGIT_BITS: u32 = 7;
@@ -17,7 +17,7 @@ pub struct Run {
 
 /// Ascending positions. They can be added at the end and read from the beginning.
 #[derive(Debug, Default)]
-pub(super) struct Packed {
+pub(super) struct PackedPositions {
     /// Each run but the last: the gap before it, and its length.
     bytes: Vec<u8>,
     /// The end of the last run in `bytes`.
@@ -27,10 +27,16 @@ pub(super) struct Packed {
     count: u64,
 }
 
-impl Packed {
+impl PackedPositions {
     /// How many positions there are.
     pub(super) fn len(&self) -> u64 {
         self.count
+    }
+
+    /// The same, counted anew.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn recount(&self) -> u64 {
+        self.runs().map(|run| run.count).sum()
     }
 
     /// Adds a position, which must be higher than all that are there.
