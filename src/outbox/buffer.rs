@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::repeat::Repeat;
+use super::last_delivery::{Heading, LastDelivery};
 use crate::message::Message;
 use crate::wire::{self, Method, basic};
 
@@ -26,26 +26,13 @@ struct Splice {
     range: Range<usize>,
 }
 
-/// What a delivery says beside its message.
-#[derive(Debug, Clone, Copy)]
-pub struct Heading<'a> {
-    /// The consumer, by the broker's number for it. Of one consumer all deliveries have the same tag.
-    pub consumer: u64,
-    /// The consumer tag.
-    pub consumer_tag: &'a str,
-    /// The delivery tag.
-    pub delivery_tag: u64,
-    /// Whether it may have been delivered before.
-    pub redelivered: bool,
-}
-
 /// Encoded frames in the order in which they are to be written.
 #[derive(Debug, Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
     splices: Vec<Splice>,
     spliced_bytes: usize,
-    repeat: Repeat,
+    last_delivery: LastDelivery,
 }
 
 impl Buffer {
@@ -111,7 +98,7 @@ impl Buffer {
         let body_bytes = message.body().len();
         let is_one_frame = (1..SHARED_BYTES_MIN).contains(&body_bytes)
             && body_bytes + wire::FRAME_OVERHEAD_BYTES <= frame_bytes_max as usize;
-        if is_one_frame && self.repeat.again(&mut self.bytes, channel, heading, message) {
+        if is_one_frame && self.last_delivery.repeat(&mut self.bytes, channel, heading, message) {
             return;
         }
         let method = Method::BasicDeliver(basic::Deliver {
@@ -124,7 +111,7 @@ impl Buffer {
         let start = self.bytes.len();
         self.content(channel, &method, message, frame_bytes_max);
         if is_one_frame {
-            self.repeat.note(&self.bytes, start, channel, heading, message);
+            self.last_delivery.note(&self.bytes, start, channel, heading, message);
         }
     }
 
@@ -184,7 +171,7 @@ impl Buffer {
         self.splices.clear();
         self.splices.shrink_to(16);
         self.spliced_bytes = 0;
-        self.repeat.forget();
+        self.last_delivery.forget();
     }
 
     /// Gives all memory back: for a connection that has gone quiet.

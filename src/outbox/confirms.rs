@@ -29,7 +29,7 @@ enum Verdict {
 }
 
 impl Confirms {
-    /// Takes note of messages that are safe, in any order, and answers the acknowledgement to send, if the
+    /// Takes note of messages that are safe, in any order, and returns the acknowledgement to send, if the
     /// oldest outstanding one is among them. Acknowledgements leave in order of publishing, so that
     /// one frame can stand for many.
     pub fn acknowledge(&mut self, numbers: &[u64]) -> Option<Acknowledgement> {

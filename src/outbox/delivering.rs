@@ -1,60 +1,69 @@
 //! An outbox that is open for deliveries: one lock for all that a queue hands to a consumer in a row.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::MutexGuard;
 
-use super::buffer::Heading;
-use super::{Acks, ChannelKey, Delivered, Delivery, Outbox, Resume, State};
+use super::contents::Contents;
+use super::delivery::{Acks, ChannelKey, Delivered, Delivery, Resume};
+use super::last_delivery::Heading;
 
 /// Takes deliveries to the consumers of one channel. Nobody else uses the outbox meanwhile.
 pub struct Delivering<'a, Q> {
-    outbox: &'a Outbox<Q>,
+    contents: MutexGuard<'a, Contents<Q>>,
     key: ChannelKey,
-    state: MutexGuard<'a, State<Q>>,
+    /// Bytes that may wait.
+    bytes_max: usize,
+    /// Whether the outbox is closed.
+    closed: &'a AtomicBool,
 }
 
 impl<'a, Q: Clone> Delivering<'a, Q> {
-    pub(super) fn new(outbox: &'a Outbox<Q>, key: ChannelKey) -> Self {
-        Self { outbox, key, state: outbox.state.lock() }
+    #[inline]
+    pub(super) fn new(
+        contents: MutexGuard<'a, Contents<Q>>,
+        key: ChannelKey,
+        bytes_max: usize,
+        closed: &'a AtomicBool,
+    ) -> Self {
+        Self { contents, key, bytes_max, closed }
     }
 
     /// Offers a message to a consumer.
     pub fn deliver(&mut self, delivery: &Delivery<'_, Q>) -> Delivered {
-        let (key, limits) = (self.key, &self.outbox.limits);
-        if self.outbox.closed.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::Relaxed) {
             return Delivered::Gone;
         }
-        let state = &mut *self.state;
-        let Some(channel) = state.channels.get_mut(&key.number) else { return Delivered::Gone };
-        if channel.epoch != key.epoch || !channel.open {
+        let Contents { outgoing, channels, stalled, .. } = &mut *self.contents;
+        let channel = channels.get_mut(&self.key.number);
+        let Some(channel) = channel.filter(|channel| channel.epoch == self.key.epoch) else {
             return Delivered::Gone;
-        }
+        };
         let resume = || Resume { queue: delivery.queue.clone(), consumer: delivery.consumer };
-        if state.buffer.len() >= limits.bytes_max {
-            state.stalled.push(resume());
+        if outgoing.len() >= self.bytes_max {
+            stalled.push(resume());
             return Delivered::Full;
         }
         if delivery.acks == Acks::Manual && !channel.has_credit() {
-            channel.starved.push(resume());
+            channel.starve(resume());
             return Delivered::Full;
         }
-        let tag = channel.hand_out(delivery);
+        let delivery_tag = channel.hand_over(delivery);
+        let tally = &mut channel.statistics.tally;
         match delivery.acks {
-            Acks::Manual => channel.tally.delivered += 1,
-            Acks::Automatic => channel.tally.delivered_automatic += 1,
+            Acks::Manual => tally.delivered += 1,
+            Acks::Automatic => tally.delivered_automatic += 1,
         }
         let heading = Heading {
             consumer: delivery.consumer,
             consumer_tag: delivery.tag,
-            delivery_tag: tag,
+            delivery_tag,
             redelivered: delivery.redelivered,
         };
-        state.buffer.delivery(key.number, &heading, delivery.message, state.frame_bytes_max);
-        if std::mem::replace(&mut state.dirty, true) {
-            Delivered::Taken
-        } else {
+        if outgoing.delivery(self.key.number, &heading, delivery.message) {
             Delivered::TakenFirst
+        } else {
+            Delivered::Taken
         }
     }
 }

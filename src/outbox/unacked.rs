@@ -18,22 +18,26 @@ pub struct Unacked<Q> {
 /// Unacknowledged deliveries in the order of their tags. Settling the oldest, the newest or a prefix costs
 /// nothing; one in the middle leaves a gap that is closed when gaps outnumber what is left.
 #[derive(Debug)]
-pub struct Ledger<Q> {
+pub(super) struct UnackedByTag<Q> {
     slots: VecDeque<(u64, Option<Unacked<Q>>)>,
     live: usize,
     body_bytes: u64,
 }
 
-impl<Q> Default for Ledger<Q> {
+impl<Q> Default for UnackedByTag<Q> {
     fn default() -> Self {
         Self { slots: VecDeque::new(), live: 0, body_bytes: 0 }
     }
 }
 
-/// Gaps beyond the number of live deliveries that are tolerated before the ledger is packed.
+/// Gaps beyond the number of live deliveries that are tolerated before they are closed.
 const GAPS_MAX: usize = 64;
 
-impl<Q> Ledger<Q> {
+/// Debug builds count anew what is counted by hand, where there are at most so many slots.
+#[cfg(debug_assertions)]
+const RECOUNTED_MAX: usize = 32;
+
+impl<Q> UnackedByTag<Q> {
     /// How many deliveries are unacknowledged.
     pub fn len(&self) -> usize {
         self.live
@@ -62,7 +66,7 @@ impl<Q> Ledger<Q> {
     }
 
     /// Takes all deliveries up to and including this tag into `into`; none when the tag itself is not
-    /// unacknowledged. Tag 0 stands for all of them, even when there are none. Answers whether the tag
+    /// unacknowledged. Tag 0 stands for all of them, even when there are none. Returns whether the tag
     /// was known.
     pub fn take_through(&mut self, tag: u64, into: &mut Vec<Unacked<Q>>) -> bool {
         let end = if tag == 0 {
@@ -118,6 +122,10 @@ impl<Q> Ledger<Q> {
     }
 
     fn close_gaps(&mut self) {
+        #[cfg(debug_assertions)]
+        if self.slots.len() <= RECOUNTED_MAX {
+            self.check();
+        }
         while matches!(self.slots.front(), Some((_, None))) {
             self.slots.pop_front();
         }
@@ -128,82 +136,92 @@ impl<Q> Ledger<Q> {
     }
 }
 
+#[cfg(debug_assertions)]
+impl<Q> UnackedByTag<Q> {
+    /// Fails if the counts are not those of the deliveries.
+    fn check(&self) {
+        let all = || self.slots.iter().filter_map(|slot| slot.1.as_ref());
+        let body_bytes = all().map(|one| one.body_bytes).sum::<u64>();
+        assert_eq!((self.live, self.body_bytes), (all().count(), body_bytes), "deliveries, bytes");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ledger(tags: &[u64]) -> Ledger<()> {
-        let mut ledger = Ledger::default();
+    fn unacked(tags: &[u64]) -> UnackedByTag<()> {
+        let mut unacked = UnackedByTag::default();
         for &tag in tags {
-            ledger.push(Unacked { tag, queue: (), position: tag * 10, body_bytes: tag });
+            unacked.push(Unacked { tag, queue: (), position: tag * 10, body_bytes: tag });
         }
-        ledger
+        unacked
     }
 
-    fn take_through(ledger: &mut Ledger<()>, tag: u64) -> Option<Vec<u64>> {
+    fn take_through(unacked: &mut UnackedByTag<()>, tag: u64) -> Option<Vec<u64>> {
         let mut taken = Vec::new();
-        ledger.take_through(tag, &mut taken).then(|| taken.iter().map(|one| one.tag).collect())
+        unacked.take_through(tag, &mut taken).then(|| taken.iter().map(|one| one.tag).collect())
     }
 
     #[test]
     fn a_tag_is_settled_once() {
-        let mut ledger = ledger(&[1, 2, 4]);
-        assert_eq!(ledger.take_one(2).map(|one| one.position), Some(20));
-        assert_eq!(ledger.take_one(2), None);
-        assert_eq!(ledger.take_one(3), None);
-        assert_eq!((ledger.len(), ledger.body_bytes()), (2, 5));
+        let mut unacked = unacked(&[1, 2, 4]);
+        assert_eq!(unacked.take_one(2).map(|one| one.position), Some(20));
+        assert_eq!(unacked.take_one(2), None);
+        assert_eq!(unacked.take_one(3), None);
+        assert_eq!((unacked.len(), unacked.body_bytes()), (2, 5));
     }
 
     #[test]
     fn multiple_takes_the_tag_and_all_before_it() {
-        let mut ledger = ledger(&[1, 2, 3, 5]);
-        ledger.take_one(1);
-        assert_eq!(take_through(&mut ledger, 3), Some(vec![2, 3]));
-        assert_eq!(take_through(&mut ledger, 3), None);
-        assert_eq!(take_through(&mut ledger, 9), None);
-        assert_eq!((ledger.len(), ledger.body_bytes()), (1, 5));
+        let mut unacked = unacked(&[1, 2, 3, 5]);
+        unacked.take_one(1);
+        assert_eq!(take_through(&mut unacked, 3), Some(vec![2, 3]));
+        assert_eq!(take_through(&mut unacked, 3), None);
+        assert_eq!(take_through(&mut unacked, 9), None);
+        assert_eq!((unacked.len(), unacked.body_bytes()), (1, 5));
     }
 
     #[test]
     fn multiple_with_tag_zero_takes_all_and_may_find_none() {
-        let mut ledger = ledger(&[1, 2]);
-        assert_eq!(take_through(&mut ledger, 0), Some(vec![1, 2]));
-        assert_eq!(take_through(&mut ledger, 0), Some(vec![]));
+        let mut unacked = unacked(&[1, 2]);
+        assert_eq!(take_through(&mut unacked, 0), Some(vec![1, 2]));
+        assert_eq!(take_through(&mut unacked, 0), Some(vec![]));
     }
 
     #[test]
     fn a_rolled_back_settlement_stands_where_it_was() {
-        let mut ledger = ledger(&[1, 2, 3]);
-        let one = ledger.take_one(1);
-        let two = ledger.take_one(2);
-        assert_eq!(ledger.body_bytes(), 3);
-        ledger.restore(two.into_iter().chain(one).collect());
-        assert_eq!(take_through(&mut ledger, 3), Some(vec![1, 2, 3]));
-        assert_eq!((ledger.len(), ledger.body_bytes()), (0, 0));
+        let mut unacked = unacked(&[1, 2, 3]);
+        let one = unacked.take_one(1);
+        let two = unacked.take_one(2);
+        assert_eq!(unacked.body_bytes(), 3);
+        unacked.restore(two.into_iter().chain(one).collect());
+        assert_eq!(take_through(&mut unacked, 3), Some(vec![1, 2, 3]));
+        assert_eq!((unacked.len(), unacked.body_bytes()), (0, 0));
     }
 
     #[test]
     fn what_is_rolled_back_goes_between_what_is_there_and_into_gaps() {
-        let mut ledger = ledger(&[1, 2, 3, 4, 5, 6, 7]);
+        let mut unacked = unacked(&[1, 2, 3, 4, 5, 6, 7]);
         let mut taken: Vec<_> =
-            [2, 4, 7].into_iter().filter_map(|tag| ledger.take_one(tag)).collect();
-        ledger.take_one(5);
-        assert_eq!(take_through(&mut ledger, 1), Some(vec![1]));
+            [2, 4, 7].into_iter().filter_map(|tag| unacked.take_one(tag)).collect();
+        unacked.take_one(5);
+        assert_eq!(take_through(&mut unacked, 1), Some(vec![1]));
         taken.reverse();
-        ledger.restore(taken);
-        assert_eq!((ledger.len(), ledger.body_bytes()), (5, 22));
-        assert_eq!(take_through(&mut ledger, 0), Some(vec![2, 3, 4, 6, 7]));
-        assert_eq!((ledger.len(), ledger.body_bytes()), (0, 0));
+        unacked.restore(taken);
+        assert_eq!((unacked.len(), unacked.body_bytes()), (5, 22));
+        assert_eq!(take_through(&mut unacked, 0), Some(vec![2, 3, 4, 6, 7]));
+        assert_eq!((unacked.len(), unacked.body_bytes()), (0, 0));
     }
 
     #[test]
     fn gaps_behind_one_old_delivery_do_not_pile_up() {
-        let mut ledger = ledger(&[1]);
+        let mut unacked = unacked(&[1]);
         for tag in 2..10_000 {
-            ledger.push(Unacked { tag, queue: (), position: tag, body_bytes: tag });
-            ledger.take_one(tag);
+            unacked.push(Unacked { tag, queue: (), position: tag, body_bytes: tag });
+            unacked.take_one(tag);
         }
-        assert_eq!(ledger.len(), 1);
-        assert!(ledger.slots.len() <= 2 + GAPS_MAX);
+        assert_eq!(unacked.len(), 1);
+        assert!(unacked.slots.len() <= 2 + GAPS_MAX);
     }
 }

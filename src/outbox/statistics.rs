@@ -92,6 +92,33 @@ pub struct Traffic {
     pub sizes: Sizes,
 }
 
+/// What an operator may want to know of a channel, and what happened on it.
+#[derive(Debug, Default)]
+pub(super) struct ChannelStatistics {
+    pub(super) mode: ChannelMode,
+    pub(super) prefetch: u16,
+    pub(super) prefetch_global: u16,
+    pub(super) consumers: u32,
+    pub(super) tally: Tally,
+}
+
+/// What happened on a connection and belongs to none of its open channels. It is changed under the outbox's lock.
+#[derive(Debug, Default)]
+pub(super) struct Statistics {
+    /// Of channels that were closed.
+    pub(super) closed: Tally,
+    pub(super) sizes: Sizes,
+}
+
+/// What a connection's socket has carried. It is changed without a lock.
+#[derive(Debug, Default)]
+pub(super) struct SocketStatistics {
+    pub(super) written_bytes: Counter,
+    pub(super) written_count: Counter,
+    pub(super) received_bytes: Counter,
+    pub(super) received_count: Counter,
+}
+
 /// A counter that only one task changes; others read it.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);

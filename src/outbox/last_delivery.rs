@@ -1,9 +1,8 @@
-//! A delivery that is like the one before it, save for its tag and its body. Its frames are copied and these places are
-//! filled in, instead of being encoded anew.
+//! The last delivery in a buffer. The frames of one that is like it, save for its tag and its body, are copied from it and
+//! these places filled in, instead of being encoded anew.
 
 use std::ops::Range;
 
-use super::buffer::Heading;
 use crate::message::Message;
 use crate::wire;
 
@@ -16,9 +15,22 @@ const TAG_BYTES: usize = 8;
 /// Bytes of the body's size in the content header, which stand ahead of the flags and properties.
 const SIZE_BYTES: usize = 8;
 
+/// What a delivery says beside its message.
+#[derive(Debug, Clone, Copy)]
+pub struct Heading<'a> {
+    /// The consumer, by the broker's number for it. Of one consumer all deliveries have the same tag.
+    pub consumer: u64,
+    /// The consumer tag.
+    pub consumer_tag: &'a str,
+    /// The delivery tag.
+    pub delivery_tag: u64,
+    /// Whether it may have been delivered before.
+    pub redelivered: bool,
+}
+
 /// The last delivery in a buffer: one whose body is in one frame.
 #[derive(Debug, Default)]
-pub(super) struct Repeat {
+pub(super) struct LastDelivery {
     /// Whether there is one.
     known: bool,
     channel: u16,
@@ -34,7 +46,7 @@ pub(super) struct Repeat {
     body: usize,
 }
 
-impl Repeat {
+impl LastDelivery {
     /// There is none any more.
     pub fn forget(&mut self) {
         self.known = false;
@@ -76,7 +88,7 @@ impl Repeat {
     }
 
     /// Appends a delivery whose body is in one frame, if it is like the last one. False if it is not.
-    pub fn again(
+    pub fn repeat(
         &self,
         bytes: &mut Vec<u8>,
         channel: u16,
