@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use self::copying::Copying;
 use super::chunk::ChunkKey;
-use super::committer::{Committer, unusable};
+use super::committer::Committer;
 use super::definitions::Draft;
 use super::figures::Counters;
 use super::index::{Index, IndexError, MarkStand, Occasion};
@@ -227,9 +227,9 @@ impl Committer {
 
     /// Whether a message is left of which nobody knows if it was delivered.
     fn is_in_doubt(&self) -> Result<bool, LogError> {
-        let ledger = self.state.ledger.lock();
+        let ledger = self.local.state.ledger.lock();
         for (queue, last) in &self.doubtful {
-            if ledger.first(*queue).map_err(unusable)?.is_some_and(|first| first <= *last) {
+            if ledger.first(*queue).map_err(LogError::from)?.is_some_and(|first| first <= *last) {
                 return Ok(true);
             }
         }
@@ -238,32 +238,35 @@ impl Committer {
 
     /// Segments before the last that hold nothing alive.
     pub(super) fn dead_segments(&self) -> Vec<SegmentId> {
-        let writing = self.log.end().segment;
-        let ledger = self.state.ledger.lock();
+        let writing = self.local.log.end().segment;
+        let ledger = self.local.state.ledger.lock();
         let is_dead = |id: &SegmentId| *id != writing && ledger.usage(*id).places == 0;
-        self.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
+        self.local.log.segments().into_iter().map(|(id, _)| id).filter(is_dead).collect()
     }
 
     /// When a segment goes while an older one stays, settlements of the older one's messages may go
     /// with it. Without the index nothing else would tell that they are gone. Returns the queues that are concerned.
     fn floorless(&self, dead: &[SegmentId]) -> Vec<QueueId> {
-        let segments = self.log.segments();
+        let segments = self.local.log.segments();
         let oldest_alive = segments.into_iter().map(|(id, _)| id).find(|id| !dead.contains(id));
         if dead.last() <= oldest_alive.as_ref() {
             return Vec::new();
         }
-        self.state.ledger.lock().take_unkept(dead)
+        self.local.state.ledger.lock().take_unkept(dead)
     }
 
     /// Appends the floors of the last of these queues.
     fn keep_floors(&mut self, queues: &mut Vec<QueueId>) -> Result<(), LogError> {
         let mut floors = Vec::new();
         let mut count = 0;
-        let mut ledger = self.state.ledger.lock();
+        let mut ledger = self.local.state.ledger.lock();
         while count < self.options.slice.chunks
             && let Some(queue) = queues.last().copied()
         {
-            match ledger.floor(queue, &mut count, self.options.slice.chunks).map_err(unusable)? {
+            match ledger
+                .floor(queue, &mut count, self.options.slice.chunks)
+                .map_err(LogError::from)?
+            {
                 ControlFlow::Break(()) => break,
                 ControlFlow::Continue(floor) => {
                     queues.pop();
@@ -274,16 +277,16 @@ impl Committer {
         drop(ledger);
         self.counters.note_chunks(count);
         if !floors.is_empty() {
-            let segment = self.append_floors(&floors)?;
-            self.state.ledger.lock().floors_kept(&floors, segment);
+            let segment = self.local.enter_floors(&floors)?;
+            self.local.state.ledger.lock().floors_kept(&floors, segment);
         }
         Ok(())
     }
 
     /// Deletes a segment that the index no longer needs. One that cannot be deleted is tried again next time.
     fn reclaim(&mut self, segment: SegmentId) {
-        match self.log.reclaim(&[segment]) {
-            Ok(()) => self.state.ledger.lock().forget_segment(segment),
+        match self.local.log.reclaim(&[segment]) {
+            Ok(()) => self.local.state.ledger.lock().forget_segment(segment),
             Err(error) => log::warn!("{error}"),
         }
     }
@@ -299,7 +302,7 @@ impl Committer {
         is_marked
             && !checkpoint.is_forced
             && !checkpoint.is_rebuilding
-            && !self.state.lacks_anything()
+            && !self.local.state.lacks_anything()
     }
 }
 

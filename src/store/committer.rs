@@ -1,43 +1,39 @@
-//! The committer: the one that writes. It takes what has gathered in the inbox, appends it to
-//! the log, syncs once, and calls back those who wait. While it is busy the next group gathers; there
-//! is no timer.
+//! The committer: the one that writes. It takes what has gathered in the inbox, submits it to the commit log as one
+//! group, which on one machine appends it to the local log and syncs once, and calls back those who wait when it is
+//! committed. While it is busy the next group gathers; there is no timer.
 //!
 //! It is a value that is stepped: it has no thread, no clock, and does not wait. A step does one thing (takes a group,
 //! writes a run of it, syncs it, answers those who wait), so that others can come between. What takes long is done in
 //! slices, one after each run of a group and more while nothing else is there to do.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use std::vec;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::base::BasePlace;
 use super::checkpoint::{Checkpoint, Turn};
 use super::chores::Chores;
+use super::commit_log::{CommitLog, Fate, Group, Polled, Sequence};
 use super::definitions::Definitions;
 use super::disk::Disk;
 use super::failure::Lost;
 use super::figures::Counters;
 use super::group::{elide, must_be_durable};
 use super::inbox::{Batch, Done, Inbox, Next, Written};
-use super::index::{Index, IndexError, Occasion};
-use super::log::{Log, LogError, LogPosition, Progress, SegmentId, Stand};
-use super::operation::{Change, Operation, Place, Position, QueueId};
+use super::index::{Index, Occasion};
+use super::local::Local;
+use super::log::{LogError, LogPosition, Progress, SegmentId};
+use super::operation::{Change, Operation, Position, QueueId};
 use super::options::{Events, Options};
 use super::reader::Requests;
-use super::record::Record;
 use super::reserve::Reserve;
 use super::space::{CHECKPOINT_FREE_BYTES_MIN, CHECKPOINT_SHORT_BYTES, GRACE, Space};
-use super::state::{Reading, State};
 use super::steps::Step;
-
-/// A group is written in runs of about so many bytes, so that a large group's memory is given back as
-/// it goes.
-const RUN_BYTES: usize = 1 << 20;
 
 /// When a checkpoint that found too little room on the disk is tried again.
 const PUT_OFF: Duration = Duration::from_secs(1);
@@ -63,22 +59,26 @@ pub(super) struct Committer {
     /// Since when a write has found no room.
     pub(super) short_since: Option<Duration>,
     pub(super) place: Box<dyn BasePlace>,
-    pub(super) log: Box<dyn Log>,
-    pub(super) state: State,
+    pub(super) commit_log: Box<dyn CommitLog>,
+    pub(super) local: Local,
     /// Missing only while it is replaced.
     pub(super) index: Option<Index>,
     /// What the index stands for.
     pub(super) marked: Option<LogPosition>,
-    /// Bytes of journal that the index does not cover.
-    pub(super) bytes_unmarked: u64,
     /// The time since the store was opened, as of the last step.
     pub(super) now: Duration,
     /// When the next checkpoint is due by time.
     pub(super) due: Option<Duration>,
     /// No checkpoint is tried before this.
     pub(super) put_off: Option<Duration>,
-    /// The group under way.
-    pub(super) group: Option<Group>,
+    /// Groups that were submitted, and of which it is not yet known what became of them.
+    pub(super) under_way: VecDeque<Submitted>,
+    /// Those who wait for these groups, in order.
+    pub(super) waiting: VecDeque<Done>,
+    /// The last group that is in the local log as a whole.
+    pub(super) entered: Sequence,
+    /// The highest id of a queue whose declaration was submitted.
+    pub(super) queue_id_max: QueueId,
     /// The checkpoint under way.
     pub(super) checkpoint: Option<Checkpoint>,
     /// So many slices come before the next group.
@@ -88,14 +88,8 @@ pub(super) struct Committer {
     /// Does what blocks.
     pub(super) chores: Chores,
     pub(super) definitions: Definitions,
-    /// What was appended and found no room yet. Its effects come when it is written, for nobody could read it before.
-    pub(super) unwritten: Vec<(Vec<Operation>, Vec<Stand>)>,
     /// There will be no more steps.
     pub(super) has_ended: bool,
-    /// Something was written and not yet synced.
-    pub(super) unsynced: bool,
-    /// Those who wait for the group under way.
-    pub(super) waiting: Vec<Done>,
     /// After a start that did not follow a stop in good order: each queue's last message then. As long as one
     /// of them is there, no stop is in good order, because it may have been delivered before the first one.
     pub(super) doubtful: FxHashMap<QueueId, Position>,
@@ -105,16 +99,13 @@ pub(super) struct Committer {
     pub(super) unread: u32,
 }
 
-/// A group under way: what is not yet done of it.
-pub(super) struct Group {
-    /// Not yet written.
-    batches: vec::IntoIter<Batch>,
-    /// To be called when all of it is written.
+/// A group that was submitted.
+pub(super) struct Submitted {
+    sequence: Sequence,
+    /// To be called when all of it is in the local log.
     written: Vec<Written>,
-    /// Somebody relies on it.
-    needs_sync: bool,
-    /// All of it is written, and synced if it needs that.
-    is_durable: bool,
+    /// So many wait for it.
+    waiting: usize,
 }
 
 impl Committer {
@@ -126,7 +117,11 @@ impl Committer {
                 Step::Worked => {}
                 Step::Idle => {
                     let due = self.next_checkpoint();
-                    self.inbox.wait(due.and_then(|due| opened.checked_add(due)));
+                    let until = due.and_then(|due| opened.checked_add(due));
+                    match self.awaits_fate() {
+                        true => self.inbox.wait_for_wake(until),
+                        false => self.inbox.wait(until),
+                    }
                 }
                 Step::Waiting => self.space.wait(),
                 Step::Ended => return,
@@ -142,6 +137,7 @@ impl Committer {
         self.now = now;
         let reason = match catch_unwind(AssertUnwindSafe(|| self.work())) {
             Ok(Ok(step)) => {
+                self.note_growth();
                 self.has_ended = step == Step::Ended;
                 return step;
             }
@@ -154,14 +150,16 @@ impl Committer {
     }
 
     fn work(&mut self) -> Result<Step, LogError> {
-        if let Some(reason) = self.log.lost().map(str::to_owned).or_else(|| self.inbox.reason()) {
+        if let Some(reason) =
+            self.local.log.lost().map(str::to_owned).or_else(|| self.inbox.reason())
+        {
             return Err(LogError::Failed(reason));
         }
         if self.catch_up()? == Progress::NoRoom {
             return self.wait_for_room();
         }
-        if self.group.is_some() {
-            return self.go_on();
+        if !self.under_way.is_empty() && self.go_on()? {
+            return Ok(Step::Worked);
         }
         if self.slices_due > 0 {
             self.slices_due -= 1;
@@ -169,20 +167,26 @@ impl Committer {
                 return Ok(Step::Worked);
             }
         }
-        match self.inbox.take() {
+        let next = if self.commit_log.has_room() { self.inbox.take() } else { Next::Nothing };
+        match next {
             Next::Commit(batches) => {
-                self.begin_group(batches);
+                self.begin_group(batches)?;
                 Ok(Step::Worked)
             }
-            Next::Nothing => Ok(if self.slice()? { Step::Worked } else { Step::Idle }),
-            Next::Stop => self.leave(),
+            Next::Stop if self.under_way.is_empty() => self.leave(),
+            Next::Nothing | Next::Stop => Ok(if self.slice()? { Step::Worked } else { Step::Idle }),
             Next::GiveUp(reason) => Err(LogError::Failed(reason)),
         }
     }
 
+    /// Nothing more is taken out of the inbox before it is known what became of a group.
+    fn awaits_fate(&self) -> bool {
+        !self.under_way.is_empty() && (!self.commit_log.has_room() || self.inbox.is_closed())
+    }
+
     /// Does a slice of what takes long, if there is something of it that can be done now.
     fn slice(&mut self) -> Result<bool, LogError> {
-        let owes = self.state.ledger.lock().owes();
+        let owes = self.local.state.ledger.lock().owes();
         if owes && (self.checkpoint.is_none() || !self.has_paid) {
             return self.pay().map(|()| true);
         }
@@ -212,7 +216,13 @@ impl Committer {
     /// Carries out some of what was put off when it was applied.
     fn pay(&mut self) -> Result<(), LogError> {
         self.has_paid = true;
-        let count = self.state.ledger.lock().pay(self.options.slice.chunks).map_err(unusable)?;
+        let count = self
+            .local
+            .state
+            .ledger
+            .lock()
+            .pay(self.options.slice.chunks)
+            .map_err(LogError::from)?;
         self.counters.note_chunks(count);
         Counters::add(&self.counters.slices, 1);
         self.count();
@@ -221,7 +231,7 @@ impl Committer {
 
     /// Does a slice of what is to be done before the store is left.
     fn leave(&mut self) -> Result<Step, LogError> {
-        if self.state.ledger.lock().owes() {
+        if self.local.state.ledger.lock().owes() {
             self.pay()?;
             return Ok(Step::Worked);
         }
@@ -259,10 +269,10 @@ impl Committer {
         if self.checkpoint.is_some() {
             return None;
         }
-        let is_long = self.bytes_unmarked >= self.options.checkpoint_bytes;
-        let is_due = is_long || self.state.ledger.lock().is_heavy();
+        let is_long = self.local.bytes_unmarked >= self.options.checkpoint_bytes;
+        let is_due = is_long || self.local.state.ledger.lock().is_heavy();
         // On a full disk nothing else makes room.
-        let makes_room = || self.bytes_unmarked > 0 || !self.dead_segments().is_empty();
+        let makes_room = || self.local.bytes_unmarked > 0 || !self.dead_segments().is_empty();
         let is_due = is_due || (self.space.is_short() && makes_room());
         let due = if is_due { Some(Duration::ZERO) } else { self.due };
         due.max(due.and(self.put_off))
@@ -278,7 +288,7 @@ impl Committer {
     /// room there.
     pub(super) fn has_room_for_checkpoint(&self) -> bool {
         let Some(free) = self.disk.free_bytes(&self.directory) else { return true };
-        let changed = self.state.ledger.lock().changed_bytes() as u64;
+        let changed = self.local.state.ledger.lock().changed_bytes() as u64;
         let enough = CHECKPOINT_SHORT_BYTES + 2 * changed;
         free >= CHECKPOINT_FREE_BYTES_MIN || (self.space.is_short() && free >= enough)
     }
@@ -298,7 +308,8 @@ impl Committer {
         }
     }
 
-    fn begin_group(&mut self, mut batches: Vec<Batch>) {
+    /// Submits all that was found in the inbox, but for what undoes itself.
+    fn begin_group(&mut self, mut batches: Vec<Batch>) -> Result<(), LogError> {
         // An empty batch is a question: is all before it durable?
         let asked = batches.iter().any(|batch| batch.operations.is_empty() && batch.done.is_some());
         let elided = elide(&mut batches);
@@ -307,126 +318,107 @@ impl Committer {
                 || batch.operations.iter().any(must_be_durable)
         });
         Counters::add(&self.counters.elided, elided);
-        self.group = Some(Group {
-            batches: batches.into_iter(),
-            written: Vec::new(),
-            needs_sync: promised || asked,
-            is_durable: false,
-        });
+        let before = self.waiting.len();
+        let mut written = Vec::new();
+        let mut declared = Ok(self.queue_id_max);
+        for batch in &mut batches {
+            self.waiting.extend(batch.done.take());
+            written.extend(batch.written.take());
+            declared = declared.and_then(|id_max| expect_declared(&batch.operations, id_max));
+        }
+        self.queue_id_max = declared?;
+        let waiting = self.waiting.len() - before;
+        let sequence = self.commit_log.submit(Group::new(batches, promised || asked))?;
+        self.under_way.push_back(Submitted { sequence, written, waiting });
+        Ok(())
     }
 
-    /// Does the next thing for the group: writes a run of it, makes it durable if anything in it asks for that, or calls
-    /// back.
-    fn go_on(&mut self) -> Result<Step, LogError> {
-        let Some(group) = &mut self.group else { return Ok(Step::Worked) };
-        if let Some((run, bytes)) = group.next_run(&mut self.waiting) {
-            self.append(run)?;
-            // Slices keep pace with what comes in.
-            self.slices_due = (self.slices_due + 1).min(SLICES_DUE_MAX);
-            if self.inbox.release(bytes) {
-                (self.events.room)();
+    /// Has the commit log do the next thing for what was submitted, and calls back those whom that concerns. Returns
+    /// whether there was something.
+    fn go_on(&mut self) -> Result<bool, LogError> {
+        match self.commit_log.poll(&mut self.local)? {
+            Polled::Nothing => return Ok(false),
+            Polled::Worked => {}
+            Polled::Entered(bytes) => {
+                // Slices keep pace with what comes in.
+                self.slices_due = (self.slices_due + 1).min(SLICES_DUE_MAX);
+                if self.inbox.release(bytes) {
+                    (self.events.room)();
+                }
             }
-            return Ok(Step::Worked);
+            Polled::Written(sequence) => self.note_written(sequence),
+            Polled::Decided(sequence, Fate::Committed) => self.answer(sequence),
+            Polled::Decided(_, Fate::Lost(reason)) => {
+                return Err(LogError::Failed(format!("another has taken over: {reason}")));
+            }
+            Polled::Decided(_, Fate::Unknown(reason)) => {
+                return Err(LogError::Failed(format!(
+                    "it cannot be known what was committed: {reason}"
+                )));
+            }
         }
-        for written in std::mem::take(&mut group.written) {
+        Ok(true)
+    }
+
+    /// Groups up to this one are in the local log.
+    fn note_written(&mut self, sequence: Sequence) {
+        self.entered = sequence;
+        let groups = self.under_way.iter_mut().take_while(|group| group.sequence <= sequence);
+        for written in groups.flat_map(|group| std::mem::take(&mut group.written)) {
             written();
         }
-        if !group.is_durable {
-            group.is_durable = true;
-            if group.needs_sync && self.unsynced {
-                self.make_durable()?;
-                return Ok(Step::Worked);
+    }
+
+    /// Groups up to this one are committed.
+    fn answer(&mut self, sequence: Sequence) {
+        self.note_written(sequence);
+        while let Some(group) = self.under_way.pop_front_if(|group| group.sequence <= sequence) {
+            Counters::add(&self.counters.groups, 1);
+            self.count();
+            for done in self.waiting.drain(..group.waiting) {
+                done(Ok(()));
             }
         }
-        self.group = None;
-        Counters::add(&self.counters.groups, 1);
-        self.count();
-        for done in self.waiting.drain(..) {
-            done(Ok(()));
+        if self.waiting.is_empty() {
+            self.waiting.shrink_to(WAITING_KEPT);
         }
-        self.waiting.shrink_to(WAITING_KEPT);
-        Ok(Step::Worked)
     }
 
-    /// Appends operations and applies them, now or when there is room for them.
-    pub(super) fn append(&mut self, operations: Vec<Operation>) -> Result<Progress, LogError> {
-        expect_declared(&operations, self.state.topology.queue_id_max())?;
-        let records: Vec<Record<'_>> = operations.iter().map(Record::from).collect();
-        let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
-        let progress = self.append_records(&records, &mut stands)?;
-        drop(records);
-        match progress {
-            Progress::Done => self.apply(&operations, &stands)?,
-            Progress::NoRoom => self.unwritten.push((operations, stands)),
-        }
-        Ok(progress)
-    }
-
-    /// Appends the positions below which nothing is alive. That changes nothing for those who are alive. Returns the
-    /// segment in which they stand.
-    pub(super) fn append_floors(&mut self, floors: &[Place]) -> Result<SegmentId, LogError> {
-        let mut stands = Vec::new();
-        // What finds no room now is written before the next slice.
-        self.append_records(&[Record::Floors(floors.to_vec())], &mut stands)?;
-        Ok(stands.first().map_or(0, |stand| stand.location.segment))
-    }
-
-    fn append_records(
-        &mut self,
-        records: &[Record<'_>],
-        stands: &mut Vec<Stand>,
-    ) -> Result<Progress, LogError> {
-        if records.is_empty() {
-            return Ok(Progress::Done);
-        }
-        self.unsynced = true;
-        let progress = self.log.append(records, stands)?;
-        self.bytes_unmarked += stands.iter().map(|stand| stand.bytes).sum::<u64>();
-        Counters::add(&self.counters.written, records.len() as u64);
-        if self.due.is_none() {
-            self.due = self.now.checked_add(Duration::from_millis(self.options.checkpoint_ms));
-        }
-        Ok(progress)
-    }
-
-    fn apply(&mut self, operations: &[Operation], stands: &[Stand]) -> Result<(), LogError> {
-        for (operation, stand) in operations.iter().zip(stands) {
-            let record = Record::from(operation);
-            self.state.apply(&record, *stand, Reading::Live).map_err(unusable)?;
-        }
-        Ok(())
+    /// Brings in what was committed and has not come into the local log. Returns whether there was something.
+    pub(super) fn follow(&mut self) -> Result<bool, LogError> {
+        let (first, _) = self.commit_log.bounds()?;
+        let mut was_behind = false;
+        let local = &mut self.local;
+        self.entered = self.commit_log.follow(first, &mut |operations| {
+            was_behind = true;
+            local.enter(operations).map(drop)
+        })?;
+        self.queue_id_max = self.local.state.topology.queue_id_max();
+        Ok(was_behind)
     }
 
     /// Writes what found no room before.
     pub(super) fn catch_up(&mut self) -> Result<Progress, LogError> {
-        if self.log.write_out()? == Progress::NoRoom {
-            return Ok(Progress::NoRoom);
+        let progress = self.local.catch_up()?;
+        if progress == Progress::Done {
+            self.note_room();
         }
-        self.note_room();
-        for (operations, stands) in std::mem::take(&mut self.unwritten) {
-            self.apply(&operations, &stands)?;
-        }
-        Ok(Progress::Done)
+        Ok(progress)
     }
 
-    /// Returns when everything appended is on the disk, or found no room there.
-    pub(super) fn make_durable(&mut self) -> Result<Progress, LogError> {
-        if self.unsynced {
-            if self.log.sync()? == Progress::NoRoom {
-                return Ok(Progress::NoRoom);
-            }
-            self.unsynced = false;
-            Counters::add(&self.counters.syncs, 1);
+    /// What was appended is to be taken in by the index after a while.
+    fn note_growth(&mut self) {
+        if std::mem::take(&mut self.local.has_grown) && self.due.is_none() {
+            self.due = self.now.checked_add(Duration::from_millis(self.options.checkpoint_ms));
         }
-        Ok(Progress::Done)
     }
 
     pub(super) fn count(&self) {
-        let segments = self.log.segments();
+        let segments = self.local.log.segments();
         let bytes = segments.iter().map(|(_, bytes)| bytes).sum();
         self.counters.journal_bytes.store(bytes, Ordering::Relaxed);
         self.counters.segments.store(segments.len() as u64, Ordering::Relaxed);
-        self.counters.entries.store(self.state.ledger.lock().len(), Ordering::Relaxed);
+        self.counters.entries.store(self.local.state.ledger.lock().len(), Ordering::Relaxed);
     }
 
     /// No promise can be kept any more: whoever waits, and whoever comes, is told so.
@@ -434,8 +426,7 @@ impl Committer {
         let (batches, had_been_full) = self.inbox.lose();
         (self.events.lost)(reason);
         self.requests.close();
-        let group = self.group.take().map(|group| group.batches);
-        let pending = group.into_iter().flatten().chain(batches).filter_map(|batch| batch.done);
+        let pending = batches.into_iter().filter_map(|batch| batch.done);
         for done in self.waiting.drain(..).chain(pending) {
             done(Err(Lost));
         }
@@ -445,14 +436,9 @@ impl Committer {
     }
 }
 
-/// The index fails where it is needed: the next start builds it anew.
-pub(super) fn unusable(error: IndexError) -> LogError {
-    LogError::Failed(format!("the index cannot be used: {error}"))
-}
-
 /// A message for a queue that is gone by now goes with it. One for a queue that is yet to come would be gone too, after
-/// its confirm. Ids ascend in the journal, so the highest one tells these two apart.
-fn expect_declared(operations: &[Operation], mut id_max: QueueId) -> Result<(), LogError> {
+/// its confirm. Ids ascend in the journal, so the highest one tells these two apart. Returns the highest one by then.
+fn expect_declared(operations: &[Operation], mut id_max: QueueId) -> Result<QueueId, LogError> {
     for operation in operations {
         match operation {
             Operation::Enqueue { places, .. } => {
@@ -473,23 +459,5 @@ fn expect_declared(operations: &[Operation], mut id_max: QueueId) -> Result<(), 
             _ => {}
         }
     }
-    Ok(())
-}
-
-impl Group {
-    /// Takes the next batches off, up to a run's size: their operations, and what they count for in the inbox. Nothing
-    /// when there are no more.
-    fn next_run(&mut self, waiting: &mut Vec<Done>) -> Option<(Vec<Operation>, usize)> {
-        let mut run = Vec::new();
-        let mut bytes = 0;
-        while bytes < RUN_BYTES
-            && let Some(batch) = self.batches.next()
-        {
-            run.extend(batch.operations);
-            waiting.extend(batch.done);
-            self.written.extend(batch.written);
-            bytes += batch.bytes;
-        }
-        (bytes > 0).then_some((run, bytes))
-    }
+    Ok(id_max)
 }

@@ -141,6 +141,18 @@ impl Inbox {
         }
     }
 
+    /// Waits until [`Inbox::wake`], until the store is to be given up, or until a time, whatever comes in meanwhile.
+    pub(super) fn wait_for_wake(&self, until: Option<Instant>) {
+        let mut waiting = self.waiting.lock();
+        while !std::mem::take(&mut waiting.woken) && waiting.reason.is_none() {
+            match until {
+                Some(until) if self.arrived.wait_until(&mut waiting, until).timed_out() => return,
+                Some(_) => {}
+                None => self.arrived.wait(&mut waiting),
+            }
+        }
+    }
+
     /// Ends the wait of the one who waits, or the next one's.
     pub(super) fn wake(&self) {
         let mut waiting = self.waiting.lock();
@@ -169,6 +181,11 @@ impl Inbox {
         waiting.asleep = false;
         drop(waiting);
         self.arrived.notify_one();
+    }
+
+    /// Takes nothing more in.
+    pub(super) fn is_closed(&self) -> bool {
+        self.waiting.lock().closed
     }
 
     /// Has the committer give the store up.

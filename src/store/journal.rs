@@ -55,6 +55,8 @@ pub(super) struct Journal {
     writing: Option<Writing>,
     /// Encoded records that are not yet written.
     buffer: Vec<u8>,
+    /// Nothing was appended since the last sync.
+    is_synced: bool,
     /// There was no room for the next segment.
     is_overgrown: bool,
     lost: Option<String>,
@@ -103,6 +105,7 @@ impl Journal {
             segments: BTreeMap::new(),
             writing: None,
             buffer: Vec::new(),
+            is_synced: true,
             is_overgrown: false,
             lost: None,
             notes: Vec::new(),
@@ -447,6 +450,7 @@ impl Log for Journal {
         batch: &[Record<'_>],
         stands: &mut Vec<Stand>,
     ) -> Result<Progress, LogError> {
+        self.is_synced = false;
         self.attempt(|journal| journal.append_all(batch, stands))
     }
 
@@ -459,9 +463,17 @@ impl Log for Journal {
 
     fn sync(&mut self) -> Result<Progress, LogError> {
         self.attempt(|journal| match journal.write_buffer()? {
-            Progress::Done => journal.sync_written().map(|()| Progress::Done),
+            Progress::Done => {
+                journal.sync_written()?;
+                journal.is_synced = true;
+                Ok(Progress::Done)
+            }
             Progress::NoRoom => Ok(Progress::NoRoom),
         })
+    }
+
+    fn is_synced(&self) -> bool {
+        self.is_synced
     }
 
     fn replay(

@@ -1,8 +1,9 @@
-//! The edge between the store and the ordered log beneath it. The journal implements it on local files; a
-//! replicated log engine could. Nothing above the store sees it.
+//! The edge between the store and the ordered log beneath it, which is this machine's own: the journal implements it on
+//! local files. What has to agree with others stands above it (see `commit_log`). Nothing above the store sees it.
 
 use std::io;
 
+use super::base::IndexError;
 use super::newer::Newer;
 use super::record::Record;
 
@@ -72,6 +73,13 @@ pub(super) enum LogError {
     Newer(Newer),
 }
 
+impl From<IndexError> for LogError {
+    /// The index fails where it is needed: the next start builds it anew.
+    fn from(error: IndexError) -> Self {
+        Self::Failed(format!("the index cannot be used: {error}"))
+    }
+}
+
 /// An ordered log of records.
 ///
 /// Records are applied idempotently by (queue, position), so a log may hand a record out again after a
@@ -91,6 +99,9 @@ pub(super) trait Log: Send {
     /// Returns when the records, and all before them, survive the loss of power. What was only appended survives the end
     /// of this process.
     fn sync(&mut self) -> Result<Progress, LogError>;
+
+    /// Nothing was appended since `sync` last returned.
+    fn is_synced(&self) -> bool;
 
     /// Hands out every readable record from `from` to the end, and makes the log ready for `append`.
     fn replay(

@@ -3,7 +3,7 @@
 //! journal; only this module knows it.
 //!
 //! ```text
-//! append ──► inbox ──► committer ──► journal (segments) ──► fdatasync ──► done
+//! append ──► inbox ──► committer ──► commit log ──► journal (segments) ──► fdatasync ──► done
 //!                          │ checkpoints: by bytes, by time, at the end
 //!                          ├──► index (sled): topology, live positions, mark ◄── ledger: what changed since
 //!                          ├──► definitions.json, definitions.log: the topology again
@@ -31,6 +31,7 @@ mod change;
 mod checkpoint;
 mod chores;
 mod chunk;
+mod commit_log;
 mod committer;
 mod definitions;
 mod directory;
@@ -42,6 +43,8 @@ mod inbox;
 mod index;
 mod journal;
 mod ledger;
+mod local;
+mod local_commit;
 mod log;
 mod lookup;
 mod mark;
@@ -60,6 +63,7 @@ mod state;
 mod steps;
 mod topology;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -84,6 +88,7 @@ pub use self::recovery::Recovered;
 pub use self::steps::{CommitterSteps, ReaderSteps, Step, Steps};
 
 use self::chores::Chores;
+use self::commit_log::CommitLog;
 use self::committer::Committer;
 use self::definitions::Definitions;
 use self::directory::Directory;
@@ -91,6 +96,8 @@ use self::figures::Counters;
 use self::inbox::Inbox;
 use self::journal::Journal;
 use self::ledger::Ledger;
+use self::local::Local;
+use self::local_commit::LocalCommit;
 use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, log_error, recover};
 use self::reserve::Reserve;
@@ -132,21 +139,7 @@ impl Store {
         surroundings: Surroundings,
     ) -> Result<(Self, Recovered), StoreError> {
         let (store, recovered, steps) = Self::open_stepped(options, events, surroundings)?;
-        let (committer, reader) = steps.split();
-        let CommitterSteps { committer, directory } = committer;
-        let ReaderSteps { reader } = reader;
-        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(work)
-                .map_err(StoreError::io(directory.path(), "given a thread"))
-        };
-        let mut committer = committer;
-        committer.chores = Chores::on_a_thread(committer.inbox.clone())
-            .map_err(StoreError::io(directory.path(), "given a thread"))?;
-        let committer = spawn("committer", Box::new(|| committer.run()))?;
-        let reader = spawn("reader", Box::new(|| reader.run()))?;
-        *store.running.lock() = Some(Running { committer, reader, directory });
+        store.run(steps)?;
         Ok((store, recovered))
     }
 
@@ -156,24 +149,53 @@ impl Store {
         events: Events,
         surroundings: Surroundings,
     ) -> Result<(Self, Recovered, Steps), StoreError> {
-        let (committer, directory, recovered) = prepare(options, events, surroundings)?;
+        Self::open_with(options, events, surroundings, Box::new(LocalCommit::default()))
+    }
+
+    /// The same, with what decides what holds.
+    fn open_with(
+        options: Options,
+        events: Events,
+        surroundings: Surroundings,
+        commit_log: Box<dyn CommitLog>,
+    ) -> Result<(Self, Recovered, Steps), StoreError> {
+        let (committer, directory, recovered) = prepare(options, events, surroundings, commit_log)?;
         let store = Self {
             directory: directory.path().to_owned(),
             inbox: committer.inbox.clone(),
             counters: committer.counters.clone(),
             space: committer.space.clone(),
             requests: committer.requests.clone(),
-            ledger: committer.state.ledger.clone(),
+            ledger: committer.local.state.ledger.clone(),
             running: Mutex::default(),
         };
         let reader = Reader::new(
-            committer.log.reader(),
+            committer.local.log.reader(),
             committer.requests.clone(),
-            committer.state.ledger.clone(),
+            committer.local.state.ledger.clone(),
             committer.inbox.clone(),
             committer.options.memory,
         );
         Ok((store, recovered, Steps::new(committer, reader, directory)))
+    }
+
+    /// Gives the committer and the reader a thread each.
+    fn run(&self, steps: Steps) -> Result<(), StoreError> {
+        let (committer, reader) = steps.split();
+        let CommitterSteps { mut committer, directory } = committer;
+        let ReaderSteps { reader } = reader;
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work)
+                .map_err(StoreError::io(directory.path(), "given a thread"))
+        };
+        committer.chores = Chores::on_a_thread(committer.inbox.clone())
+            .map_err(StoreError::io(directory.path(), "given a thread"))?;
+        let committer = spawn("committer", Box::new(|| committer.run()))?;
+        let reader = spawn("reader", Box::new(|| reader.run()))?;
+        *self.running.lock() = Some(Running { committer, reader, directory });
+        Ok(())
     }
 
     /// Puts operations at the end of the inbox. Never waits. Operations come into the journal in the
@@ -275,6 +297,7 @@ fn prepare(
     options: Options,
     events: Events,
     surroundings: Surroundings,
+    commit_log: Box<dyn CommitLog>,
 ) -> Result<(Committer, Directory, Recovered), StoreError> {
     let Surroundings { disk, index: place, entropy } = surroundings;
     let directory = Directory::open(&*disk, &options.directory)?;
@@ -283,20 +306,14 @@ fn prepare(
     let mut journal =
         Journal::open(directory.path(), options.segment_bytes_max, disk.clone(), entropy)
             .map_err(journal_error)?;
-    let Recovery { index, state, recovered, marked, bytes_unmarked, kept } =
+    let Recovery { index, state, mut recovered, marked, bytes_unmarked, kept } =
         recover(&directory, &mut journal, &*disk, &*place)?;
     let definitions = Definitions::new(disk.clone(), directory.path(), kept);
-    // Each queue's last message, if nobody knows what had been delivered.
-    let mut doubtful = FxHashMap::default();
-    if !recovered.clean {
-        let ledger = state.ledger.lock();
-        doubtful.extend(ledger.ceilings().map(|place| (place.queue, place.position)));
-    }
-    state.ledger.lock().owe_above(options.slice.chunks);
+    let local = Local::new(Box::new(journal), state, bytes_unmarked);
     let mut committer = Committer {
         directory: directory.path().to_owned(),
         inbox: Arc::new(Inbox::new(options.inbox_bytes_max)),
-        counters: Arc::default(),
+        counters: local.counters.clone(),
         requests: Arc::default(),
         space,
         reserve,
@@ -306,27 +323,38 @@ fn prepare(
         now: Duration::ZERO,
         due: (bytes_unmarked > 0).then(|| Duration::from_millis(options.checkpoint_ms)),
         put_off: None,
-        group: None,
+        under_way: VecDeque::new(),
+        waiting: VecDeque::new(),
+        entered: 0,
+        queue_id_max: recovered.queue_id_max,
         checkpoint: None,
         slices_due: 0,
         has_paid: false,
         chores: Chores::Asker(None),
         definitions,
-        unwritten: Vec::new(),
         has_ended: false,
         options,
         events,
-        log: Box::new(journal),
-        state,
+        commit_log,
+        local,
         index: Some(index),
         marked,
-        bytes_unmarked,
-        unsynced: false,
-        waiting: Vec::new(),
         unreadable: FxHashSet::default(),
         unread: 0,
-        doubtful,
+        doubtful: FxHashMap::default(),
     };
+    if committer.follow().map_err(journal_error)? {
+        recovered.clean = false;
+    }
+    recovered.add_all(&committer.local.state.topology);
+    let mut ledger = committer.local.state.ledger.lock();
+    if !recovered.clean {
+        // Nobody knows what had been delivered.
+        let ceilings = ledger.ceilings().map(|place| (place.queue, place.position));
+        committer.doubtful.extend(ceilings);
+    }
+    ledger.owe_above(committer.options.slice.chunks);
+    drop(ledger);
     write_down(&mut committer, &recovered).map_err(journal_error)?;
     Ok((committer, directory, recovered))
 }
@@ -336,7 +364,7 @@ fn write_down(committer: &mut Committer, recovered: &Recovered) -> Result<(), se
     if committer.space.is_short() && !committer.has_room_for_checkpoint() {
         committer.count();
     } else if recovered.notes.is_empty() {
-        if recovered.clean && committer.state.ledger.lock().len() > 0 {
+        if recovered.clean && committer.local.state.ledger.lock().len() > 0 {
             committer.begin()?;
         }
         committer.count();

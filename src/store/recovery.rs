@@ -137,16 +137,13 @@ pub(super) fn recover(
         None => state.topology.forget_keeper(Keeper::Definitions),
     }
     let clean = directory.is_new || (notes.is_empty() && stopped_at_mark(mark, journal));
-    let mut recovered = Recovered {
+    let recovered = Recovered {
         queue_id_max: state.topology.queue_id_max(),
         clean,
         new: directory.is_new,
         notes,
         ..Recovered::default()
     };
-    for record in state.topology.records() {
-        recovered.add(record.clone());
-    }
     // What was repaired is not in the index yet, even where the journal has not grown.
     let marked = mark.map(|mark| mark.position).filter(|_| recovered.notes.is_empty());
     Ok(Recovery { index, state, recovered, marked, bytes_unmarked: bytes_replayed, kept })
@@ -157,6 +154,14 @@ fn stopped_at_mark(mark: Option<Mark>, journal: &Journal) -> bool {
 }
 
 impl Recovered {
+    /// Takes over what the topology holds.
+    pub(super) fn add_all(&mut self, topology: &Topology) {
+        self.queue_id_max = topology.queue_id_max();
+        for record in topology.records() {
+            self.add(record.clone());
+        }
+    }
+
     fn add(&mut self, record: Change) {
         match record {
             Change::PutVhost(vhost) => self.vhosts.push(vhost),

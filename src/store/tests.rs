@@ -229,13 +229,13 @@ impl Bench {
     }
 }
 
-fn positions(store: &Store) -> Vec<Position> {
+pub(super) fn positions(store: &Store) -> Vec<Position> {
     let mut positions = Vec::new();
     store.survey(1, &mut |survivor| positions.push(survivor.position)).unwrap();
     positions
 }
 
-fn queue() -> Change {
+pub(super) fn queue() -> Change {
     queue_called("q", 1)
 }
 
@@ -244,7 +244,7 @@ fn queue_called(name: &str, id: QueueId) -> Change {
     Change::PutQueue(QueueRecord { id, vhost, name, auto_delete: false, arguments: Vec::new() })
 }
 
-fn enqueue(position: Position) -> Operation {
+pub(super) fn enqueue(position: Position) -> Operation {
     enqueue_to(1, position)
 }
 
@@ -253,7 +253,7 @@ fn enqueue_to(queue: QueueId, position: Position) -> Operation {
     Operation::Enqueue { message, places: [Place { queue, position }].into_iter().collect() }
 }
 
-fn settle(positions: &[Position]) -> Operation {
+pub(super) fn settle(positions: &[Position]) -> Operation {
     Operation::Settle { queue: 1, positions: positions.to_vec() }
 }
 
@@ -454,10 +454,15 @@ fn an_index_that_fails_while_running_is_built_anew() {
     let (store, _) = Store::open(options.clone(), Events::default()).unwrap();
     store.append(vec![Operation::Topology(vec![queue()]), enqueue(4)], None);
     store.close();
-    let prepared =
-        prepare(options.clone(), Events::default(), Surroundings::local(&options)).unwrap();
+    let prepared = prepare(
+        options.clone(),
+        Events::default(),
+        Surroundings::local(&options),
+        Box::new(LocalCommit::default()),
+    )
+    .unwrap();
     let (mut committer, lock, _) = prepared;
-    committer.append(vec![enqueue(5)]).unwrap();
+    committer.local.enter(vec![enqueue(5)]).unwrap();
     // Without its index the committer meets an error at the checkpoint.
     committer.index = None;
     committer.checkpoint().unwrap();

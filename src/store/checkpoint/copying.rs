@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::super::chunk::{CHUNK_POSITIONS, ChunkKey, Entry};
-use super::super::committer::{Committer, unusable};
+use super::super::committer::Committer;
 use super::super::log::{Location, LogError, SegmentId};
 use super::super::operation::{Operation, Place, Position, QueueId};
 use super::super::options::Slice;
@@ -62,13 +62,13 @@ impl From<Vec<SegmentId>> for Copying {
 impl Committer {
     /// The mostly dead segments, if the journal is large enough to bother.
     pub(super) fn sources(&self) -> Vec<SegmentId> {
-        let segments = self.log.segments();
+        let segments = self.local.log.segments();
         let total: u64 = segments.iter().map(|(_, bytes)| bytes).sum();
         if total <= SPARE_SEGMENTS * self.options.segment_bytes_max {
             return Vec::new();
         }
-        let writing = self.log.end().segment;
-        let ledger = self.state.ledger.lock();
+        let writing = self.local.log.end().segment;
+        let ledger = self.local.state.ledger.lock();
         let is_source = |(id, bytes): &(SegmentId, u64)| {
             let usage = ledger.usage(*id);
             let mostly_dead = usage.places > 0 && usage.bytes * ALIVE_PART < *bytes;
@@ -86,9 +86,9 @@ impl Committer {
         }
         let Some(from) = copying.from else { return Ok(ControlFlow::Break(())) };
         let is_wanted = |location: Location, _| copying.sources.contains(&location.segment);
-        let ledger = self.state.ledger.lock();
+        let ledger = self.local.state.ledger.lock();
         let walk =
-            ledger.standing(&is_wanted, from, self.options.slice.chunks).map_err(unusable)?;
+            ledger.standing(&is_wanted, from, self.options.slice.chunks).map_err(LogError::from)?;
         drop(ledger);
         self.counters.note_chunks(walk.count);
         copying.survivors = survivors(walk.found);
@@ -103,7 +103,7 @@ impl Committer {
         let chunks = run.iter().flat_map(|survivor| {
             survivor.places.iter().map(|(place, _)| (place.queue, place.position / CHUNK_POSITIONS))
         });
-        self.state.ledger.lock().pack(chunks);
+        self.local.state.ledger.lock().pack(chunks);
         Ok(())
     }
 
@@ -114,9 +114,9 @@ impl Committer {
             wanted.entry(*queue).or_default().push(*position);
         }
         let mut found: FxHashMap<Place, Entry> = FxHashMap::default();
-        let ledger = self.state.ledger.lock();
+        let ledger = self.local.state.ledger.lock();
         for (queue, positions) in wanted {
-            let located = ledger.locate(queue, &positions).map_err(unusable)?;
+            let located = ledger.locate(queue, &positions).map_err(LogError::from)?;
             let places = located.into_iter();
             found.extend(places.map(|(position, entry)| (Place { queue, position }, entry)));
         }
@@ -147,7 +147,7 @@ impl Committer {
         let locations: Vec<Location> = survivors.iter().map(|survivor| survivor.location).collect();
         let mut messages: Vec<Option<Message>> = Vec::with_capacity(survivors.len());
         let memory = self.options.memory;
-        let read = self.log.read(&locations, &mut |_, record| {
+        let read = self.local.log.read(&locations, &mut |_, record| {
             messages.push(match record {
                 Ok(Record::Enqueue { message, .. }) => Some(message.to_message(memory)),
                 _ => None,
@@ -174,7 +174,7 @@ impl Committer {
             }
         }
         // What finds no room now is written before the next slice.
-        self.append(operations)?;
+        self.local.enter(operations)?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::chores::Outcome;
 use super::super::chunk::ChunkKey;
-use super::super::committer::{Committer, unusable};
+use super::super::committer::Committer;
 use super::super::definitions::Draft;
 use super::super::disk::is_full;
 use super::super::index::{Index, IndexError, Mark, MarkStand, Occasion};
@@ -17,11 +17,12 @@ use super::{Checkpoint, Phase, Trouble, Turn};
 impl Committer {
     /// Settles what the index will stand for: all that is in the journal by now, save what is not yet carried out.
     pub(super) fn stand(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
-        if self.make_durable()? == Progress::NoRoom {
+        if self.local.sync()? == Progress::NoRoom {
             return Ok(Turn::Worked);
         }
-        let end = self.log.end();
-        let owed_since = self.state.ledger.lock().owed_since();
+        self.commit_log.trim(self.entered)?;
+        let end = self.local.log.end();
+        let owed_since = self.local.state.ledger.lock().owed_since();
         let position = owed_since.map_or(end, |since| since.min(end));
         checkpoint.dead.retain(|segment| *segment < position.segment);
         if self.is_current(checkpoint, position) {
@@ -29,13 +30,15 @@ impl Committer {
             return Ok(Turn::Worked);
         }
         checkpoint.stand = Some(self.mark_stand(position));
-        checkpoint.bytes = self.bytes_unmarked;
+        checkpoint.bytes = self.local.bytes_unmarked;
         let after = Duration::from_millis(self.options.checkpoint_ms);
+        self.local.has_grown = false;
         self.due = (position != end).then(|| self.now.checked_add(after)).flatten();
-        self.state.ledger.lock().freeze();
-        self.state.topology.freeze(Keeper::Index);
-        if checkpoint.draft.is_none() && self.state.topology.is_behind(Keeper::Definitions) {
-            checkpoint.draft = Some(self.definitions.draft(&mut self.state.topology, position));
+        self.local.state.ledger.lock().freeze();
+        self.local.state.topology.freeze(Keeper::Index);
+        if checkpoint.draft.is_none() && self.local.state.topology.is_behind(Keeper::Definitions) {
+            checkpoint.draft =
+                Some(self.definitions.draft(&mut self.local.state.topology, position));
         }
         let origin = self.origin();
         self.open_index()?.begin(origin)?;
@@ -44,12 +47,12 @@ impl Committer {
     }
 
     fn mark_stand(&self, position: LogPosition) -> MarkStand {
-        MarkStand { position, fingerprint: self.log.fingerprint(position.segment) }
+        MarkStand { position, fingerprint: self.local.log.fingerprint(position.segment) }
     }
 
     /// The beginning of all, if the journal goes back to it.
     fn origin(&self) -> Option<MarkStand> {
-        let (first, _) = self.log.segments().first().copied()?;
+        let (first, _) = self.local.log.segments().first().copied()?;
         let position = LogPosition { segment: first, offset: SEGMENT_HEAD_BYTES as u64 };
         (first == 1).then(|| self.mark_stand(position))
     }
@@ -60,22 +63,22 @@ impl Committer {
 
     /// Brings some of what only the index has into memory. Returns the chunk to go on from.
     pub(super) fn bring(&mut self, from: ChunkKey) -> Result<Option<ChunkKey>, LogError> {
-        let mut ledger = self.state.ledger.lock();
+        let mut ledger = self.local.state.ledger.lock();
         if ledger.owes() {
-            ledger.pay(self.options.slice.chunks).map_err(unusable)?;
+            ledger.pay(self.options.slice.chunks).map_err(LogError::from)?;
             return Ok(Some(from));
         }
-        ledger.bring(from, self.options.slice.chunks).map_err(unusable)
+        ledger.bring(from, self.options.slice.chunks).map_err(LogError::from)
     }
 
     /// Moves the index aside, and opens an empty one that is to be given everything.
     pub(super) fn renew_index(&mut self) -> Result<(), IndexError> {
-        self.state.ledger.lock().detach()?;
-        self.state.topology.forget_keeper(Keeper::Index);
+        self.local.state.ledger.lock().detach()?;
+        self.local.state.topology.forget_keeper(Keeper::Index);
         self.index = None;
         self.place.move_aside()?;
         let index = Index::open(&*self.place)?;
-        self.state.ledger.lock().attach(index.chunks());
+        self.local.state.ledger.lock().attach(index.chunks());
         self.index = Some(index);
         Ok(())
     }
@@ -86,7 +89,7 @@ impl Committer {
         draft: &mut Option<Draft>,
     ) -> Result<ControlFlow<()>, LogError> {
         let Some(draft) = draft else { return Ok(ControlFlow::Break(())) };
-        let topology = &mut self.state.topology;
+        let topology = &mut self.local.state.topology;
         let count = draft.extend(topology, self.options.slice.definitions).map_err(|error| {
             LogError::Failed(format!("the definitions cannot be put together: {error}"))
         })?;
@@ -98,7 +101,7 @@ impl Committer {
     pub(super) fn define_some(&mut self) -> Result<ControlFlow<()>, IndexError> {
         let Some(index) = &self.index else { return Err(IndexError::missing()) };
         let lacking =
-            self.state.topology.take_lacking(Keeper::Index, self.options.slice.definitions);
+            self.local.state.topology.take_lacking(Keeper::Index, self.options.slice.definitions);
         let count = lacking.len();
         for (serial, record) in lacking {
             index.write_definition(serial, record)?;
@@ -109,7 +112,7 @@ impl Committer {
 
     /// Has the index drop some chunks of deleted queues. Breaks when all are dropped.
     pub(super) fn drop_some(&mut self) -> Result<ControlFlow<()>, IndexError> {
-        let ledger = self.state.ledger.clone();
+        let ledger = self.local.state.ledger.clone();
         let count_max = self.options.slice.chunks;
         let mut count = 0;
         while count < count_max {
@@ -129,7 +132,7 @@ impl Committer {
         &mut self,
         after: Option<ChunkKey>,
     ) -> Result<Option<ChunkKey>, IndexError> {
-        let ledger = self.state.ledger.clone();
+        let ledger = self.local.state.ledger.clone();
         let changes = ledger.lock().changes(after, self.options.slice.chunks);
         self.counters.note_chunks(changes.count);
         // Written with the ledger's lock free, for those who read meanwhile. Nobody else changes it.
@@ -159,7 +162,7 @@ impl Committer {
         match outcome.definitions {
             Ok(()) => {}
             Err(error) => {
-                self.state.topology.forget_keeper(Keeper::Definitions);
+                self.local.state.topology.forget_keeper(Keeper::Definitions);
                 if is_full(&error) {
                     return Err(Trouble::NoRoom);
                 }
@@ -174,13 +177,13 @@ impl Committer {
             return Ok(Turn::Done);
         };
         let is_closing = checkpoint.occasion == Occasion::Closing;
-        let entries = self.state.ledger.lock().indexed();
+        let entries = self.local.state.ledger.lock().indexed();
         let mark = Mark {
             position,
             fingerprint,
-            queue_id_max: self.state.topology.queue_id_max(),
+            queue_id_max: self.local.state.topology.queue_id_max(),
             entries,
-            definitions: self.state.topology.held_by(Keeper::Index),
+            definitions: self.local.state.topology.held_by(Keeper::Index),
             closed: is_closing && !self.is_in_doubt()?,
             updating: false,
         };
@@ -197,7 +200,7 @@ impl Committer {
         let Some(outcome) = self.chores.outcome() else { return Ok(Turn::Waiting) };
         outcome.index?;
         self.marked = checkpoint.stand.map(|stand| stand.position);
-        self.bytes_unmarked -= checkpoint.bytes.min(self.bytes_unmarked);
+        self.local.bytes_unmarked -= checkpoint.bytes.min(self.local.bytes_unmarked);
         checkpoint.phase = Phase::Reclaiming(0);
         Ok(Turn::Worked)
     }
