@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use leveret::broker::{DeleteQueue, Meet, Meeting, Surroundings};
-use leveret::wire::{Frame, Method, ReplyCode, Table, Value};
+use leveret::broker::{DeleteQueue, Meet, Meeting, RefusalKind, Surroundings};
+use leveret::wire::{Frame, Method, Table, Value};
 use support::inside::{Connection, now_ms, open, open_in};
 
 const ROUNDS: usize = 2_000;
@@ -65,7 +65,7 @@ fn whoever_consumes_from_an_auto_delete_queue_keeps_it() {
                 lost += usize::from(coming.counts("q") != Some((0, 1)));
                 coming.client.cancel(&consumer, now_ms());
             }
-            Err(fault) => assert_eq!(fault.code, ReplyCode::NotFound),
+            Err(refusal) => assert_eq!(refusal.kind, RefusalKind::NotFound),
         }
         assert_eq!(coming.counts("q"), None);
     }
@@ -107,7 +107,7 @@ fn a_consumer_hears_of_the_end_of_its_queue_however_early_that_comes() {
         match consumer {
             Ok(_) if told == 1 => {}
             Ok(_) => unheard += 1,
-            Err(fault) => assert_eq!((fault.code, told), (ReplyCode::NotFound, 0)),
+            Err(refusal) => assert_eq!((refusal.kind, told), (RefusalKind::NotFound, 0)),
         }
         let channels = consuming.outbox.channels();
         assert_eq!(channels[0].consumers, 0, "round {round}: it is counted still");

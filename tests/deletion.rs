@@ -14,12 +14,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use leveret::broker::{
     Broker, Capabilities, Client, ClientOutbox, Consume, DeclareMode, DeleteQueue, Events,
-    Exclusivity, Login, NewClient, Publish, QueueDeclaration, Settlement, Surroundings, Terms,
+    Exclusivity, Login, NewClient, Publish, QueueDeclaration, RefusalKind, Settlement,
+    Surroundings, Terms,
 };
 use leveret::config::Config;
 use leveret::message::{Facts, Message};
 use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
-use leveret::wire::{Frame, Method, ReplyCode, Table, next_frame};
+use leveret::wire::{Frame, Method, Table, next_frame};
 
 const PUBLISHERS: u64 = 3;
 const BATCHES: u64 = 1_500;
@@ -108,8 +109,8 @@ fn consume(connection: &Connection, over: &AtomicBool) {
         };
         let consumer = match connection.client.consume(connection.key, consume, now_ms()) {
             Ok(consumer) => consumer,
-            Err(fault) => {
-                assert_eq!(fault.code, ReplyCode::NotFound);
+            Err(refusal) => {
+                assert_eq!(refusal.kind, RefusalKind::NotFound);
                 continue;
             }
         };

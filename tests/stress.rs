@@ -20,13 +20,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use leveret::broker::{
     BindingRequest, Broker, Capabilities, Client, ClientOutbox, Consume, DeclareMode,
     DeleteExchange, DeleteQueue, Events, ExchangeDeclaration, Exclusivity, Login, NewClient,
-    Publish, QueueDeclaration, Surroundings, Terms,
+    Publish, QueueDeclaration, Refusal, RefusalKind, Surroundings, Terms,
 };
 use leveret::config::Config;
-use leveret::fault::Fault;
 use leveret::message::{Facts, Message};
 use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
-use leveret::wire::{ReplyCode, Table};
+use leveret::wire::Table;
 
 use support::random::Random;
 
@@ -145,7 +144,7 @@ impl Connection {
             3 | 4 => allow(self.declare_exchange(exchange, kind, DeclareMode::Active), &[]),
             5 => {
                 let condition = DeleteExchange { if_unused: random.once_in(2) };
-                let in_use = [ReplyCode::PreconditionFailed];
+                let in_use = [RefusalKind::InUse];
                 allow(self.client.delete_exchange(exchange, condition), &in_use);
             }
             6 | 7 => allow(self.client.bind_queue(&bind(queue)), MISSING_OR_FULL),
@@ -169,7 +168,7 @@ impl Connection {
         BindingRequest { source, destination, routing_key: key, arguments: &self.arguments }
     }
 
-    fn declare_queue(&self, name: &str, mode: DeclareMode) -> Result<u32, Fault> {
+    fn declare_queue(&self, name: &str, mode: DeclareMode) -> Result<u32, Refusal> {
         let declaration = QueueDeclaration {
             name,
             mode,
@@ -183,7 +182,7 @@ impl Connection {
         Ok(declared.messages)
     }
 
-    fn declare_exchange(&self, name: &str, kind: &str, mode: DeclareMode) -> Result<(), Fault> {
+    fn declare_exchange(&self, name: &str, kind: &str, mode: DeclareMode) -> Result<(), Refusal> {
         let declaration = ExchangeDeclaration {
             name,
             kind,
@@ -199,7 +198,7 @@ impl Connection {
     fn publish(&self, exchange: &str, key: &str) {
         let exchange = match self.client.target(exchange) {
             Ok(exchange) => exchange,
-            Err(fault) => return allow::<()>(Err(fault), MISSING),
+            Err(refusal) => return allow::<()>(Err(refusal), MISSING),
         };
         let facts = Facts { persistent: true, accepted_ms: now_ms(), ..Facts::default() };
         let message = Arc::new(Message::new(
@@ -232,7 +231,7 @@ impl Connection {
         };
         let consumer = match self.client.consume(self.key, consume, now_ms()) {
             Ok(consumer) => consumer,
-            Err(fault) => return allow::<()>(Err(fault), MISSING),
+            Err(refusal) => return allow::<()>(Err(refusal), MISSING),
         };
         self.client.start(&consumer, now_ms());
         self.client.cancel(&consumer, now_ms());
@@ -254,11 +253,11 @@ impl Connection {
         let mut map = Vec::new();
         for queue in QUEUES {
             let depth = self.declare_queue(queue, DeclareMode::Passive);
-            map.push(format!("queue {queue}: {:?}", depth.map_err(|fault| fault.text)));
+            map.push(format!("queue {queue}: {:?}", depth.map_err(|refusal| refusal.text)));
         }
         for (exchange, kind) in EXCHANGES {
             let there = self.declare_exchange(exchange, kind, DeclareMode::Passive);
-            map.push(format!("exchange {exchange}: {:?}", there.map_err(|fault| fault.text)));
+            map.push(format!("exchange {exchange}: {:?}", there.map_err(|refusal| refusal.text)));
             for key in ["one", "one.two", "one.two.three", ""] {
                 map.push(format!("{exchange} {key}: {:?}", self.reached(exchange, key)));
             }
@@ -310,17 +309,17 @@ impl Connection {
             let pending = self.client.bind_queue(&self.binding("amq.direct", "a", &key)).unwrap();
             pending.wait_blocking().unwrap();
         }
-        let fault = self.client.bind_queue(&self.binding("amq.direct", "a", "more")).unwrap_err();
-        assert_eq!(fault.code, ReplyCode::PreconditionFailed);
+        let refusal = self.client.bind_queue(&self.binding("amq.direct", "a", "more")).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::LimitReached);
     }
 }
 
-const MISSING: &[ReplyCode] = &[ReplyCode::NotFound];
-const MISSING_OR_FULL: &[ReplyCode] = &[ReplyCode::NotFound, ReplyCode::PreconditionFailed];
+const MISSING: &[RefusalKind] = &[RefusalKind::NotFound];
+const MISSING_OR_FULL: &[RefusalKind] = &[RefusalKind::NotFound, RefusalKind::LimitReached];
 
-fn allow<T>(result: Result<T, Fault>, codes: &[ReplyCode]) {
-    if let Err(fault) = result {
-        assert!(codes.contains(&fault.code), "{fault}");
+fn allow<T>(result: Result<T, Refusal>, kinds: &[RefusalKind]) {
+    if let Err(refusal) = result {
+        assert!(kinds.contains(&refusal.kind), "{refusal}");
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::Broker;
 use super::access::Permission;
 use super::pending::Pending;
+use crate::broker::refusal::Refusal;
 use crate::config::Limits;
-use crate::fault::Fault;
 use crate::store::{Change, PermissionRecord, UserRecord};
-use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX};
+use crate::wire::SHORTSTR_BYTES_MAX;
 
 /// Whether a change made something or replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Broker {
         drop(order);
         let text = format!("user '{name}' was deleted");
         for client in self.clients.values().iter().filter(|client| **client.user() == *name) {
-            client.close(Fault::connection(ReplyCode::ConnectionForced, text.clone()));
+            client.close(Refusal::forced(text.clone()));
         }
         Some(pending)
     }

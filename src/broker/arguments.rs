@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::equivalence;
 use super::resource::Resource;
+use crate::broker::refusal::Refusal;
 use crate::config::Limits;
-use crate::fault::Fault;
 use crate::queue::{Options, Overflow};
-use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX, Table, Value};
+use crate::wire::{SHORTSTR_BYTES_MAX, Table, Value};
 
 /// Longest time to live or expiry in milliseconds: ten years, as in RabbitMQ.
 pub const EXPIRY_MS_MAX: u64 = 10 * 365 * 24 * 60 * 60 * 1000;
@@ -88,12 +88,12 @@ pub struct DeclaredAs {
 /// Reads and checks the arguments of a queue declaration.
 ///
 /// # Errors
-/// Channel 406 with RabbitMQ's text for the first argument that is wrong.
+/// Precondition failed with RabbitMQ's text for the first argument that is wrong.
 pub fn parse(
     arguments: &Table,
     declared: DeclaredAs,
     name: &Resource<'_>,
-) -> Result<QueueSettings, Fault> {
+) -> Result<QueueSettings, Refusal> {
     let check = Check { arguments, name };
     if let Some(argument) = NOT_SUPPORTED.iter().find(|key| arguments.get(key).is_some()) {
         return Err(check.invalid(argument, "\"not supported by this broker\""));
@@ -133,8 +133,8 @@ pub fn expect_size(arguments: &Table, limits: &Limits) -> Result<(), String> {
 /// Compares the arguments of a queue that exists with those of a new declaration.
 ///
 /// # Errors
-/// Channel 406 for the first argument that differs.
-pub fn compare(current: &Table, received: &Table, name: &Resource<'_>) -> Result<(), Fault> {
+/// Precondition failed for the first argument that differs.
+pub fn compare(current: &Table, received: &Table, name: &Resource<'_>) -> Result<(), Refusal> {
     for key in COMPARED {
         equivalence::argument(key, current.get(key), received.get(key), name)?;
     }
@@ -155,12 +155,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn invalid(&self, key: &str, why: impl std::fmt::Display) -> Fault {
+    fn invalid(&self, key: &str, why: impl std::fmt::Display) -> Refusal {
         let text = format!("invalid arg '{key}' for {}: {why}", self.name);
-        Fault::channel(ReplyCode::PreconditionFailed, text)
+        Refusal::precondition_failed(text)
     }
 
-    fn integer(&self, key: &str) -> Result<Option<i64>, Fault> {
+    fn integer(&self, key: &str) -> Result<Option<i64>, Refusal> {
         let Some(value) = self.arguments.get(key) else { return Ok(None) };
         match value.as_int() {
             Some(number) => Ok(Some(number)),
@@ -171,7 +171,7 @@ impl Check<'_> {
         }
     }
 
-    fn size(&self, key: &str) -> Result<Option<u64>, Fault> {
+    fn size(&self, key: &str) -> Result<Option<u64>, Refusal> {
         match self.integer(key)? {
             Some(number) => match u64::try_from(number) {
                 Ok(number) => Ok(Some(number)),
@@ -181,7 +181,7 @@ impl Check<'_> {
         }
     }
 
-    fn expiry(&self, key: &str, zero: Zero) -> Result<Option<u64>, Fault> {
+    fn expiry(&self, key: &str, zero: Zero) -> Result<Option<u64>, Refusal> {
         match self.size(key)? {
             Some(0) if zero == Zero::Refused => Err(self.invalid(key, "{value_zero,0}")),
             Some(ms) if ms > EXPIRY_MS_MAX => {
@@ -191,7 +191,7 @@ impl Check<'_> {
         }
     }
 
-    fn priority(&self) -> Result<Option<u8>, Fault> {
+    fn priority(&self) -> Result<Option<u8>, Refusal> {
         const KEY: &str = "x-max-priority";
         let Some(number) = self.size(KEY)? else { return Ok(None) };
         match u8::try_from(number) {
@@ -200,7 +200,7 @@ impl Check<'_> {
         }
     }
 
-    fn string(&self, key: &str) -> Result<Option<&str>, Fault> {
+    fn string(&self, key: &str) -> Result<Option<&str>, Refusal> {
         let Some(value) = self.arguments.get(key) else { return Ok(None) };
         match value.as_str() {
             Some(text) => Ok(Some(text)),
@@ -210,7 +210,7 @@ impl Check<'_> {
         }
     }
 
-    fn overflow(&self) -> Result<Overflow, Fault> {
+    fn overflow(&self) -> Result<Overflow, Refusal> {
         const KEY: &str = "x-overflow";
         match self.string(KEY)? {
             None | Some("drop-head") => Ok(Overflow::DropHead),
@@ -220,7 +220,7 @@ impl Check<'_> {
         }
     }
 
-    fn single_active_consumer(&self) -> Result<bool, Fault> {
+    fn single_active_consumer(&self) -> Result<bool, Refusal> {
         const KEY: &str = "x-single-active-consumer";
         match self.arguments.get(KEY) {
             None => Ok(false),
@@ -231,7 +231,7 @@ impl Check<'_> {
         }
     }
 
-    fn delivery_limit(&self, kind: QueueKind) -> Result<Option<u32>, Fault> {
+    fn delivery_limit(&self, kind: QueueKind) -> Result<Option<u32>, Refusal> {
         const KEY: &str = "x-delivery-limit";
         match self.integer(KEY)? {
             None if kind == QueueKind::Quorum => Ok(Some(QUORUM_DELIVERY_LIMIT)),
@@ -243,7 +243,7 @@ impl Check<'_> {
         }
     }
 
-    fn dead_letter(&self) -> Result<Option<DeadLetterTarget>, Fault> {
+    fn dead_letter(&self) -> Result<Option<DeadLetterTarget>, Refusal> {
         const EXCHANGE: &str = "x-dead-letter-exchange";
         const KEY: &str = "x-dead-letter-routing-key";
         let exchange = match self.arguments.get(EXCHANGE) {
@@ -254,7 +254,7 @@ impl Check<'_> {
                     let kind = value.type_name();
                     let text =
                         format!("invalid type '{kind}' for arg '{EXCHANGE}' in {}", self.name);
-                    return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+                    return Err(Refusal::precondition_failed(text));
                 }
             },
         };
@@ -273,7 +273,7 @@ impl Check<'_> {
         }
     }
 
-    fn kind(&self) -> Result<QueueKind, Fault> {
+    fn kind(&self) -> Result<QueueKind, Refusal> {
         const KEY: &str = "x-queue-type";
         match self.string(KEY)? {
             None | Some("classic") => Ok(QueueKind::Classic),
@@ -285,7 +285,7 @@ impl Check<'_> {
     }
 
     /// Whether a queue type can be declared with these properties and arguments.
-    fn suits(&self, kind: QueueKind, declared: DeclaredAs) -> Result<(), Fault> {
+    fn suits(&self, kind: QueueKind, declared: DeclaredAs) -> Result<(), Refusal> {
         let foreign: &[&str] = match kind {
             QueueKind::Classic => &["x-delivery-limit", "x-quorum-initial-group-size"],
             QueueKind::Quorum => {
@@ -296,7 +296,7 @@ impl Check<'_> {
                 ];
                 if let Some((_, property)) = refused.iter().find(|(given, _)| *given) {
                     let text = format!("invalid property '{property}' for {}", self.name);
-                    return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+                    return Err(Refusal::precondition_failed(text));
                 }
                 &["x-max-priority", "x-queue-mode"]
             }
@@ -306,13 +306,13 @@ impl Check<'_> {
             Some(key) => {
                 let (name, module) = (self.name, kind.module());
                 let text = format!("invalid arg '{key}' for {name} of queue type {module}");
-                Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+                Err(Refusal::precondition_failed(text))
             }
         }
     }
 
     /// Arguments without effect here, as in RabbitMQ on one node, but checked as it checks them.
-    fn ignored(&self) -> Result<(), Fault> {
+    fn ignored(&self) -> Result<(), Refusal> {
         for key in ["x-max-in-memory-length", "x-max-in-memory-bytes"] {
             self.size(key)?;
         }
@@ -330,6 +330,7 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::refusal::RefusalKind;
 
     const CLASSIC: DeclaredAs = DeclaredAs { durable: false, exclusive: false, auto_delete: false };
 
@@ -343,9 +344,9 @@ mod tests {
 
     fn check_refused(entries: &[(&str, Value)], expected: &str) {
         let name = Resource::queue("q", "/");
-        let fault = parse(&table(entries), CLASSIC, &name).unwrap_err();
-        assert_eq!(fault.text, expected);
-        assert_eq!(fault.code, ReplyCode::PreconditionFailed);
+        let refusal = parse(&table(entries), CLASSIC, &name).unwrap_err();
+        assert_eq!(refusal.text, expected);
+        assert_eq!(refusal.kind, RefusalKind::PreconditionFailed);
     }
 
     #[test]
@@ -383,8 +384,8 @@ mod tests {
     fn a_quorum_queue_is_durable_and_has_a_delivery_limit() {
         let arguments = table(&[("x-queue-type", text("quorum"))]);
         let name = Resource::queue("q", "/");
-        let fault = parse(&arguments, CLASSIC, &name).unwrap_err();
-        assert_eq!(fault.text, "invalid property 'non-durable' for queue 'q' in vhost '/'");
+        let refusal = parse(&arguments, CLASSIC, &name).unwrap_err();
+        assert_eq!(refusal.text, "invalid property 'non-durable' for queue 'q' in vhost '/'");
         let durable = DeclaredAs { durable: true, ..CLASSIC };
         let settings = parse(&arguments, durable, &name).unwrap();
         assert_eq!(settings.options.delivery_limit, Some(QUORUM_DELIVERY_LIMIT));
@@ -395,9 +396,9 @@ mod tests {
         let name = Resource::queue("q", "/");
         let current = table(&[("x-max-length", Value::I32(5))]);
         assert!(compare(&current, &table(&[("x-max-length", Value::I64(5))]), &name).is_ok());
-        let fault = compare(&current, &table(&[]), &name).unwrap_err();
+        let refusal = compare(&current, &table(&[]), &name).unwrap_err();
         assert_eq!(
-            fault.text,
+            refusal.text,
             "inequivalent arg 'x-max-length' for queue 'q' in vhost '/': received none but current is \
              the value '5' of type 'signedint'"
         );

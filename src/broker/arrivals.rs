@@ -14,8 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::Broker;
 use super::client::Client;
-use crate::fault::Fault;
-use crate::wire::ReplyCode;
+use crate::broker::refusal::{Refusal, RefusalKind};
 
 /// One connection may have this share of all the room there is, and one message whatever its size.
 const CLIENT_SHARE: u64 = 4;
@@ -226,7 +225,7 @@ impl Broker {
                 let text = format!(
                     "the body of a message did not come within {ms_max} ms while others waited"
                 );
-                client.close(Fault::connection(ReplyCode::ResourceError, text));
+                client.close(Refusal::new(RefusalKind::Exhausted, text));
             }
         }
     }

@@ -7,10 +7,10 @@ use super::pending::Pending;
 use super::removal::Removal;
 use super::resource::Resource;
 use super::vhost::{Counts, Topology};
-use crate::fault::Fault;
+use crate::broker::refusal::{Refusal, RefusalKind};
 use crate::routing::{Bound, canonical_arguments, check_arguments};
 use crate::store::{BindingRecord, Change, DestinationKind};
-use crate::wire::{ReplyCode, Table};
+use crate::wire::Table;
 
 /// A request to bind or unbind.
 #[derive(Debug, Clone, Copy)]
@@ -29,8 +29,8 @@ impl Client {
     /// Binds a queue to an exchange.
     ///
     /// # Errors
-    /// Channel 403, 404, 405 or 406, with RabbitMQ's texts.
-    pub fn bind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+    /// Access refused, not found, locked, limit reached or precondition failed, with RabbitMQ's texts.
+    pub fn bind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Refusal> {
         self.permit_binding(request, &self.queue_name(request.destination))?;
         self.bind(request, Noun::Queue)
     }
@@ -38,8 +38,8 @@ impl Client {
     /// Binds an exchange to an exchange.
     ///
     /// # Errors
-    /// Channel 403, 404 or 406, with RabbitMQ's texts.
-    pub fn bind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+    /// Access refused, not found, limit reached or precondition failed, with RabbitMQ's texts.
+    pub fn bind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Refusal> {
         self.refuse_default(request.destination)?;
         self.permit_binding(request, &self.exchange_name(request.destination))?;
         self.bind(request, Noun::Exchange)
@@ -48,8 +48,8 @@ impl Client {
     /// Removes a binding of a queue; one that is not there is as good as removed, also for want of its ends.
     ///
     /// # Errors
-    /// Channel 403 or 405, with RabbitMQ's texts.
-    pub fn unbind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+    /// Access refused or locked, with RabbitMQ's texts.
+    pub fn unbind_queue(&self, request: &BindingRequest<'_>) -> Result<Pending, Refusal> {
         self.permit_binding(request, &self.queue_name(request.destination))?;
         self.unbind(request, Noun::Queue)
     }
@@ -57,8 +57,8 @@ impl Client {
     /// Removes a binding of an exchange; one that is not there is as good as removed, also for want of its ends.
     ///
     /// # Errors
-    /// Channel 403, with RabbitMQ's texts.
-    pub fn unbind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Fault> {
+    /// Access refused, with RabbitMQ's texts.
+    pub fn unbind_exchange(&self, request: &BindingRequest<'_>) -> Result<Pending, Refusal> {
         self.refuse_default(request.destination)?;
         self.permit_binding(request, &self.exchange_name(request.destination))?;
         self.unbind(request, Noun::Exchange)
@@ -68,20 +68,20 @@ impl Client {
         &self,
         request: &BindingRequest<'_>,
         destination: &Resource<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Refusal> {
         self.refuse_default(request.source)?;
         self.permit(Action::Write, destination)?;
         self.permit(Action::Read, &self.exchange_name(request.source))
     }
 
-    fn destination(&self, name: &str, noun: Noun) -> Result<Target, Fault> {
+    fn destination(&self, name: &str, noun: Noun) -> Result<Target, Refusal> {
         match noun {
             Noun::Queue => self.queue(name).map(Target::Queue),
             Noun::Exchange => self.exchange(name).map(Target::Exchange),
         }
     }
 
-    fn bind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Fault> {
+    fn bind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Refusal> {
         let mut topology = self.vhost.topology.lock();
         let destination = self.destination(request.destination, noun)?;
         let source = self.exchange(request.source)?;
@@ -89,7 +89,7 @@ impl Client {
         if source.bindings.read().contains(key, arguments, &destination) {
             return Ok(Pending::NONE);
         }
-        let refused = |text| Fault::channel(ReplyCode::PreconditionFailed, text);
+        let refused = |text| Refusal::limit_reached(text);
         let one = Counts { bindings: 1, ..Counts::default() };
         topology
             .expect_room(&self.vhost, one, &self.broker.config.limits)
@@ -106,10 +106,10 @@ impl Client {
         Ok(pending)
     }
 
-    fn unbind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Fault> {
+    fn unbind(&self, request: &BindingRequest<'_>, noun: Noun) -> Result<Pending, Refusal> {
         let mut topology = self.vhost.topology.lock();
         let destination = match self.destination(request.destination, noun) {
-            Err(missing) if missing.code == ReplyCode::NotFound => return Ok(Pending::NONE),
+            Err(missing) if missing.kind == RefusalKind::NotFound => return Ok(Pending::NONE),
             found => found?,
         };
         let Some(source) = self.vhost.exchanges.get(request.source) else {
@@ -157,17 +157,16 @@ pub(super) fn binding_change(
 /// Adds a binding under the topology lock. If it is to be stored, its record is in the store's inbox already.
 ///
 /// # Errors
-/// Channel 406 for arguments that the exchange cannot match.
+/// Precondition failed for arguments that the exchange cannot match.
 pub(super) fn add_binding(
     topology: &mut Topology,
     source: &ExchangeRef,
     key: &str,
     arguments: &Table,
     destination: Target,
-) -> Result<(), Fault> {
+) -> Result<(), Refusal> {
     let bound = source.bindings.write().bind(key, arguments, destination.clone());
-    let bound =
-        bound.map_err(|error| Fault::channel(ReplyCode::PreconditionFailed, error.to_string()))?;
+    let bound = bound.map_err(|error| Refusal::precondition_failed(error.to_string()))?;
     if bound == Bound::New {
         topology.bindings += 1;
         source.weigh();

@@ -15,10 +15,10 @@ use super::resource::Resource;
 use super::subscriber::ClientOutbox;
 use super::vhost::Vhost;
 use super::{Broker, alarms};
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::message::Memory;
 use crate::outbox::Resume;
-use crate::wire::{FRAME_BYTES_MIN, Method, ReplyCode, Table, connection};
+use crate::wire::{FRAME_BYTES_MIN, Method, Table, connection};
 
 /// The tag of users who may name somebody else in `user-id`, as in RabbitMQ.
 const IMPERSONATOR: &str = "impersonator";
@@ -67,7 +67,7 @@ impl Terms {
 }
 
 /// How an operator closes a connection.
-pub type Closer = Box<dyn Fn(Fault) + Send + Sync>;
+pub type Closer = Box<dyn Fn(Refusal) + Send + Sync>;
 
 /// A connection that asks to be let in.
 pub struct NewClient {
@@ -121,8 +121,8 @@ impl Broker {
     /// Lets a connection into a virtual host.
     ///
     /// # Errors
-    /// Connection 530 when there is no such virtual host or the user has no permission in it.
-    pub fn connect(self: &Arc<Self>, new: NewClient) -> Result<Arc<Client>, Fault> {
+    /// Not allowed when there is no such virtual host or the user has no permission in it.
+    pub fn connect(self: &Arc<Self>, new: NewClient) -> Result<Arc<Client>, Refusal> {
         let client = Arc::new(Client { id: self.next_client_id(), ..self.admit(new)? });
         self.clients.insert(client.id, Arc::clone(&client));
         // Whoever deletes the virtual host or the user closes the connections that are on the list. This one may have
@@ -142,11 +142,11 @@ impl Broker {
     /// Looks whether somebody may work in a virtual host, who has no number yet and is on no list.
     ///
     /// # Errors
-    /// Connection 530 when there is no such virtual host or the user has no permission in it.
-    pub(super) fn admit(self: &Arc<Self>, new: NewClient) -> Result<Client, Fault> {
+    /// Not allowed when there is no such virtual host or the user has no permission in it.
+    pub(super) fn admit(self: &Arc<Self>, new: NewClient) -> Result<Client, Refusal> {
         let Some(vhost) = self.vhosts.get(new.vhost.as_str()) else {
             let text = format!("vhost {} not found", new.vhost);
-            return Err(Fault::connection(ReplyCode::NotAllowed, text));
+            return Err(Refusal::not_allowed(text));
         };
         let user = new.identity.user;
         if self.access.permission(&user, &vhost.name).is_none() {
@@ -175,10 +175,10 @@ impl Broker {
     }
 }
 
-/// Connection 530: a user has no permission in a virtual host.
-fn refused(vhost: &str, user: &str) -> Fault {
+/// Not allowed: a user has no permission in a virtual host.
+fn refused(vhost: &str, user: &str) -> Refusal {
     let text = format!("access to vhost '{vhost}' refused for user '{user}'");
-    Fault::connection(ReplyCode::NotAllowed, text)
+    Refusal::not_allowed(text)
 }
 
 impl Client {
@@ -190,8 +190,8 @@ impl Client {
     /// See [`Broker::random_name`].
     ///
     /// # Errors
-    /// Connection 541 when there are no random numbers.
-    pub fn random_name(&self, prefix: &str) -> Result<String, Fault> {
+    /// Failed when there are no random numbers.
+    pub fn random_name(&self, prefix: &str) -> Result<String, Refusal> {
         self.broker.random_name(prefix)
     }
 
@@ -261,8 +261,8 @@ impl Client {
     }
 
     /// Closes the connection from outside, for example because an operator asked for it.
-    pub fn close(&self, fault: Fault) {
-        (self.close)(fault);
+    pub fn close(&self, refusal: Refusal) {
+        (self.close)(refusal);
     }
 
     /// Takes note that this connection publishes: alarms stop it from now on.
@@ -335,8 +335,8 @@ impl Client {
     /// Whether the user may do this with the queue or exchange.
     ///
     /// # Errors
-    /// Channel 403 with RabbitMQ's text.
-    pub(super) fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<(), Fault> {
+    /// Access refused with RabbitMQ's text.
+    pub(super) fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<(), Refusal> {
         let permission = self.broker.access.permission(&self.user, &self.vhost.name);
         if permission.is_some_and(|permission| permission.allows(action, resource.name())) {
             return Ok(());
@@ -347,7 +347,7 @@ impl Client {
             resource.known_as(),
             self.user
         );
-        Err(Fault::channel(ReplyCode::AccessRefused, text))
+        Err(Refusal::access_refused(text))
     }
 
     /// A name of a queue of this virtual host, for texts and permissions.
@@ -363,8 +363,8 @@ impl Client {
     /// The queue of this name, if this connection may use it at all.
     ///
     /// # Errors
-    /// Channel 404 when there is none, 405 when another connection owns it.
-    pub(super) fn queue(&self, name: &str) -> Result<QueueRef, Fault> {
+    /// Not found when there is none, locked when another connection owns it.
+    pub(super) fn queue(&self, name: &str) -> Result<QueueRef, Refusal> {
         let queue = self.vhost.queues.get(name).ok_or_else(|| self.queue_name(name).not_found())?;
         self.check_owner(&queue)?;
         Ok(queue)
@@ -373,8 +373,8 @@ impl Client {
     /// Whether this connection may use a queue that may be exclusive.
     ///
     /// # Errors
-    /// Channel 405.
-    pub(super) fn check_owner(&self, queue: &QueueRef) -> Result<(), Fault> {
+    /// Locked.
+    pub(super) fn check_owner(&self, queue: &QueueRef) -> Result<(), Refusal> {
         match queue.lifetime.owner {
             Some(owner) if owner != self.id => Err(self.queue_name(&queue.name).locked()),
             _ => Ok(()),
@@ -384,8 +384,8 @@ impl Client {
     /// The exchange of this name.
     ///
     /// # Errors
-    /// Channel 404.
-    pub(super) fn exchange(&self, name: &str) -> Result<ExchangeRef, Fault> {
+    /// Not found.
+    pub(super) fn exchange(&self, name: &str) -> Result<ExchangeRef, Refusal> {
         self.vhost.exchanges.get(name).ok_or_else(|| self.exchange_name(name).not_found())
     }
 

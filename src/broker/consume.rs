@@ -11,10 +11,10 @@ use super::pending::Pending;
 use super::queue_handle::QueueRef;
 use super::resource::Resource;
 use super::subscriber::{Consumer, Subscription};
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::outbox::{Acks, ChannelKey, Delivery};
 use crate::queue::{self, AckMode, Condition, Fetched, Got, SubscribeError};
-use crate::wire::{Method, ReplyCode, Table, basic};
+use crate::wire::{Method, Table, basic};
 
 pub use crate::queue::Exclusivity;
 
@@ -90,20 +90,20 @@ impl Client {
     /// Subscribes a consumer that gets nothing until [`Client::start`].
     ///
     /// # Errors
-    /// Channel 403, 404, 405 or 406, with RabbitMQ's texts.
+    /// Access refused, not found, locked, limit reached or precondition failed, with RabbitMQ's texts.
     pub fn consume(
         &self,
         key: ChannelKey,
         consume: Consume<'_>,
         now_ms: u64,
-    ) -> Result<Consumer, Fault> {
+    ) -> Result<Consumer, Refusal> {
         let name = self.queue_name(consume.queue);
         self.permit(Action::Read, &name)?;
         let priority = priority(consume.arguments, &name)?;
         self.vhost.arguments.expect_room(consume.arguments, &self.broker.config.limits).map_err(
             |full| {
                 let text = format!("cannot consume from {name}: {full}");
-                Fault::channel(ReplyCode::PreconditionFailed, text)
+                Refusal::limit_reached(text)
             },
         )?;
         let queue = self.queue(consume.queue)?;
@@ -141,7 +141,7 @@ impl Client {
             SubscribeError::Closed => name.not_found(),
             SubscribeError::ExclusiveInUse => {
                 let text = format!("{name} in exclusive use");
-                Fault::channel(ReplyCode::AccessRefused, text)
+                Refusal::access_refused(text)
             }
         })
     }
@@ -169,14 +169,14 @@ impl Client {
     /// read from the journal first.
     ///
     /// # Errors
-    /// Channel 403, 404 or 405.
+    /// Access refused, not found or locked.
     pub fn get(
         &self,
         key: ChannelKey,
         queue: &str,
         acks: Acks,
         now_ms: u64,
-    ) -> Result<Fetch, Fault> {
+    ) -> Result<Fetch, Refusal> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
         let got = match self.broker.take_head(&queue, ack_mode(acks), now_ms) {
@@ -206,7 +206,7 @@ impl Client {
 }
 
 /// The `x-priority` argument of a consumer.
-fn priority(arguments: &Table, name: &Resource<'_>) -> Result<i32, Fault> {
+fn priority(arguments: &Table, name: &Resource<'_>) -> Result<i32, Refusal> {
     const KEY: &str = "x-priority";
     let Some(value) = arguments.get(KEY) else { return Ok(0) };
     match value.as_int() {
@@ -214,7 +214,7 @@ fn priority(arguments: &Table, name: &Resource<'_>) -> Result<i32, Fault> {
         None => {
             let kind = value.type_name();
             let text = format!("invalid arg '{KEY}' for {name}: \"expected integer, got {kind}\"");
-            Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+            Err(Refusal::precondition_failed(text))
         }
     }
 }

@@ -3,19 +3,19 @@
 use std::fmt;
 
 use super::resource::Resource;
-use crate::fault::Fault;
-use crate::wire::{ReplyCode, Value};
+use crate::broker::refusal::Refusal;
+use crate::wire::Value;
 
 /// Compares one property of the declaration, such as `durable`.
 ///
 /// # Errors
-/// Channel 406 when the values differ.
+/// Precondition failed when the values differ.
 pub fn field<T: PartialEq + fmt::Display>(
     key: &str,
     current: &T,
     received: &T,
     name: &Resource<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), Refusal> {
     if current == received {
         return Ok(());
     }
@@ -25,13 +25,13 @@ pub fn field<T: PartialEq + fmt::Display>(
 /// Compares one argument. Integers are equal whatever their width.
 ///
 /// # Errors
-/// Channel 406 when the values differ or one is absent.
+/// Precondition failed when the values differ or one is absent.
 pub fn argument(
     key: &str,
     current: Option<&Value>,
     received: Option<&Value>,
     name: &Resource<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), Refusal> {
     match (current, received) {
         (None, None) => Ok(()),
         (Some(current), Some(received)) if same(current, received) => Ok(()),
@@ -62,11 +62,11 @@ fn inequivalent(
     name: &Resource<'_>,
     received: fmt::Arguments<'_>,
     current: fmt::Arguments<'_>,
-) -> Fault {
+) -> Refusal {
     let text = format!(
         "inequivalent arg '{key}' for {name}: received {received} but current is {current}"
     );
-    Fault::channel(ReplyCode::PreconditionFailed, text)
+    Refusal::precondition_failed(text)
 }
 
 /// A value without its type.

@@ -10,10 +10,10 @@ use super::removal::Removal;
 use super::resource::Resource;
 use super::vhost::{Counts, Topology, Vhost};
 use super::{Broker, equivalence};
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::routing::Kind;
 use crate::store::{Change, ExchangeRecord};
-use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX, Table};
+use crate::wire::{SHORTSTR_BYTES_MAX, Table};
 
 /// Names that begin like this belong to the broker.
 pub(super) const RESERVED_PREFIX: &str = "amq.";
@@ -75,11 +75,11 @@ impl Client {
     /// Declares an exchange (specification 1.6.2.1).
     ///
     /// # Errors
-    /// Channel 403, 404 (passive) or 406, with RabbitMQ's texts.
+    /// Access refused, not found (passive), limit reached or precondition failed, with RabbitMQ's texts.
     pub fn declare_exchange(
         &self,
         declaration: &ExchangeDeclaration<'_>,
-    ) -> Result<Pending, Fault> {
+    ) -> Result<Pending, Refusal> {
         let name = declaration.name;
         let resource = self.exchange_name(name);
         if declaration.mode == DeclareMode::Passive {
@@ -98,7 +98,7 @@ impl Client {
         expect_name_fits("exchange", name)?;
         if name.starts_with(RESERVED_PREFIX) {
             let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
-            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+            return Err(Refusal::access_refused(text));
         }
         if let Some(alternate) = &settings.alternate {
             self.permit(Action::Read, &resource)?;
@@ -107,7 +107,7 @@ impl Client {
         let one = Counts { exchanges: 1, ..Counts::default() };
         self.expect_room(&topology, one, declaration.arguments).map_err(|full| {
             let text = format!("cannot declare exchange '{name}': {full}");
-            Fault::channel(ReplyCode::PreconditionFailed, text)
+            Refusal::limit_reached(text)
         })?;
         let exchange = self.broker.new_exchange(&self.vhost, Arc::from(name), settings);
         // The journal first: what is bound to it has to stand behind it there.
@@ -124,10 +124,10 @@ impl Client {
     fn exchange_settings(
         &self,
         declaration: &ExchangeDeclaration<'_>,
-    ) -> Result<ExchangeSettings, Fault> {
+    ) -> Result<ExchangeSettings, Refusal> {
         let Ok(kind) = declaration.kind.parse::<Kind>() else {
             let text = format!("unknown exchange type '{}'", declaration.kind);
-            return Err(Fault::channel(ReplyCode::PreconditionFailed, text));
+            return Err(Refusal::precondition_failed(text));
         };
         let resource = self.exchange_name(declaration.name);
         let alternate = alternate_exchange(declaration.arguments, &resource)?;
@@ -158,24 +158,28 @@ impl Client {
     }
 
     /// Nothing can be done to the default exchange but publishing.
-    pub(super) fn refuse_default(&self, name: &str) -> Result<(), Fault> {
+    pub(super) fn refuse_default(&self, name: &str) -> Result<(), Refusal> {
         if !name.is_empty() {
             return Ok(());
         }
         let text = "operation not permitted on the default exchange";
-        Err(Fault::channel(ReplyCode::AccessRefused, text))
+        Err(Refusal::access_refused(text))
     }
 
     /// Deletes an exchange; one that does not exist is as good as deleted (specification 1.6.2.3).
     ///
     /// # Errors
-    /// Channel 403 for the broker's own exchanges and by permission, 406 when it is in use.
-    pub fn delete_exchange(&self, name: &str, condition: DeleteExchange) -> Result<Pending, Fault> {
+    /// Access refused for the broker's own exchanges and by permission, in use when it has bindings and was to be deleted only without.
+    pub fn delete_exchange(
+        &self,
+        name: &str,
+        condition: DeleteExchange,
+    ) -> Result<Pending, Refusal> {
         self.refuse_default(name)?;
         let resource = self.exchange_name(name);
         if name.starts_with(RESERVED_PREFIX) {
             let text = format!("deletion of system {resource} not allowed");
-            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+            return Err(Refusal::access_refused(text));
         }
         self.permit(Action::Configure, &resource)?;
         let mut topology = self.vhost.topology.lock();
@@ -193,18 +197,18 @@ impl Client {
 /// The name in `alternate-exchange`, if there is one.
 ///
 /// # Errors
-/// Channel 406 when it is not a string.
+/// Precondition failed when it is not a string.
 pub(super) fn alternate_exchange(
     arguments: &Table,
     name: &Resource<'_>,
-) -> Result<Option<Arc<str>>, Fault> {
+) -> Result<Option<Arc<str>>, Refusal> {
     const KEY: &str = "alternate-exchange";
     let Some(value) = arguments.get(KEY) else { return Ok(None) };
     match value.as_str() {
         Some(alternate) => Ok(Some(Arc::from(alternate))),
         None => {
             let text = format!("invalid type '{}' for arg '{KEY}' in {name}", value.type_name());
-            Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+            Err(Refusal::precondition_failed(text))
         }
     }
 }
@@ -213,7 +217,7 @@ fn compare(
     current: &ExchangeHandle,
     received: &ExchangeSettings,
     name: &Resource<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), Refusal> {
     let settings = &current.settings;
     equivalence::field("type", &settings.kind.as_str(), &received.kind.as_str(), name)?;
     equivalence::field("durable", &settings.durable, &received.durable, name)?;
@@ -275,10 +279,10 @@ impl Broker {
 }
 
 /// A name has to fit a short string of the protocol. Only what comes over HTTP can be longer.
-pub(super) fn expect_name_fits(kind: &str, name: &str) -> Result<(), Fault> {
+pub(super) fn expect_name_fits(kind: &str, name: &str) -> Result<(), Refusal> {
     if name.len() <= SHORTSTR_BYTES_MAX {
         return Ok(());
     }
     let text = format!("the {kind} name is longer than {SHORTSTR_BYTES_MAX} bytes");
-    Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+    Err(Refusal::precondition_failed(text))
 }

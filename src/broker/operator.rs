@@ -13,7 +13,7 @@ use super::publish::Publish;
 use super::settle::Settlement;
 use super::subscriber::as_delivered;
 use super::{Broker, ClientOutbox, paging};
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::message::{Message, Sizes};
 use crate::outbox::{Limits, Tally};
 use crate::queue::{AckMode, Position};
@@ -67,8 +67,8 @@ impl Broker {
     /// Lets a user work in a virtual host without a connection.
     ///
     /// # Errors
-    /// Connection 530 when there is no such virtual host or the user has no permission in it.
-    pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Client, Fault> {
+    /// Not allowed when there is no such virtual host or the user has no permission in it.
+    pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Client, Refusal> {
         let limits = Limits {
             bytes_max: usize::MAX,
             unacked_per_channel_max: usize::MAX,
@@ -93,14 +93,14 @@ impl Client {
     /// Publishes one message and says what became of it. An exchange that does not exist has no target.
     ///
     /// # Errors
-    /// Channel 406 when it would take too much work to route it.
+    /// Precondition failed when it would take too much work to route it.
     pub fn publish_one(
         &self,
         exchange: &super::ExchangeRef,
         message: Message,
         extra_keys: Vec<String>,
         now_ms: u64,
-    ) -> Result<Published, Fault> {
+    ) -> Result<Published, Refusal> {
         let persistent = message.facts().persistent;
         let key = self.outbox.open_channel(CHANNEL);
         let publish =
@@ -111,8 +111,8 @@ impl Client {
         counted.0.add(&traffic.tally);
         counted.1.add(&traffic.sizes);
         drop(counted);
-        if let Some((_, fault)) = outcome.failed.pop() {
-            return Err(fault);
+        if let Some((_, refusal)) = outcome.failed.pop() {
+            return Err(refusal);
         }
         let refused = outcome.refused > 0;
         let routed = traffic.tally.returned == 0;
@@ -124,7 +124,7 @@ impl Client {
     /// taken. It stops at the message with which their bodies pass `bytes_max`.
     ///
     /// # Errors
-    /// Channel 403, 404 or 405.
+    /// Access refused, not found or locked.
     pub fn fetch(
         &self,
         queue: &str,
@@ -132,7 +132,7 @@ impl Client {
         bytes_max: usize,
         then: Settlement,
         now_ms: u64,
-    ) -> Result<Vec<Fetched>, Fault> {
+    ) -> Result<Vec<Fetched>, Refusal> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
         let mut fetched = Vec::new();
@@ -168,14 +168,14 @@ impl Client {
     /// deep in a queue and not in memory is not read for it: then there are fewer, though at least one. It stops at the message with which their bodies pass `bytes_max`. Nothing changes by it.
     ///
     /// # Errors
-    /// Channel 403, 404 or 405.
+    /// Access refused, not found or locked.
     pub fn peek(
         &self,
         queue: &str,
         count: usize,
         bytes_max: usize,
         now_ms: u64,
-    ) -> Result<(Vec<Peeked>, u64), Fault> {
+    ) -> Result<(Vec<Peeked>, u64), Refusal> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
         let (entries, ready) = loop {

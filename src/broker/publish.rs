@@ -19,7 +19,7 @@ use super::promise::{Confirmations, Promise, note};
 use super::queue_handle::QueueRef;
 use super::reply_to;
 use super::routes::Routes;
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
 use crate::queue::{Effects, Entry, Hold, Queue, QueueFull};
@@ -108,7 +108,7 @@ pub struct Outcome {
     pub refused: usize,
     /// Channels that published what could not be routed. Nobody got that message, nor what was published behind it in
     /// this batch on the same channel.
-    pub failed: Vec<(ChannelKey, Fault)>,
+    pub failed: Vec<(ChannelKey, Refusal)>,
 }
 
 /// What a batch of messages leads to. Kept from batch to batch for its memory.
@@ -167,14 +167,14 @@ impl Client {
     /// The exchange that a message is to be published to.
     ///
     /// # Errors
-    /// Channel 404, or 403 for an internal exchange and by permission.
-    pub fn target(&self, exchange: &str) -> Result<ExchangeRef, Fault> {
+    /// Not found, or access refused for an internal exchange and by permission.
+    pub fn target(&self, exchange: &str) -> Result<ExchangeRef, Refusal> {
         let name = self.exchange_name(exchange);
         self.permit(Action::Write, &name)?;
         let exchange = self.exchange(exchange)?;
         if exchange.settings.internal {
             let text = format!("cannot publish to internal {name}");
-            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+            return Err(Refusal::access_refused(text));
         }
         Ok(exchange)
     }
@@ -322,8 +322,8 @@ impl Client {
         plan.spend(usize::try_from(routes.take_steps()).unwrap_or(usize::MAX));
         if failed {
             let key = publish.message.routing_key();
-            let fault = self.broker.too_many_steps(exchange, key);
-            return plan.outcome.failed.push((publish.key, fault));
+            let refusal = self.broker.too_many_steps(exchange, key);
+            return plan.outcome.failed.push((publish.key, refusal));
         }
         self.place(plan, routes, passed, Placing::new(publish));
     }
@@ -549,15 +549,14 @@ impl Placing {
 }
 
 impl super::Broker {
-    /// The fault of a channel whose message would have to be compared with too much.
-    fn too_many_steps(&self, exchange: &ExchangeRef, key: &str) -> Fault {
+    /// What is told to somebody whose message would have to be compared with too much.
+    fn too_many_steps(&self, exchange: &ExchangeRef, key: &str) -> Refusal {
         let most = self.config.limits.routing_steps_max;
         let text = format!(
             "routing takes more than {most} steps (limits.routing_steps_max); use fewer bindings, wildcards or CC \
              keys. Exchange '{}', routing key '{key}'",
             exchange.name
         );
-        Fault::channel(ReplyCode::PreconditionFailed, text)
-            .at(basic::Publish::CLASS_ID, basic::Publish::METHOD_ID)
+        Refusal::limit_reached(text)
     }
 }

@@ -17,10 +17,10 @@ use super::resource::Resource;
 use super::subscriber::Subscriber;
 use super::vhost::{Counts, Vhost};
 use super::{Broker, equivalence};
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::queue::{Condition, Kept, Parting, Window};
 use crate::store::{Change, QueueRecord};
-use crate::wire::{ReplyCode, Table};
+use crate::wire::Table;
 
 /// Milliseconds between two looks at messages that are in the journal alone and expire. That much later than in
 /// memory they may be dead-lettered; nobody gets them meanwhile.
@@ -69,12 +69,12 @@ impl Client {
     /// Declares a queue (specification 1.7.2.1).
     ///
     /// # Errors
-    /// Channel 403, 404 (passive), 405 or 406, with RabbitMQ's texts.
+    /// Access refused, not found (passive), locked, limit reached or precondition failed, with RabbitMQ's texts.
     pub fn declare_queue(
         &self,
         declaration: &QueueDeclaration<'_>,
         now_ms: u64,
-    ) -> Result<DeclaredQueue, Fault> {
+    ) -> Result<DeclaredQueue, Refusal> {
         if declaration.mode == DeclareMode::Passive || reply_to::is_name(declaration.name) {
             return self.find_queue(declaration.name, now_ms);
         }
@@ -98,14 +98,14 @@ impl Client {
         expect_name_fits("queue", &name)?;
         if declaration.name.starts_with(RESERVED_PREFIX) {
             let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
-            return Err(Fault::channel(ReplyCode::AccessRefused, text));
+            return Err(Refusal::access_refused(text));
         }
         topology.expect_vhost(&self.vhost.name)?;
         let settings = self.queue_settings(declaration, &resource)?;
         let one = Counts { queues: 1, ..Counts::default() };
         self.expect_room(&topology, one, declaration.arguments).map_err(|full| {
             let text = format!("cannot declare queue '{name}': {full}");
-            Fault::channel(ReplyCode::PreconditionFailed, text)
+            Refusal::limit_reached(text)
         })?;
         let (queue, pending) = self.create_queue(name, lifetime, settings, now_ms);
         // Under the lock still: nobody can have deleted it.
@@ -118,7 +118,7 @@ impl Client {
         &self,
         declaration: &QueueDeclaration<'_>,
         name: &Resource<'_>,
-    ) -> Result<QueueSettings, Fault> {
+    ) -> Result<QueueSettings, Refusal> {
         let declared = DeclaredAs {
             durable: declaration.durable,
             exclusive: declaration.exclusive,
@@ -157,7 +157,7 @@ impl Client {
         (queue, pending)
     }
 
-    fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Fault> {
+    fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Refusal> {
         if reply_to::is_name(name) {
             return if name == reply_to::QUEUE || self.broker.replies.contains(name) {
                 let name = Arc::from(name);
@@ -175,7 +175,7 @@ impl Client {
         queue: &QueueRef,
         pending: Pending,
         now_ms: u64,
-    ) -> Result<DeclaredQueue, Fault> {
+    ) -> Result<DeclaredQueue, Refusal> {
         let counts = self.broker.with_queue(queue, now_ms, |state, _| {
             state.touch(now_ms);
             (!state.is_closed()).then(|| state.counts())
@@ -194,7 +194,7 @@ impl Client {
         queue: &QueueRef,
         received: Lifetime,
         arguments: &Table,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Refusal> {
         let name = self.queue_name(&queue.name);
         let current = queue.lifetime;
         if current.owner != received.owner {
@@ -208,8 +208,8 @@ impl Client {
     /// Removes all ready messages of a queue and answers how many there were (specification 1.7.2.7).
     ///
     /// # Errors
-    /// Channel 403, 404 or 405.
-    pub fn purge_queue(&self, name: &str, now_ms: u64) -> Result<u32, Fault> {
+    /// Access refused, not found or locked.
+    pub fn purge_queue(&self, name: &str, now_ms: u64) -> Result<u32, Refusal> {
         self.permit(Action::Read, &self.queue_name(name))?;
         let queue = self.queue(name)?;
         let purged = self
@@ -222,13 +222,13 @@ impl Client {
     /// exist is as good as deleted.
     ///
     /// # Errors
-    /// Channel 403 or 405, 406 when a condition is not met.
+    /// Access refused or locked, in use when a condition is not met.
     pub fn delete_queue(
         &self,
         name: &str,
         conditions: DeleteQueue,
         now_ms: u64,
-    ) -> Result<(u32, Pending), Fault> {
+    ) -> Result<(u32, Pending), Refusal> {
         let resource = self.queue_name(name);
         self.permit(Action::Configure, &resource)?;
         // Somebody else may have deleted it a moment ago: what is said to be gone does not come back in a crash.
@@ -242,7 +242,7 @@ impl Client {
             Err(Kept::InUse) => Err(resource.in_use()),
             Err(Kept::NotEmpty) => {
                 let text = format!("{resource} not empty");
-                Err(Fault::channel(ReplyCode::PreconditionFailed, text))
+                Err(Refusal::in_use(text))
             }
             Err(Kept::Gone | Kept::NotExpired) => Ok((0, self.barrier())),
         }

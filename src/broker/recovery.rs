@@ -137,7 +137,7 @@ impl Broker {
         let arguments = read_table(&record.arguments)?;
         let name = Resource::exchange(&record.name, &record.vhost);
         let alternate =
-            exchanges::alternate_exchange(&arguments, &name).map_err(|fault| fault.text)?;
+            exchanges::alternate_exchange(&arguments, &name).map_err(|refusal| refusal.text)?;
         let settings = ExchangeSettings {
             kind: record.kind.parse::<Kind>().map_err(|error| error.to_string())?,
             durable: true,
@@ -156,7 +156,8 @@ impl Broker {
         let name = Resource::queue(&record.name, &record.vhost);
         let declared =
             DeclaredAs { durable: true, exclusive: false, auto_delete: record.auto_delete };
-        let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
+        let settings =
+            arguments::parse(&arguments, declared, &name).map_err(|refusal| refusal.text)?;
         let lifetime = Lifetime { durable: true, auto_delete: record.auto_delete, owner: None };
         let name = Arc::from(record.name.as_str());
         let queue = self.new_queue(record.id, &vhost, name, lifetime, settings, now_ms);
@@ -197,7 +198,7 @@ impl Broker {
         let arguments = read_table(&record.arguments)?;
         let mut topology = vhost.topology.lock();
         add_binding(&mut topology, &source, &record.routing_key, &arguments, destination)
-            .map_err(|fault| fault.text)
+            .map_err(|refusal| refusal.text)
     }
 
     pub(super) fn restored_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {

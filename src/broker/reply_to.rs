@@ -7,7 +7,7 @@ use super::client::Client;
 use super::meeting::Meet;
 use super::registry::Registry;
 use super::subscriber::ClientOutbox;
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::message::Message;
 use crate::outbox::ChannelKey;
 use crate::routing::KeyHash;
@@ -54,8 +54,8 @@ impl Client {
     /// the requests of that channel.
     ///
     /// # Errors
-    /// Connection 541 when the system gives no random numbers.
-    pub fn open_reply_to(&self, key: ChannelKey, tag: &str) -> Result<Arc<str>, Fault> {
+    /// Failed when the system gives no random numbers.
+    pub fn open_reply_to(&self, key: ChannelKey, tag: &str) -> Result<Arc<str>, Refusal> {
         // Nobody can guess where another's replies go.
         let address: Arc<str> = Arc::from(self.broker.random_name(PREFIX)?);
         let requester = Requester { outbox: Arc::clone(&self.outbox), key, tag: Arc::from(tag) };

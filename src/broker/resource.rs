@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::fault::Fault;
-use crate::wire::ReplyCode;
+use crate::broker::refusal::{Refusal, RefusalKind};
 
 /// A named thing in a virtual host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,23 +33,23 @@ impl<'a> Resource<'a> {
         Self { name: self.name(), ..*self }
     }
 
-    /// Channel 404: there is no such thing.
-    pub fn not_found(&self) -> Fault {
-        Fault::channel(ReplyCode::NotFound, format!("no {self}"))
+    /// Not found: there is no such thing.
+    pub fn not_found(&self) -> Refusal {
+        Refusal::not_found(format!("no {self}"))
     }
 
-    /// Channel 406: the thing is in use and was to be deleted only if unused.
-    pub fn in_use(&self) -> Fault {
-        Fault::channel(ReplyCode::PreconditionFailed, format!("{self} in use"))
+    /// In use: the thing is in use and was to be deleted only if unused.
+    pub fn in_use(&self) -> Refusal {
+        Refusal::in_use(format!("{self} in use"))
     }
 
-    /// Channel 405: another connection owns the queue.
-    pub fn locked(&self) -> Fault {
+    /// Locked: another connection owns the queue.
+    pub fn locked(&self) -> Refusal {
         let text = format!(
             "cannot obtain exclusive access to locked {self}. It could be originally declared on another \
              connection or the exclusive property value does not match that of the original declaration."
         );
-        Fault::channel(ReplyCode::ResourceLocked, text)
+        Refusal::new(RefusalKind::Locked, text)
     }
 }
 

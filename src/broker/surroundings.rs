@@ -9,12 +9,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Broker;
 use super::meeting::Meet;
+use crate::broker::refusal::{Refusal, RefusalKind};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::fault::Fault;
 use crate::message::Memory;
 use crate::routing::KeyHash;
 use crate::store::{self, Options, Recovered, Steps, Store, StoreError};
-use crate::wire::ReplyCode;
 
 /// Random bytes in a name that the broker makes up: nobody guesses them. They make 22 characters.
 const NAME_BYTES: usize = 16;
@@ -95,14 +94,14 @@ impl Broker {
     /// A name that nobody else has and nobody can guess, behind a prefix.
     ///
     /// # Errors
-    /// Connection 541 when there are no random numbers.
-    pub fn random_name(&self, prefix: &str) -> Result<String, Fault> {
+    /// Failed when there are no random numbers.
+    pub fn random_name(&self, prefix: &str) -> Result<String, Refusal> {
         let mut random = [0; NAME_BYTES];
         self.entropy().fill(&mut random).map_err(|error| no_numbers(&error))?;
         Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random)))
     }
 }
 
-fn no_numbers(error: &io::Error) -> Fault {
-    Fault::connection(ReplyCode::InternalError, format!("no random numbers: {error}"))
+fn no_numbers(error: &io::Error) -> Refusal {
+    Refusal::new(RefusalKind::Failed, format!("no random numbers: {error}"))
 }

@@ -7,11 +7,10 @@ use super::exchange::ExchangeHandle;
 use super::meeting::{Meet, Meeting, MeetingLock};
 use super::queue_handle::QueueRef;
 use super::registry::Registry;
+use crate::broker::refusal::Refusal;
 use crate::config::Limits;
-use crate::fault::Fault;
 use crate::message::Memory;
 use crate::routing::KeyHash;
-use crate::wire::ReplyCode;
 
 /// One virtual host.
 pub struct Vhost {
@@ -88,11 +87,11 @@ impl Topology {
     }
 
     /// # Errors
-    /// Channel 404 when the virtual host was deleted: whoever still works in it is about to be closed.
-    pub fn expect_vhost(&self, name: &str) -> Result<(), Fault> {
+    /// Not found when the virtual host was deleted: whoever still works in it is about to be closed.
+    pub fn expect_vhost(&self, name: &str) -> Result<(), Refusal> {
         match self.gone {
             false => Ok(()),
-            true => Err(Fault::channel(ReplyCode::NotFound, format!("no vhost '{name}'"))),
+            true => Err(Refusal::not_found(format!("no vhost '{name}'"))),
         }
     }
 }

@@ -6,9 +6,9 @@ use super::Broker;
 use super::accounts::Put;
 use super::pending::Pending;
 use super::removal::Removal;
-use crate::fault::Fault;
+use crate::broker::refusal::Refusal;
 use crate::store::{Change, VhostRecord};
-use crate::wire::{ReplyCode, SHORTSTR_BYTES_MAX};
+use crate::wire::SHORTSTR_BYTES_MAX;
 
 impl Broker {
     /// The names of the virtual hosts, in order.
@@ -70,7 +70,7 @@ impl Broker {
         drop(order);
         let text = format!("vhost '{name}' is deleted");
         for client in self.clients.values().iter().filter(|one| **one.vhost_name() == *name) {
-            client.close(Fault::connection(ReplyCode::ConnectionForced, text.clone()));
+            client.close(Refusal::forced(text.clone()));
         }
         Some(pending)
     }

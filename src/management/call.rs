@@ -8,8 +8,7 @@ use super::Api;
 use super::authentication::Caller;
 use super::reply::{Outcome, Reply};
 use super::request::Request;
-use crate::broker::{Client, ExchangeRef, Pending, Put, QueueRef};
-use crate::fault::Fault;
+use crate::broker::{Client, ExchangeRef, Pending, Put, QueueRef, Refusal};
 
 /// RabbitMQ's name for the default exchange in paths.
 const DEFAULT_EXCHANGE: &str = "amq.default";
@@ -157,6 +156,6 @@ pub(super) fn put((put, pending): (Put, Pending)) -> Outcome {
 ///
 /// # Errors
 /// What AMQP refuses, or 500 when the store failed.
-pub(super) fn declared(known: bool, pending: Result<Pending, Fault>) -> Outcome {
+pub(super) fn declared(known: bool, pending: Result<Pending, Refusal>) -> Outcome {
     put((if known { Put::Changed } else { Put::New }, pending?))
 }

@@ -10,9 +10,7 @@ use super::rates::{Rates, Subject};
 use super::reply::{Outcome, Reply};
 use super::stats::{CONNECTION_NAMES, Stats};
 use super::{Api, clock, paging};
-use crate::broker::{Client, table_to_json};
-use crate::fault::Fault;
-use crate::wire::ReplyCode;
+use crate::broker::{Client, Refusal, table_to_json};
 
 /// What RabbitMQ gives as the reason when none was said.
 const DEFAULT_REASON: &str = "Closed via management plugin";
@@ -150,5 +148,5 @@ pub(super) fn close_of_user(call: &Call<'_>) -> Outcome {
 fn close_client(call: &Call<'_>, client: &Client) {
     let reason = call.request.reason.as_deref().unwrap_or(DEFAULT_REASON);
     log::info!("{}: closed by user '{}': {reason}", client.name(), call.caller.user);
-    client.close(Fault::connection(ReplyCode::ConnectionForced, reason));
+    client.close(Refusal::forced(reason));
 }

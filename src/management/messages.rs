@@ -249,7 +249,8 @@ pub(super) fn publish(call: &Call<'_>) -> Outcome {
         is_impersonator: operator.is_impersonator(),
         reply_address: None,
     };
-    let read = read_properties(&encoded, &sender, now_ms)?;
+    let read = read_properties(&encoded, &sender, now_ms)
+        .map_err(|fault| Reply::bad_request(fault.text))?;
     let encoded = read.rewritten.as_deref().unwrap_or(&encoded);
     let name = exchange.name();
     let message =

@@ -4,8 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::fault::Fault;
-use crate::wire::ReplyCode;
+use crate::broker::{Refusal, RefusalKind};
 
 /// RabbitMQ's content type of answers.
 const JSON: &str = "application/json";
@@ -103,14 +102,21 @@ impl Reply {
     }
 }
 
-impl From<Fault> for Reply {
-    /// What AMQP refuses with a reply code.
-    fn from(fault: Fault) -> Self {
-        match fault.code {
-            ReplyCode::NotFound => Self::not_found(&fault.text),
-            ReplyCode::AccessRefused => Self::not_authorised(&fault.reply_text()),
-            ReplyCode::InternalError => Self::failed(&fault.text),
-            _ => Self::bad_request(fault.text),
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let text = refusal.text;
+        match refusal.kind {
+            RefusalKind::NotFound => Self::not_found(&text),
+            // RabbitMQ's API says it in the words of AMQP.
+            RefusalKind::AccessRefused => Self::not_authorised(&format!("ACCESS_REFUSED - {text}")),
+            RefusalKind::Failed => Self::failed(&text),
+            RefusalKind::Locked
+            | RefusalKind::PreconditionFailed
+            | RefusalKind::InUse
+            | RefusalKind::LimitReached
+            | RefusalKind::NotAllowed
+            | RefusalKind::Forced
+            | RefusalKind::Exhausted => Self::bad_request(text),
         }
     }
 }

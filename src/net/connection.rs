@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::server::Server;
 use super::watch::Watch;
 use super::writer;
+use crate::broker::Refusal;
 use crate::outbox::{Limits, Outbox};
 use crate::session::{Peer, Session};
 use crate::socket::Socket;
@@ -43,7 +44,7 @@ fn start(server: &Arc<Server>, socket: Socket) {
         writer.writable.notify(1);
     }));
     let operator = Arc::clone(&link);
-    let close = Box::new(move |fault| operator.close(fault));
+    let close = Box::new(move |refusal: Refusal| operator.close(refusal.into()));
     let session = Session::new(Arc::clone(&server.broker), Arc::clone(&outbox), peer, close);
     let number = server.enter(Watch::new(Arc::clone(&link), Arc::clone(&outbox)));
     let writer = writer::run(Arc::clone(&server.broker), Arc::clone(&link), outbox, writing);

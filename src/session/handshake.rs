@@ -201,7 +201,8 @@ impl Session {
                 self.send(0, &Method::ConnectionOpenOk(connection::OpenOk));
                 self.phase = Phase::Running;
             }
-            Err(fault) => {
+            Err(refusal) => {
+                let fault = Fault::from(refusal);
                 let fault = fault.at(connection::Open::CLASS_ID, connection::Open::METHOD_ID);
                 log::warn!("{}: refused: {fault} (user '{user}')", self.peer);
                 self.send_close(&fault);

@@ -22,6 +22,7 @@ mod peer;
 mod properties;
 mod publish;
 mod queue;
+mod refusal;
 mod repeat;
 mod reply;
 mod rest;

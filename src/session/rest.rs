@@ -1,6 +1,7 @@
 //! What one turn leaves for the next: messages that are still on their way to their queues, a commit that is under way,
 //! and a fault that closes a channel or the connection behind them. All of it comes before the next frame.
 
+use super::refusal::of_publish;
 use super::reply::{Answer, Reply};
 use super::work::Progress;
 use super::{Phase, Session, Slot, Step, Then, Wait, located};
@@ -121,10 +122,10 @@ impl Session {
 
     /// Closes the channels that published what could not be routed.
     pub(super) fn close_failed(&mut self, now_ms: u64) {
-        for (key, fault) in std::mem::take(&mut self.work.failed) {
+        for (key, refusal) in std::mem::take(&mut self.work.failed) {
             let slot = self.channels.get(&key.number);
             if matches!(slot, Some(Slot::Open(channel)) if channel.key == key) {
-                self.fail_channel(key.number, &fault, now_ms);
+                self.fail_channel(key.number, &of_publish(refusal), now_ms);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, Mode};
+use super::refusal::of_publish;
 use super::reply::Answer;
 use super::work::Context;
 use crate::broker::{
@@ -56,7 +57,7 @@ impl Commit {
     pub fn end(self) -> Result<(), Fault> {
         let mut outcome = self.outcome.unwrap_or_default();
         match outcome.failed.pop() {
-            Some((_, fault)) => Err(fault),
+            Some((_, refusal)) => Err(of_publish(refusal)),
             None if outcome.refused > 0 => Err(refused("partial tx completion")),
             None => Ok(()),
         }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use super::arrears::Arrears;
 use super::tx::Commit;
 use crate::broker::{
-    Allowance, Batch, Client, ClientOutbox, POSITIONS_PER_TURN, Publishes, QueueRef, Room,
+    Allowance, Batch, Client, ClientOutbox, POSITIONS_PER_TURN, Publishes, QueueRef, Refusal, Room,
     Settlement, Settling, Unfinished,
 };
 use crate::config;
-use crate::fault::Fault;
 use crate::outbox::{ChannelKey, Resume, Settled, Unacked};
 use crate::wire::Method;
 
@@ -29,7 +28,7 @@ pub(super) struct Work {
     acknowledged: Vec<Unacked<QueueRef>>,
     resume: Vec<Resume<QueueRef>>,
     /// Channels that are to be closed for what they published.
-    pub failed: Vec<(ChannelKey, Fault)>,
+    pub failed: Vec<(ChannelKey, Refusal)>,
     /// The broker knows that this connection publishes.
     pub publisher: bool,
     /// Bytes of bodies that are arriving without having reserved room.

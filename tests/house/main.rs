@@ -70,6 +70,11 @@ fn imports_point_downward() {
 }
 
 #[test]
+fn no_protocol_beneath_session() {
+    check(rules::no_protocol_beneath_session);
+}
+
+#[test]
 fn libraries_stay_at_home() {
     check(rules::libraries_stay_at_home);
 }

@@ -64,6 +64,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("src/broker/definitions/mod.rs", &["std::fs"]),
 ];
 
+/// Modules that another protocol could stand on as well as AMQP.
+const PROTOCOL_FREE: &[&str] = &["message", "routing", "queue", "store", "broker"];
+
 /// Words that only one place may use.
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["dashmap", "DashMap"], &["src/broker/registry.rs"]),
@@ -121,6 +124,15 @@ pub fn imports_point_downward(source: &Source) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// What is beneath the protocols does not know them: an import from a lower layer that is refused nevertheless.
+pub fn no_protocol_beneath_session(source: &Source) -> Vec<Violation> {
+    let refused = |(at, target): (usize, String)| {
+        let is_refused = PROTOCOL_FREE.contains(&module_of(&source.path)?) && target == "fault";
+        is_refused.then(|| (source.line_of(at), format!("`{target}` is for those who speak AMQP")))
+    };
+    imports(source).into_iter().filter_map(refused).collect()
 }
 
 /// DashMap, sled, sockets and the async runtime each have one home.

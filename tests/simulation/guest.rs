@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use leveret::broker::{Broker, ClientOutbox};
+use leveret::broker::{Broker, ClientOutbox, Refusal};
 use leveret::fault::Fault;
 use leveret::outbox::{Buffer, Limits, Outbox};
 use leveret::session::{self, Outcome, Session, Then, Wait};
@@ -137,7 +137,7 @@ impl Guest {
         let ends = session::Peer { address: here, local: here };
         let told = Arc::new(Mutex::new(None));
         let tell = Arc::clone(&told);
-        let close = Box::new(move |fault| *tell.lock() = Some(fault));
+        let close = Box::new(move |refusal: Refusal| *tell.lock() = Some(refusal.into()));
         let session = Session::new(Arc::clone(&broker), Arc::clone(&outbox), ends, close);
         Ok(Self {
             session: RefCell::new(session),

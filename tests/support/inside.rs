@@ -7,10 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use leveret::broker::{
     Broker, Capabilities, Client, ClientOutbox, Consume, Consumer, DeclareMode, DeleteQueue,
-    Events, Exclusivity, Login, NewClient, Publish, QueueDeclaration, Surroundings, Terms,
+    Events, Exclusivity, Login, NewClient, Publish, QueueDeclaration, Refusal, Surroundings, Terms,
 };
 use leveret::config::Config;
-use leveret::fault::Fault;
 use leveret::message::{Facts, Message};
 use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
 use leveret::wire::{Frame, Table, next_frame};
@@ -107,7 +106,7 @@ impl Connection {
     ///
     /// # Errors
     /// What the client would be told.
-    pub fn delete(&self, name: &str, conditions: DeleteQueue) -> Result<u32, Fault> {
+    pub fn delete(&self, name: &str, conditions: DeleteQueue) -> Result<u32, Refusal> {
         let (messages, pending) = self.client.delete_queue(name, conditions, now_ms())?;
         pending.wait_blocking().expect("the store works");
         Ok(messages)
@@ -145,7 +144,7 @@ impl Connection {
     ///
     /// # Errors
     /// What the client would be told.
-    pub fn consume(&self, queue: &str, tag: &str) -> Result<Consumer, Fault> {
+    pub fn consume(&self, queue: &str, tag: &str) -> Result<Consumer, Refusal> {
         let none = Table::new();
         let consume = Consume {
             queue,

@@ -131,7 +131,8 @@ fn check_exchange(
     let Ok(kind) = exchange.kind.parse::<Kind>() else {
         return Err(format!("{name}: unknown exchange type '{}'", exchange.kind));
     };
-    let alternate = exchanges::alternate_exchange(&arguments, &name).map_err(|fault| fault.text)?;
+    let alternate =
+        exchanges::alternate_exchange(&arguments, &name).map_err(|refusal| refusal.text)?;
     let settings = ExchangeSettings {
         kind,
         durable: exchange.durable,
@@ -149,7 +150,7 @@ fn check_queue(queue: Queue, limits: &Limits) -> Result<(Queue, QueueSettings), 
     let arguments = check_arguments(&name, &queue.arguments, limits)?;
     let declared =
         DeclaredAs { durable: queue.durable, exclusive: false, auto_delete: queue.auto_delete };
-    let settings = arguments::parse(&arguments, declared, &name).map_err(|fault| fault.text)?;
+    let settings = arguments::parse(&arguments, declared, &name).map_err(|refusal| refusal.text)?;
     Ok((queue, settings))
 }
 
