@@ -1,11 +1,13 @@
-//! The end of a queue. It is shut first, under conditions that are looked at in the same breath, and takes nothing
+//! Emptying a queue, and the end of it. It is shut first, under conditions that are looked at in the same breath, and takes nothing
 //! from then on; closing it takes out what is left.
 
+use std::collections::hash_map::IntoIter;
+
 use super::consumers::Parting;
-use super::debris::Debris;
 use super::effects::Effects;
 use super::receiver::Receiver;
-use super::{Life, Queue};
+use super::removed::Debris;
+use super::state::{Life, Queue};
 
 /// What has to be true of a queue for it to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,18 @@ pub struct Closed<R> {
 }
 
 impl<R: Receiver> Queue<R> {
+    /// Removes every ready message; unacknowledged ones stay. Returns how many were removed. They are in
+    /// [`Effects::debris`], however many there are this takes no time.
+    pub fn purge(&mut self, fx: &mut Effects<R>) -> u64 {
+        let purged = self.ready.len();
+        let lanes = self.ready.take_all();
+        self.totals.purged += purged;
+        if purged > 0 {
+            fx.debris = Some(Box::new(Debris::new(lanes, IntoIter::default())));
+        }
+        purged
+    }
+
     /// Whether the queue may be deleted on these conditions.
     ///
     /// # Errors

@@ -6,76 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use rustc_hash::FxHashMap;
 
-use super::rings::{Place, Rings};
-
-/// A consumer's number, unique in the broker.
-pub type ConsumerId = u64;
-
-/// A request to consume.
-#[derive(Debug, Clone)]
-pub struct Subscription<R> {
-    /// Its number.
-    pub id: ConsumerId,
-    /// Its way into its outbox.
-    pub receiver: R,
-    /// How many messages it may hold unacknowledged; 0 for no limit. Without meaning for [`AckMode::Automatic`].
-    pub prefetch: u32,
-    /// Whether it acknowledges.
-    pub acks: AckMode,
-    /// Whether it wants the queue for itself.
-    pub exclusive: Exclusivity,
-    /// `x-priority`: consumers of a lower priority get what those of a higher one cannot take.
-    pub priority: i32,
-}
-
-/// Whether a delivery is to be acknowledged (specification: the `no-ack` bit).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AckMode {
-    /// The consumer acknowledges.
-    Manual,
-    /// A message counts as acknowledged when it is handed out.
-    Automatic,
-}
-
-/// Whether a consumer suffers others beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exclusivity {
-    /// It does.
-    Shared,
-    /// It wants to be the only one.
-    Exclusive,
-}
-
-/// Why a consumer was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SubscribeError {
-    /// It wants to be the only one and is not, or somebody else is; or it wants that on a queue with a single
-    /// active consumer, where RabbitMQ refuses it likewise. 403 on the wire.
-    #[error("exclusive use is not possible")]
-    ExclusiveInUse,
-    /// The queue was deleted in the meantime. 404 on the wire.
-    #[error("the queue is gone")]
-    Closed,
-}
-
-/// A consumer as an operator sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConsumerState {
-    /// Its number.
-    pub id: ConsumerId,
-    /// How many messages it may hold unacknowledged; 0 for no limit.
-    pub prefetch: u32,
-    /// Whether it acknowledges.
-    pub acks: AckMode,
-    /// Whether it is the only one by its own wish.
-    pub exclusive: Exclusivity,
-    /// Its priority.
-    pub priority: i32,
-    /// Whether it may get messages: false while it waits behind a single active consumer.
-    pub active: bool,
-    /// How many messages it holds.
-    pub unacknowledged: u32,
-}
+use super::rings::{Member, Rings};
+use super::subscription::{
+    AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
+};
 
 struct Consumer<R> {
     receiver: R,
@@ -86,20 +20,20 @@ struct Consumer<R> {
     unacknowledged: u32,
     /// Its number in the order of subscribing.
     joined: u64,
-    standing: Standing,
+    availability: Availability,
     /// The ring of its priority.
     ring: usize,
 }
 
 /// Why a consumer is in the rotation or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Availability {
     /// In the rotation.
     InTurn,
     /// Out of credit, or waiting to become the single active one.
     Idle,
     /// Its receiver was full.
-    Parked,
+    Blocked,
     /// Its connection is closing.
     Gone,
 }
@@ -116,7 +50,7 @@ impl<R> Consumer<R> {
 }
 
 /// The consumer whose turn it is.
-pub(super) struct Turn<'a, R> {
+pub(super) struct ConsumerTurn<'a, R> {
     pub(super) id: ConsumerId,
     pub(super) receiver: &'a R,
     pub(super) acks: AckMode,
@@ -186,7 +120,7 @@ impl<R> Consumers<R> {
             return Err(SubscribeError::ExclusiveInUse);
         }
         self.joined += 1;
-        let (joined, standing) = (self.joined, Standing::Idle);
+        let (joined, availability) = (self.joined, Availability::Idle);
         let consumer = Consumer {
             receiver,
             acks,
@@ -195,7 +129,7 @@ impl<R> Consumers<R> {
             priority,
             unacknowledged: 0,
             joined,
-            standing,
+            availability,
             ring: self.rings.join(priority),
         };
         self.by_id.insert(id, consumer);
@@ -204,7 +138,7 @@ impl<R> Consumers<R> {
             line.insert((Reverse(priority), joined, id));
         }
         self.choose();
-        self.rouse(id);
+        self.activate(id);
         Ok(())
     }
 
@@ -212,8 +146,8 @@ impl<R> Consumers<R> {
         let consumer = self.by_id.remove(&id)?;
         self.in_order.remove(&consumer.joined);
         let by_id = &self.by_id;
-        let in_turn = consumer.standing == Standing::InTurn;
-        self.rings.leave(consumer.ring, in_turn, |place| is_there(by_id, place));
+        let in_turn = consumer.availability == Availability::InTurn;
+        self.rings.leave(consumer.ring, in_turn, |member| is_there(by_id, member));
         if let Choice::Single { active, line } = &mut self.choice {
             line.remove(&(Reverse(consumer.priority), consumer.joined, id));
             if *active == Some(id) {
@@ -240,7 +174,7 @@ impl<R> Consumers<R> {
     }
 
     pub(super) fn let_go(&mut self) {
-        debug_assert!(self.holds > 0, "consumers are let go that nobody holds");
+        debug_assert!(self.holds > 0, "consumers are released that nobody holds");
         self.holds = self.holds.saturating_sub(1);
     }
 
@@ -249,26 +183,26 @@ impl<R> Consumers<R> {
     }
 
     /// Whose turn it is, if anybody can take something.
-    pub(super) fn next(&mut self) -> Option<Turn<'_, R>> {
+    pub(super) fn next(&mut self) -> Option<ConsumerTurn<'_, R>> {
         if self.holds > 0 {
             return None;
         }
         let by_id = &self.by_id;
-        let ((_, id), is_alone) = self.rings.first(|place| is_there(by_id, place))?;
+        let ((_, id), is_alone) = self.rings.first(|member| is_there(by_id, member))?;
         let consumer = self.by_id.get(&id)?;
         let most = if is_alone { consumer.credit() } else { 1 };
-        Some(Turn { id, receiver: &consumer.receiver, acks: consumer.acks, most })
+        Some(ConsumerTurn { id, receiver: &consumer.receiver, acks: consumer.acks, most })
     }
 
     /// Whoever is next has taken so many messages, and its turn has ended. A consumer that was full leaves the rotation
-    /// until [`Consumers::unpark`], one that is going away for good.
+    /// until [`Consumers::unblock`], one that is going away for good.
     pub(super) fn end_turn(&mut self, taken: u32, end: TurnEnd) {
         self.advance(taken);
         // One that was alone in its ring is in front of it again.
         match end {
             TurnEnd::Over => {}
-            TurnEnd::Full => self.set_aside(Standing::Parked),
-            TurnEnd::Gone => self.set_aside(Standing::Gone),
+            TurnEnd::Full => self.set_aside(Availability::Blocked),
+            TurnEnd::Gone => self.set_aside(Availability::Gone),
         }
     }
 
@@ -277,25 +211,25 @@ impl<R> Consumers<R> {
         if taken == 0 {
             return;
         }
-        let Some((ring, place)) = self.rings.pop() else { return };
-        let Some(consumer) = self.by_id.get_mut(&place.1) else { return };
+        let Some((ring, member)) = self.rings.pop() else { return };
+        let Some(consumer) = self.by_id.get_mut(&member.1) else { return };
         if consumer.acks == AckMode::Manual {
             consumer.unacknowledged = consumer.unacknowledged.saturating_add(taken);
         }
         if consumer.credit() > 0 {
-            self.rings.push(ring, place);
+            self.rings.push(ring, member);
         } else {
-            consumer.standing = Standing::Idle;
+            consumer.availability = Availability::Idle;
         }
     }
 
     /// Its receiver can take something again.
-    pub(super) fn unpark(&mut self, id: ConsumerId) {
+    pub(super) fn unblock(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.by_id.get_mut(&id)
-            && consumer.standing == Standing::Parked
+            && consumer.availability == Availability::Blocked
         {
-            consumer.standing = Standing::Idle;
-            self.rouse(id);
+            consumer.availability = Availability::Idle;
+            self.activate(id);
         }
     }
 
@@ -307,7 +241,7 @@ impl<R> Consumers<R> {
                 "a consumer gives back what it does not hold"
             );
             consumer.unacknowledged = consumer.unacknowledged.saturating_sub(1);
-            self.rouse(id);
+            self.activate(id);
         }
     }
 
@@ -332,27 +266,27 @@ impl<R> Consumers<R> {
     }
 
     /// Puts a consumer into the rotation, at its end, if nothing keeps it out.
-    fn rouse(&mut self, id: ConsumerId) {
+    fn activate(&mut self, id: ConsumerId) {
         if !self.is_chosen(id) {
             return;
         }
         let Some(consumer) = self.by_id.get_mut(&id) else { return };
-        if consumer.standing != Standing::Idle || consumer.credit() == 0 {
+        if consumer.availability != Availability::Idle || consumer.credit() == 0 {
             return;
         }
-        consumer.standing = Standing::InTurn;
+        consumer.availability = Availability::InTurn;
         self.rings.push(consumer.ring, (consumer.joined, id));
     }
 
-    fn set_aside(&mut self, standing: Standing) {
-        // Those that have gone may stand before it.
+    fn set_aside(&mut self, availability: Availability) {
+        // Consumers that were removed may stand before it.
         let by_id = &self.by_id;
-        if self.rings.first(|place| is_there(by_id, place)).is_none() {
+        if self.rings.first(|member| is_there(by_id, member)).is_none() {
             return;
         }
         let Some((_, (_, id))) = self.rings.pop() else { return };
         if let Some(consumer) = self.by_id.get_mut(&id) {
-            consumer.standing = standing;
+            consumer.availability = availability;
         }
     }
 
@@ -364,7 +298,7 @@ impl<R> Consumers<R> {
         {
             let id = *id;
             *active = Some(id);
-            self.rouse(id);
+            self.activate(id);
         }
     }
 
@@ -376,8 +310,8 @@ impl<R> Consumers<R> {
     }
 }
 
-/// Whether a consumer is there that has had this place.
-fn is_there<R>(by_id: &FxHashMap<ConsumerId, Consumer<R>>, (joined, id): Place) -> bool {
+/// Whether this member of a ring is still a consumer.
+fn is_there<R>(by_id: &FxHashMap<ConsumerId, Consumer<R>>, (joined, id): Member) -> bool {
     by_id.get(&id).is_some_and(|consumer| consumer.joined == joined)
 }
 
@@ -390,7 +324,7 @@ impl<R: Clone> Consumers<R> {
     }
 }
 
-/// The consumers of a queue that is gone, in the order in which they subscribed. They are taken apart one by one.
+/// The consumers of a queue that was deleted, in the order in which they subscribed.
 pub struct Parting<R> {
     by_id: FxHashMap<ConsumerId, Consumer<R>>,
     in_order: btree_map::IntoValues<u64, ConsumerId>,

@@ -2,9 +2,9 @@
 //! The caller acts on them once the queue's lock is gone.
 
 use super::capacity;
-use super::debris::Debris;
 use super::entry::{Entry, Position};
 use super::ready::{LoadRequest as Wanted, Run, SpanId as Ticket};
+use super::removed::Debris;
 
 /// Everything that a batch of calls asks of the outside. One value is reused from batch to batch.
 #[derive(Debug)]

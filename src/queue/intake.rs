@@ -1,11 +1,12 @@
 //! Publishing into the queue, in two phases with the journal between them: a place is reserved, then the entry
 //! is appended. Length limits are kept here.
 
+use super::dispatch::ZeroTtl;
 use super::effects::{Effects, Reason};
 use super::entry::{Entry, Hold};
-use super::options::{Options, Overflow};
+use super::options::Overflow;
 use super::receiver::Receiver;
-use super::{DEATHS_PER_CALL, Queue, Totals, delivery::ZeroTtl};
+use super::state::{DEATHS_PER_CALL, Queue};
 use crate::message::Message;
 
 /// The queue is full and does not make room. The publisher is to be told with `basic.nack`.
@@ -19,45 +20,10 @@ pub enum QueueFull {
     DeadLetter,
 }
 
-/// Places promised to messages on their way through the journal.
-#[derive(Default)]
-pub(super) struct Reservations {
-    messages: u64,
-    bytes: u64,
-}
-
-impl Reservations {
-    /// Takes in an entry that was published: its place is given back, and its expiry set.
-    pub(super) fn admit(
-        &mut self,
-        mut entry: Entry,
-        options: &Options,
-        totals: &mut Totals,
-    ) -> Entry {
-        self.give_back(std::mem::take(&mut entry.hold), &entry.message);
-        totals.published += 1;
-        entry.limit_life(options.message_ttl_ms);
-        entry
-    }
-
-    /// Gives back what was reserved for a message.
-    fn give_back(&mut self, hold: Hold, message: &Message) {
-        if hold == Hold::Place {
-            let body_bytes = message.body().len() as u64;
-            debug_assert!(
-                self.messages > 0 && self.bytes >= body_bytes,
-                "a place is given back that nobody reserved"
-            );
-            self.messages = self.messages.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(body_bytes);
-        }
-    }
-}
-
 impl<R: Receiver> Queue<R> {
     /// Promises a place to a message that is about to be journaled. Only a queue that rejects publishers counts
     /// places, so that messages on their way cannot exceed its limits together; every other queue says yes.
-    /// What it answers goes with the entry to [`Queue::append`], or to [`Queue::release`].
+    /// What it returns goes with the entry to [`Queue::append`], or to [`Queue::release`].
     pub fn reserve(&mut self, message: &Message) -> Result<Hold, QueueFull> {
         let full = match self.options.overflow {
             Overflow::DropHead => return Ok(Hold::Nothing),
@@ -95,7 +61,7 @@ impl<R: Receiver> Queue<R> {
         if self.is_closed() {
             return self.forget(entries, fx);
         }
-        self.pass(&mut entries, now_ms, fx);
+        self.hand_over(&mut entries, now_ms, fx);
         for entry in entries {
             let entry = self.reservations.admit(entry, &self.options, &mut self.totals);
             self.ready.insert(entry);
@@ -105,7 +71,7 @@ impl<R: Receiver> Queue<R> {
         self.drop_excess(fx);
     }
 
-    /// Lets go of entries that came too late: the queue is closed.
+    /// Drops entries that came too late: the queue is closed.
     fn forget(&mut self, entries: impl Iterator<Item = Entry>, fx: &mut Effects<R>) {
         for entry in entries {
             self.release(entry.hold, &entry.message);
@@ -117,24 +83,24 @@ impl<R: Receiver> Queue<R> {
 
     /// Drops from the head until the ready messages are within the limits, or as many were dropped as one call may; the
     /// rest goes on in [`Queue::tend`]. When the head is not in memory, when a
-    /// consumer waits for it, or when something that has expired is counted still, this goes on upon arrival.
+    /// consumer waits for it, or when something that has expired is counted still, this goes on when it was loaded.
     pub(super) fn drop_excess(&mut self, fx: &mut Effects<R>) {
         if self.options.overflow != Overflow::DropHead || self.is_closed() || self.is_held() {
             return;
         }
-        let mut left = DEATHS_PER_CALL;
+        let mut remaining = DEATHS_PER_CALL;
         self.is_over_long = false;
         while self.is_too_long() {
-            if left == 0 {
+            if remaining == 0 {
                 self.is_over_long = true;
                 break;
             }
-            left -= 1;
+            remaining -= 1;
             if self.is_stalled() || self.ready.is_recalling() {
                 break;
             }
             let Some(entry) = self.ready.pop_least() else { break };
-            self.bury(entry, Reason::MaxLength, fx);
+            self.dead_letter(entry, Reason::MaxLength, fx);
         }
         self.hand_over_requests(fx);
     }

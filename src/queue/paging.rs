@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use super::delivery::ZeroTtl;
+use super::dispatch::ZeroTtl;
 use super::effects::Effects;
 use super::entry::{Entry, Hold, NEVER_MS, Position};
 use super::options::Overflow;
 use super::ready::SpanId as Ticket;
 use super::receiver::Receiver;
-use super::{Life, Queue};
+use super::state::{Life, Queue};
+use super::stored::Stored;
 use crate::message::Message;
 
 /// A message that was read from the journal.
@@ -22,21 +23,6 @@ pub struct Arrival {
     pub message: Arc<Message>,
     /// How many times it had come back.
     pub returns: u32,
-}
-
-/// What is known at a start of a message that is in the journal.
-#[derive(Debug, Clone, Copy)]
-pub struct Stored {
-    /// Where it stands.
-    pub position: Position,
-    /// Bytes of its body.
-    pub body_bytes: u32,
-    /// Its priority.
-    pub priority: u8,
-    /// When the broker accepted it, in Unix milliseconds.
-    pub accepted_ms: u64,
-    /// How long it lives by its own word, in milliseconds.
-    pub expiration_ms: Option<u64>,
 }
 
 impl<R: Receiver> Queue<R> {

@@ -1,9 +1,9 @@
 //! Looking at what is ready without taking it.
 
-use super::Queue;
 use super::effects::Effects;
 use super::entry::Entry;
 use super::receiver::Receiver;
+use super::state::Queue;
 
 impl<R: Receiver> Queue<R> {
     /// The first ready entries, at most `count`, in the order in which they would be delivered, up to the one with

@@ -1,16 +1,16 @@
 //! Whose turn it is: for each priority that some consumer has, a ring of those that can take something. However many
-//! consumers and priorities there are, each coming and going costs a few steps: who leaves a ring stays in it as a gap,
+//! consumers and priorities there are, each that comes or goes costs a few steps: who leaves a ring stays in it as a gap,
 //! and gaps are closed before they outnumber the others.
 
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use super::consumers::ConsumerId;
+use super::subscription::ConsumerId;
 
 /// Gaps, and entries that stand for nothing, are tolerated up to half of all, plus this many.
 const GAPS_MIN: usize = 64;
 
-/// A consumer's place: its number in the order of subscribing, which is never given again, and its id.
-pub(super) type Place = (u64, ConsumerId);
+/// A consumer in a ring: its number in the order of subscribing, which is never given again, and its id.
+pub(super) type Member = (u64, ConsumerId);
 
 /// All rings of a queue.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct Rings {
     /// Priorities and indexes of rings that may have somebody in turn, the highest first. Every ring that has somebody
     /// stands in it; what stands in it may have nobody any more.
     busy: BinaryHeap<(i32, usize)>,
-    /// Places that were looked at to close gaps.
+    /// Members that were looked at to close gaps.
     #[cfg(test)]
     pub(super) steps: usize,
 }
@@ -32,7 +32,7 @@ struct Ring {
     priority: i32,
     /// Consumers with this priority, in turn or not.
     members: usize,
-    turn: VecDeque<Place>,
+    turn: VecDeque<Member>,
     /// Of those in `turn`: who has left.
     gaps: usize,
     /// It stands among the busy ones.
@@ -40,7 +40,7 @@ struct Ring {
 }
 
 impl Rings {
-    /// A consumer comes, and is not in turn yet. Answers the index of its ring.
+    /// Adds a consumer, which is not in turn yet. Returns the index of its ring.
     pub(super) fn join(&mut self, priority: i32) -> usize {
         let Self { rings, free, by_priority, .. } = self;
         let index = *by_priority.entry(priority).or_insert_with(|| {
@@ -60,8 +60,8 @@ impl Rings {
         index
     }
 
-    /// A consumer goes, which may have been in turn. `is_there` says who has not gone.
-    pub(super) fn leave(&mut self, index: usize, in_turn: bool, is_there: impl Fn(Place) -> bool) {
+    /// Removes a consumer, which may be in turn. `is_there` says who was not removed.
+    pub(super) fn leave(&mut self, index: usize, in_turn: bool, is_there: impl Fn(Member) -> bool) {
         let ring = &mut self.rings[index];
         ring.members -= 1;
         ring.gaps += usize::from(in_turn);
@@ -76,36 +76,36 @@ impl Rings {
             {
                 self.steps += ring.turn.len();
             }
-            ring.turn.retain(|place| is_there(*place));
+            ring.turn.retain(|member| is_there(*member));
             ring.gaps = 0;
         }
     }
 
     /// Puts a consumer at the end of its ring.
-    pub(super) fn push(&mut self, index: usize, place: Place) {
+    pub(super) fn push(&mut self, index: usize, member: Member) {
         let ring = &mut self.rings[index];
-        ring.turn.push_back(place);
+        ring.turn.push_back(member);
         if !std::mem::replace(&mut ring.listed, true) {
             self.busy.push((ring.priority, index));
         }
     }
 
-    /// Who is next, and whether nobody else is in that ring. `is_there` says who has not gone.
-    pub(super) fn first(&mut self, is_there: impl Fn(Place) -> bool) -> Option<(Place, bool)> {
+    /// Who is next, and whether nobody else is in that ring. `is_there` says who was not removed.
+    pub(super) fn first(&mut self, is_there: impl Fn(Member) -> bool) -> Option<(Member, bool)> {
         loop {
             let (priority, index) = *self.busy.peek()?;
             let ring = &mut self.rings[index];
             while ring.gaps > 0
-                && let Some(place) = ring.turn.front()
-                && !is_there(*place)
+                && let Some(member) = ring.turn.front()
+                && !is_there(*member)
             {
                 ring.turn.pop_front();
                 ring.gaps -= 1;
             }
             // The index may be that of another ring by now, which stands for itself.
             if ring.priority == priority {
-                if let Some(place) = ring.turn.front() {
-                    return Some((*place, ring.turn.len() - ring.gaps == 1));
+                if let Some(member) = ring.turn.front() {
+                    return Some((*member, ring.turn.len() - ring.gaps == 1));
                 }
                 ring.listed = false;
             }
@@ -113,13 +113,13 @@ impl Rings {
         }
     }
 
-    /// Takes who is next, right after [`Rings::first`] has said so. Answers the index of the ring.
-    pub(super) fn pop(&mut self) -> Option<(usize, Place)> {
+    /// Takes who is next, right after [`Rings::first`] has said so. Returns the index of the ring.
+    pub(super) fn pop(&mut self) -> Option<(usize, Member)> {
         let (_, index) = *self.busy.peek()?;
         Some((index, self.rings[index].turn.pop_front()?))
     }
 
-    /// Forgets that rings were busy which are gone.
+    /// Forgets that rings were busy which are no more.
     fn sweep(&mut self) {
         if self.busy.len() <= 2 * self.by_priority.len() + GAPS_MIN {
             return;

@@ -4,11 +4,11 @@
 //! Very many come back in parts, with the lock given away in between. Until all are there the queue is held: nothing is
 //! handed out, expires or is dropped, so that nobody can tell the parts from one return.
 
-use super::Queue;
-use super::delivery::ZeroTtl;
+use super::dispatch::ZeroTtl;
 use super::effects::{Effects, Reason};
 use super::entry::{Entry, Position};
 use super::receiver::Receiver;
+use super::state::Queue;
 use super::unacknowledged::Holder;
 
 impl<R: Receiver> Queue<R> {
@@ -29,7 +29,7 @@ impl<R: Receiver> Queue<R> {
     pub fn reject(&mut self, positions: &[Position], now_ms: u64, fx: &mut Effects<R>) {
         for position in positions {
             if let Some(entry) = self.take_back(*position) {
-                self.bury(entry, Reason::Rejected, fx);
+                self.dead_letter(entry, Reason::Rejected, fx);
             }
         }
         self.hand_out(now_ms, fx);
@@ -69,7 +69,7 @@ impl<R: Receiver> Queue<R> {
             if returns.is_some_and(|returns| returns >= limit)
                 && let Some(entry) = self.take_back(*position)
             {
-                self.bury_returned(entry, fx);
+                self.dead_letter_returned(entry, fx);
             }
         }
     }
@@ -83,7 +83,7 @@ impl<R: Receiver> Queue<R> {
         }
     }
 
-    /// Whoever held the queue is gone. It goes on at the next occasion.
+    /// Whoever held the queue is gone. The queue goes on with the next call.
     pub fn release_hold(&mut self) {
         self.consumers.let_go();
     }
@@ -99,7 +99,7 @@ impl<R: Receiver> Queue<R> {
         for position in positions {
             if let Some(mut entry) = self.take_back(*position) {
                 if self.options.delivery_limit.is_some_and(|limit| entry.returns >= limit) {
-                    self.bury_returned(entry, fx);
+                    self.dead_letter_returned(entry, fx);
                 } else {
                     self.note_return(&mut entry);
                     back.push(entry);
@@ -120,9 +120,9 @@ impl<R: Receiver> Queue<R> {
         self.totals.returned += 1;
     }
 
-    fn bury_returned(&mut self, mut entry: Entry, fx: &mut Effects<R>) {
+    fn dead_letter_returned(&mut self, mut entry: Entry, fx: &mut Effects<R>) {
         self.note_return(&mut entry);
-        self.bury(entry, Reason::DeliveryLimit, fx);
+        self.dead_letter(entry, Reason::DeliveryLimit, fx);
     }
 
     /// Does what is to be done when entries have come back.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::message::{Facts, Memory, Message};
+use crate::queue::state::DEATHS_PER_CALL;
 
 static MEMORY: Memory = Memory::new();
 

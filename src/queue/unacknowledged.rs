@@ -5,8 +5,8 @@ use std::collections::hash_map::IntoIter;
 use rustc_hash::FxHashMap;
 
 use super::capacity;
-use super::consumers::ConsumerId;
 use super::entry::{Entry, Position};
+use super::subscription::ConsumerId;
 
 /// So many entries at most are recounted after each batch, in debug builds.
 #[cfg(any(test, debug_assertions))]
@@ -15,12 +15,12 @@ const RECOUNTED_MAX: usize = 32;
 /// Unacknowledged entries and who holds each.
 #[derive(Default)]
 pub(super) struct Unacknowledged {
-    by_position: FxHashMap<Position, Held>,
+    by_position: FxHashMap<Position, HeldEntry>,
     bytes: u64,
 }
 
 /// An entry in somebody's hands.
-pub(super) struct Held {
+pub(super) struct HeldEntry {
     pub(super) entry: Entry,
     pub(super) holder: Holder,
 }
@@ -50,14 +50,14 @@ impl Unacknowledged {
 
     pub(super) fn insert(&mut self, entry: Entry, holder: Holder) {
         self.bytes += entry.bytes();
-        self.by_position.insert(entry.position, Held { entry, holder });
+        self.by_position.insert(entry.position, HeldEntry { entry, holder });
     }
 
     pub(super) fn get(&self, position: Position) -> Option<&Entry> {
         self.by_position.get(&position).map(|held| &held.entry)
     }
 
-    pub(super) fn remove(&mut self, position: Position) -> Option<Held> {
+    pub(super) fn remove(&mut self, position: Position) -> Option<HeldEntry> {
         let held = self.by_position.remove(&position)?;
         self.bytes -= held.entry.bytes();
         Some(held)
@@ -82,7 +82,7 @@ impl Unacknowledged {
     }
 
     /// Removes every entry in one move.
-    pub(super) fn take_all(&mut self) -> IntoIter<Position, Held> {
+    pub(super) fn take_all(&mut self) -> IntoIter<Position, HeldEntry> {
         self.bytes = 0;
         std::mem::take(&mut self.by_position).into_iter()
     }

@@ -106,7 +106,7 @@ impl Deadlines {
     }
 
     /// The round has gone through a lane: it goes on with the next, or ends.
-    pub(super) fn leave_lane(&mut self, round: Round, lanes: &Lanes) {
+    pub(super) fn finish_lane(&mut self, round: Round, lanes: &Lanes) {
         match round.priority.checked_sub(1) {
             Some(priority) => self.rounds.go_on(Round { priority, next: 0, ..round }),
             None => {

@@ -200,7 +200,7 @@ impl Lane {
         self.late_ms.unwrap_or(NEVER_MS)
     }
 
-    /// Takes what has expired by `until_ms` out of the tail. What is left waits no longer; `schedule` sees those of it that
+    /// Takes what has expired by `until_ms` out of the tail. What remains waits no longer; `schedule` sees those of it that
     /// expire.
     pub(super) fn take_late(&mut self, until_ms: u64, schedule: impl FnMut(&Entry)) -> Vec<Entry> {
         self.late_ms = None;

@@ -29,7 +29,7 @@ pub(super) struct Line {
 
 enum LineSlot {
     Held(Entry),
-    /// An entry left from the middle. The position stays, so that the line can be searched.
+    /// An entry was taken from the middle. The position stays, so that the line can be searched.
     Empty(Position),
 }
 
@@ -69,7 +69,7 @@ impl Line {
         self.held_bytes
     }
 
-    /// The highest position in it, or that of an entry which left from there.
+    /// The highest position in it, or that of an entry which was taken from there.
     pub(super) fn last(&self) -> Option<Position> {
         let aside = self.aside.last_key_value().map(|(position, _)| *position);
         self.line.back().map(LineSlot::position).max(aside)

@@ -27,7 +27,7 @@ use span::{Body, Span};
 
 use super::entry::{Entry, NEVER_MS};
 use super::options::Window;
-use super::paging::Stored;
+use super::stored::Stored;
 
 /// Debug builds count anew, when everything is removed, what is counted by hand; where there are at most so many ready
 /// entries they do so after every call.
@@ -168,7 +168,7 @@ impl Ready {
                 }
                 None => {
                     let late = self.deadlines.take_late(&mut self.lanes, round);
-                    self.deadlines.leave_lane(round, &self.lanes);
+                    self.deadlines.finish_lane(round, &self.lanes);
                     if !late.is_empty() {
                         self.removed_behind_front(round.priority);
                         return Some(late);

@@ -65,7 +65,7 @@ impl Rounds {
         self.current = Some(round);
     }
 
-    /// A round is over: nothing that is left expires before this.
+    /// A round is over: nothing that remains expires before this.
     pub(super) fn end(&mut self, earliest_ms: u64) {
         self.current = None;
         self.earliest_ms = earliest_ms;
@@ -78,7 +78,7 @@ impl Rounds {
         }
     }
 
-    /// When a round is to begin. Nothing while one is under way: what arrives is followed by another look.
+    /// When a round is to begin. Nothing while one is under way: what is loaded is followed by another look.
     pub(super) fn next_ms(&self, recall_ms: u64) -> Option<u64> {
         if self.current.is_some() || self.places == 0 {
             return None;

@@ -1,7 +1,7 @@
 //! The queue as plainly as it can be said: lists, searched from end to end. It is what the real one is compared with.
 
 use super::*;
-use crate::queue::delivery::ZeroTtl;
+use crate::queue::dispatch::ZeroTtl;
 
 /// What a call brought about. Everything but `handed` is compared without regard to order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Model {
         let id = consumer.id;
         self.consumers.push(consumer);
         self.choose();
-        self.rouse(id);
+        self.activate(id);
         self.dispatch(ZeroTtl::Expire, now_ms);
         true
     }
@@ -115,7 +115,7 @@ impl Model {
         if let Some(consumer) = self.consumers.iter_mut().find(|c| c.id == id) {
             consumer.is_parked = consumer.is_retired;
         }
-        self.rouse(id);
+        self.activate(id);
         self.dispatch(ZeroTtl::Expire, now_ms);
     }
 
@@ -220,7 +220,7 @@ impl Model {
                 AckMode::Manual => self.held.push((entry, Some(id))),
                 AckMode::Automatic => self.settle(&entry),
             }
-            self.rouse(id);
+            self.activate(id);
         }
     }
 
@@ -256,7 +256,7 @@ impl Model {
             if let Some((entry, holder)) = index.map(|index| self.held.remove(index)) {
                 taken.push(entry);
                 if let Some(id) = holder {
-                    self.rouse(id);
+                    self.activate(id);
                 }
             }
         }
@@ -276,11 +276,11 @@ impl Model {
         let best = self.consumers.iter().rev().max_by_key(|c| c.priority).map(|c| c.id);
         self.active = best;
         if let Some(id) = best {
-            self.rouse(id);
+            self.activate(id);
         }
     }
 
-    fn rouse(&mut self, id: ConsumerId) {
+    fn activate(&mut self, id: ConsumerId) {
         let held = self.unacknowledged_by(id) as u32;
         let Some(consumer) = self.consumers.iter().find(|c| c.id == id) else { return };
         let has_credit = consumer.acks == AckMode::Automatic

@@ -55,7 +55,7 @@ impl Waiting {
             Step::Get => {
                 let fetched =
                     self.rig.queue.get(AckMode::Automatic, self.rig.now_ms, &mut self.rig.fx);
-                self.bury();
+                self.dead_letter();
                 if let Fetched::Got(got) = fetched {
                     let priority = got.entry.message.facts().priority.min(self.priority_max());
                     self.ready.remove(&(priority, got.entry.position)).unwrap();
@@ -81,7 +81,7 @@ impl Waiting {
                 }
             }
         }
-        self.bury();
+        self.dead_letter();
         self.leaving.append(&mut self.rig.fx.leaving);
         self.wanted.append(&mut self.rig.fx.wanted);
         if self.ready.len() <= RECOUNTED_MAX {
@@ -102,7 +102,7 @@ impl Waiting {
     }
 
     /// Whoever dies next has nobody in front of him who should have died by then.
-    fn bury(&mut self) {
+    fn dead_letter(&mut self) {
         for Dead { entry, .. } in std::mem::take(&mut self.rig.fx.dead) {
             let priority = entry.message.facts().priority.min(self.priority_max());
             let key = (priority, entry.position);

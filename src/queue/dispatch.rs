@@ -2,12 +2,14 @@
 
 use std::iter::Peekable;
 
-use super::consumers::{AckMode, ConsumerId, SubscribeError, Subscription, Turn, TurnEnd};
+use super::consumers::{ConsumerTurn, TurnEnd};
+use super::counts::Totals;
 use super::effects::{Effects, Reason};
 use super::entry::Entry;
 use super::receiver::{Offer, Receiver, Way};
+use super::state::{DEATHS_PER_CALL, Life, Queue};
+use super::subscription::{AckMode, ConsumerId, SubscribeError, Subscription};
 use super::unacknowledged::{Holder, Unacknowledged};
-use super::{DEATHS_PER_CALL, Life, Queue, Totals};
 
 /// A consumer is handed so many messages in a row at most, so that its outbox is not held for long: its writer may be
 /// waiting for it.
@@ -29,8 +31,8 @@ pub enum Fetched {
     Got(Got),
     /// There is none.
     Empty,
-    /// It is not in memory yet and has been asked for, or more that has expired stands before it than one call lets
-    /// go, or the queue is held: to be tried again once something has arrived or was let go.
+    /// It is not in memory yet and has been asked for, or more that has expired stands before it than one call
+    /// dead-letters, or the queue is held: to be tried again once something was loaded or dead-lettered.
     Later,
     /// The queue was deleted in the meantime.
     Gone,
@@ -76,7 +78,7 @@ impl<R: Receiver> Queue<R> {
 
     /// A consumer's receiver, once [`Offer::Full`], can take something again.
     pub fn resume(&mut self, id: ConsumerId, now_ms: u64, fx: &mut Effects<R>) {
-        self.consumers.unpark(id);
+        self.consumers.unblock(id);
         self.dispatch(ZeroTtl::Expire, now_ms, fx);
     }
 
@@ -89,9 +91,9 @@ impl<R: Receiver> Queue<R> {
         if self.is_held() {
             return Fetched::Later;
         }
-        let mut left = DEATHS_PER_CALL;
+        let mut remaining = DEATHS_PER_CALL;
         let entry = loop {
-            if left == 0 && self.ready.head().is_some_and(|head| head.is_due(now_ms)) {
+            if remaining == 0 && self.ready.head().is_some_and(|head| head.is_due(now_ms)) {
                 self.is_behind = true;
                 self.hand_over_requests(fx);
                 return Fetched::Later;
@@ -107,8 +109,8 @@ impl<R: Receiver> Queue<R> {
             if !entry.is_due(now_ms) {
                 break entry;
             }
-            left = left.saturating_sub(1);
-            self.bury(entry, Reason::Expired, fx);
+            remaining = remaining.saturating_sub(1);
+            self.dead_letter(entry, Reason::Expired, fx);
         };
         self.hand_over_requests(fx);
         self.totals.redelivered += u64::from(entry.redelivered);
@@ -132,18 +134,18 @@ impl<R: Receiver> Queue<R> {
     /// goes on in [`Queue::tend`].
     pub(super) fn dispatch(&mut self, zero_ttl: ZeroTtl, now_ms: u64, fx: &mut Effects<R>) {
         self.is_behind = false;
-        let mut left = DEATHS_PER_CALL;
+        let mut remaining = DEATHS_PER_CALL;
         while let Some(entry) = self.ready.head()
             && self.consumers.next().is_some()
         {
             if !zero_ttl.is_over(entry, now_ms) {
                 self.serve(zero_ttl, now_ms, fx);
-            } else if left == 0 {
+            } else if remaining == 0 {
                 self.is_behind = true;
                 break;
             } else if let Some(entry) = self.ready.pop_head() {
-                left -= 1;
-                self.bury(entry, Reason::Expired, fx);
+                remaining -= 1;
+                self.dead_letter(entry, Reason::Expired, fx);
             }
         }
         if self.is_stalled() {
@@ -172,8 +174,8 @@ impl<R: Receiver> Queue<R> {
     }
 
     /// Hands entries that were just published straight to consumers, while nothing waits ahead of them and somebody
-    /// takes them. The first that nobody takes is put into the queue; the rest is left.
-    pub(super) fn pass(
+    /// takes them. The first that nobody takes is put into the queue; those behind it are not looked at.
+    pub(super) fn hand_over(
         &mut self,
         entries: &mut Peekable<impl Iterator<Item = Entry>>,
         now_ms: u64,
@@ -185,12 +187,12 @@ impl<R: Receiver> Queue<R> {
             && entries.peek().is_some()
             && self.consumers.next().is_some()
         {
-            self.pass_some(entries, now_ms, fx);
+            self.hand_over_some(entries, now_ms, fx);
         }
     }
 
     /// Hands published entries to the consumer whose turn it is.
-    fn pass_some(
+    fn hand_over_some(
         &mut self,
         entries: &mut impl Iterator<Item = Entry>,
         now_ms: u64,
@@ -235,7 +237,7 @@ impl ZeroTtl {
 
 /// A consumer whose turn it is, with its way in held open.
 struct Serving<'a, R: Receiver> {
-    turn: Turn<'a, R>,
+    turn: ConsumerTurn<'a, R>,
     way: R::Way<'a>,
     taken: u32,
     unacknowledged: &'a mut Unacknowledged,
@@ -244,7 +246,7 @@ struct Serving<'a, R: Receiver> {
 
 impl<'a, R: Receiver> Serving<'a, R> {
     fn begin(
-        turn: Turn<'a, R>,
+        turn: ConsumerTurn<'a, R>,
         unacknowledged: &'a mut Unacknowledged,
         totals: &'a mut Totals,
     ) -> Self {
@@ -285,7 +287,7 @@ impl<'a, R: Receiver> Serving<'a, R> {
         }
     }
 
-    /// Closes the way. Answers how many entries the consumer got.
+    /// Closes the way. Returns the number of entries that the consumer got.
     fn end(self) -> u32 {
         self.taken
     }
