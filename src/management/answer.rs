@@ -12,13 +12,14 @@ use std::time::Duration;
 use async_std::io::{Read, Write};
 use async_std::{future, task};
 use http_body_util::BodyExt;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use hyper::{Method, Response, StatusCode};
 
 use super::Api;
 use super::authentication::Caller;
 use super::budget::Share;
+use super::metrics::{self, Metrics, Scrape};
 use super::pieces::Pieces;
 use super::reply::Reply;
 use super::request::Request;
@@ -31,13 +32,13 @@ const CHALLENGE: &str = "Basic realm=\"Leveret Management\"";
 /// A listing, metrics, or whatever else was asked for: its head, and its body apart.
 struct Answer {
     reply: Reply,
-    body: Bytes,
+    body: Pieces,
     allow: Option<String>,
 }
 
 impl Answer {
     fn refused(reply: Reply) -> Self {
-        Self { reply, body: Bytes::new(), allow: None }
+        Self { reply, body: Pieces::Whole(Bytes::new()), allow: None }
     }
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn answer(
     let challenge = if request.credentials.is_none() { Challenge::Yes } else { Challenge::No };
     let answer = match request.path.first().map(String::as_str) {
         Some("api") => below_api(&api, request, body).await,
-        Some("metrics") => metrics(&api, request, head.uri.to_string()).await,
+        Some("metrics") => exposed(&api, request, head.uri.to_string()).await,
         _ => Answer::refused(Reply::no_object()),
     };
     respond(answer, &method, challenge)
@@ -79,23 +80,58 @@ async fn below_api(api: &Arc<Api>, mut request: Request, body: Incoming) -> Answ
     let mut reply = task::spawn_blocking(move || router::route(&handling, &request, &caller)).await;
     drop((place, share));
     match api.budget.hold(std::mem::take(&mut reply.body)) {
-        Ok(body) => Answer { reply, body, allow },
+        Ok(body) => Answer { reply, body: Pieces::Whole(body), allow },
         Err(refusal) => Answer::refused(refusal),
     }
 }
 
-/// Metrics need no login, so that nothing that they cost is paid for each reader.
-async fn metrics(api: &Arc<Api>, request: Request, query: String) -> Answer {
-    let write = async || {
-        let _place = api.listings.place().await;
-        let handling = Arc::clone(api);
-        let reply = task::spawn_blocking(move || super::metrics::get(&handling, &request)).await?;
-        api.budget.hold(reply.body)
+/// Metrics need no login, so that little may be held for each reader: what is summed up is written once for all that
+/// came together, and what has a series for each object is written while it is sent.
+async fn exposed(api: &Arc<Api>, request: Request, query: String) -> Answer {
+    let body = if metrics::is_summed(&request) {
+        let write = async || match begun(api, request).await? {
+            Metrics::Summed(text) => api.budget.hold(text),
+            Metrics::Scrape(_) => Err(Reply::no_object()),
+        };
+        api.listings.metrics(&query, write).await.map(Pieces::Whole)
+    } else {
+        match begun(api, request).await {
+            Ok(Metrics::Summed(text)) => api.budget.hold(text).map(Pieces::Whole),
+            Ok(Metrics::Scrape(scrape)) => scraped(api, scrape),
+            Err(refusal) => Err(refusal),
+        }
     };
-    match api.listings.metrics(&query, write).await {
-        Ok(body) => Answer { reply: super::metrics::head(), body, allow: None },
+    match body {
+        Ok(body) => Answer { reply: metrics::head(), body, allow: None },
         Err(refusal) => Answer::refused(refusal),
     }
+}
+/// The metrics that somebody asks for, or what is to be written of them.
+async fn begun(api: &Arc<Api>, request: Request) -> Result<Metrics, Reply> {
+    let _place = api.listings.place().await;
+    let api = Arc::clone(api);
+    task::spawn_blocking(move || metrics::get(&api, &request)).await
+}
+
+/// A body of which each piece is written in its turn, and only when the one before was taken.
+fn scraped(api: &Arc<Api>, scrape: Scrape) -> Result<Pieces, Reply> {
+    let mut share = api.budget.share();
+    share.grow(scrape.held_bytes())?;
+    let api = Arc::clone(api);
+    Ok(Pieces::made((scrape, share), move |(mut scrape, share)| {
+        let api = Arc::clone(&api);
+        async move {
+            let _place = api.listings.place().await;
+            let writing = Arc::clone(&api);
+            let piece = task::spawn_blocking(move || {
+                let text = scrape.next(&writing);
+                (text, scrape)
+            });
+            let (text, scrape) = piece.await;
+            let text = text.map_err(io::Error::other)?;
+            Ok(text.map(|text| (Bytes::from(text), (scrape, share))))
+        }
+    }))
 }
 
 async fn read(api: &Api, mut body: Incoming, share: &mut Share) -> Result<Bytes, Reply> {
@@ -139,19 +175,21 @@ enum Challenge {
 
 fn respond(answer: Answer, method: &Method, challenge: Challenge) -> Response<Pieces> {
     let Answer { reply, mut body, allow } = answer;
-    if body.is_empty() {
+    if body.is_end_stream() {
         // What says why something is refused is small, and is never refused itself.
-        body = Bytes::from(reply.body);
+        body = Pieces::Whole(Bytes::from(reply.body));
     }
-    let length = body.len();
-    let body = if method == Method::HEAD { Bytes::new() } else { body };
-    let mut response = Response::new(Pieces::new(body));
+    let (is_empty, length) = (body.is_end_stream(), body.size_hint().exact());
+    if let (&Method::HEAD, Pieces::Whole(bytes)) = (method, &mut body) {
+        bytes.clear();
+    }
+    let mut response = Response::new(body);
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
-    if length > 0 {
+    if !is_empty {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     }
-    if method == Method::HEAD {
+    if let (&Method::HEAD, Some(length)) = (method, length) {
         headers.insert(hyper::header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -25,6 +25,12 @@ impl Budget {
         Arc::new(Self { used_bytes: AtomicUsize::new(0), bytes_max })
     }
 
+    /// What is in use.
+    #[cfg(test)]
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
     /// A share of nothing.
     pub fn share(self: &Arc<Self>) -> Share {
         Share { bytes: 0, budget: Arc::clone(self) }
@@ -100,6 +106,6 @@ mod tests {
         drop(first);
         second.grow(60).unwrap();
         drop(second);
-        assert_eq!(budget.used_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used_bytes(), 0);
     }
 }

@@ -1,6 +1,13 @@
 //! Metrics for Prometheus: every name that RabbitMQ's Overview dashboard asks for is there.
 
-use crate::support::http::Api;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::http::{Answer, Api, answer};
 use crate::support::peer::{Delivery, Durability, Peer, Routing, publication};
 use crate::support::server::Server;
 
@@ -164,4 +171,133 @@ fn series_are_there_for_each_object_where_that_is_asked_for() {
         value(&detailed(&format!("family={family}")), name);
     }
     assert_eq!(api.as_nobody().request("GET", "/metrics/none", "").status, 404);
+}
+
+/// The families of queues in their order.
+const OF_QUEUES: &[&str] = &[
+    "rabbitmq_queue_messages_ready",
+    "rabbitmq_queue_messages_unacked",
+    "rabbitmq_queue_messages",
+    "rabbitmq_queue_consumers",
+    "rabbitmq_queue_messages_bytes",
+    "rabbitmq_queue_messages_ready_bytes",
+    "rabbitmq_queue_messages_unacked_bytes",
+    "rabbitmq_queue_messages_published",
+    "rabbitmq_queue_messages_delivered_ack",
+    "rabbitmq_queue_messages_delivered",
+    "rabbitmq_queue_get_ack",
+    "rabbitmq_queue_get",
+    "rabbitmq_queue_get_empty",
+    "rabbitmq_queue_messages_redelivered",
+    "rabbitmq_queue_messages_acked",
+    "leveret_queue_oldest_message_age_seconds",
+];
+
+/// A reader that takes its time: the line of the status is all that it reads by itself.
+struct Slow {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Slow {
+    fn ask(address: &str, method: &str, path: &str) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut read = vec![0; 16];
+        stream.read_exact(&mut read).unwrap();
+        Self { stream, read }
+    }
+
+    fn go_on(mut self) -> Answer {
+        let _ = self.stream.read_to_end(&mut self.read);
+        answer(&self.read)
+    }
+}
+
+fn with_queues(config: &str, count: usize) -> Server {
+    let server = Server::start_managed_with(config);
+    let queues: Vec<Value> = (0..count)
+        .map(|number| {
+            json!({
+                "name": format!("queue-{number}"), "vhost": "/", "durable": true,
+                "auto_delete": false, "arguments": {},
+            })
+        })
+        .collect();
+    let definitions = json!({ "queues": queues }).to_string();
+    Api::new(&server.management()).done("POST", "/api/definitions", &definitions);
+    server
+}
+
+/// The families in the order in which they come, each with its series.
+#[track_caller]
+fn families(text: &str) -> Vec<(String, usize)> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let name = help.split(' ').next().unwrap();
+            let kind = lines.next().unwrap().strip_prefix("# TYPE ").unwrap();
+            assert!(kind.starts_with(&format!("{name} ")), "{kind} of {name}");
+            found.push((name.to_owned(), 0));
+        } else if line != "# EOF" {
+            let (name, count) = found.last_mut().unwrap();
+            assert!(line.starts_with(&**name), "{line} in {name}");
+            *count += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn many_readers_may_take_their_time_over_twenty_thousand_queues() {
+    let server = with_queues("[management]\nbodies_bytes_max = 16000000\n", 20_000);
+    let address = server.management();
+    let readers: Vec<Slow> = (0..12)
+        .map(|number| Slow::ask(&address, "GET", &format!("/metrics/per-object?reader={number}")))
+        .collect();
+    for reader in &readers {
+        assert_eq!(String::from_utf8_lossy(&reader.read), "HTTP/1.1 200 OK\r");
+    }
+    let text = readers.into_iter().next_back().unwrap().go_on().text;
+    assert!(text.len() > 16_000_000, "{} bytes would fit whole", text.len());
+    assert!(text.ends_with("\n# EOF\n"));
+    let families = families(&text);
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    families.iter().for_each(|(name, _)| *times.entry(name).or_default() += 1);
+    assert!(times.values().all(|times| *times == 1), "{times:?}");
+    let of_queues = &families[families.len() - OF_QUEUES.len()..];
+    let expected = OF_QUEUES.iter().map(|name| {
+        // Nothing is in the queues, so nothing has an age.
+        (name.to_string(), if name.ends_with("age_seconds") { 0 } else { 20_000 })
+    });
+    assert!(expected.eq(of_queues.iter().cloned()), "{of_queues:?}");
+    assert_eq!(families[0].0, "rabbitmq_build_info");
+}
+
+#[test]
+fn the_head_of_what_is_written_while_it_is_sent_has_no_length() {
+    let server = Server::start_managed();
+    let answer = Slow::ask(&server.management(), "HEAD", "/metrics/per-object").go_on();
+    assert_eq!((answer.status, &*answer.text), (200, ""));
+    assert_eq!(answer.header("content-length"), None);
+    assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    let answer = Slow::ask(&server.management(), "HEAD", "/metrics").go_on();
+    assert!(answer.header("content-length").is_some());
+}
+
+#[test]
+fn a_reader_that_takes_nothing_is_given_up() {
+    let server = with_queues("[management]\nrequest_ms_max = 300\n", 20_000);
+    let reader = Slow::ask(&server.management(), "GET", "/metrics/per-object");
+    let api = Api::new(&server.management());
+    let open = || value(&scraped(&api, "/metrics"), "rabbitmq_process_open_fds");
+    let with_it = open();
+    while open() >= with_it {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let answer = reader.go_on();
+    assert!(!answer.text.ends_with("# EOF\n"), "all {} bytes came", answer.text.len());
 }

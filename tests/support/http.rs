@@ -106,15 +106,36 @@ impl Api {
     }
 }
 
-fn answer(bytes: &[u8]) -> Answer {
-    let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+/// Takes an answer apart, as it came.
+pub fn answer(bytes: &[u8]) -> Answer {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4);
+    let (head, body) = bytes.split_at(end.unwrap_or(bytes.len()));
+    let head = String::from_utf8_lossy(head);
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let headers = lines.filter_map(|line| line.split_once(": "));
-    Answer {
-        status: status.unwrap_or_else(|| panic!("no HTTP answer: {text:?}")),
+    let mut answer = Answer {
+        status: status.unwrap_or_else(|| panic!("no HTTP answer: {head:?}")),
         headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
-        text: body.to_owned(),
+        text: String::new(),
+    };
+    let joined = match answer.header("transfer-encoding") {
+        Some("chunked") => joined(body),
+        _ => body.to_vec(),
+    };
+    answer.text = String::from_utf8_lossy(&joined).into_owned();
+    answer
+}
+
+/// The chunks of a body (RFC 9112, section 7.1) up to its end, or up to where it breaks off.
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(line) = chunks.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&chunks[..line]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let chunk = &chunks[line + 2..];
+        body.extend_from_slice(&chunk[..size.min(chunk.len())]);
+        chunks = chunk.get(size + 2..).unwrap_or_default();
     }
+    body
 }

@@ -1,12 +1,15 @@
 //! The families that somebody asks for by name: `?family=queue_coarse_metrics&vhost=…`.
 
+use std::sync::Arc;
+
 use super::super::Api;
 use super::super::reply::Reply;
 use super::super::request::Request;
 use super::queues::{Wanted, of_each};
-use super::{DETAILED, Family, figures, labels};
-use crate::broker::{Client, bindings_from};
-use crate::outbox::Tally;
+use super::scrape::Scrape;
+use super::{DETAILED, Family, Labels, figures, labels};
+use crate::broker::{Client, ExchangeRef, bindings_from};
+use crate::outbox::{ChannelState, Tally, Traffic};
 
 /// Families and virtual hosts that one request may name.
 const NAMES_MAX: usize = 100;
@@ -18,59 +21,62 @@ const CLUSTER: &str = "rabbitmq_cluster_";
 ///
 /// # Errors
 /// 400 when too many names are given.
-pub(super) fn families(api: &Api, request: &Request) -> Result<Vec<Family>, Reply> {
+pub(super) fn families(api: &Api, request: &Request) -> Result<Scrape, Reply> {
     let named = |name| request.queries(name).map(str::to_owned).collect::<Vec<String>>();
     let (groups, vhosts) = (named("family"), named("vhost"));
     if groups.len() > NAMES_MAX || vhosts.len() > NAMES_MAX {
         return Err(Reply::bad_request(format!("at most {NAMES_MAX} families and vhosts")));
     }
     let wanted = Wanted::groups(groups, vhosts);
-    let mut families = figures::identity(api, "detailed");
-    families.extend(of_each(api, DETAILED, &wanted));
-    families.extend(of_connections(api, &wanted));
-    families.extend(of_channels(api, &wanted));
-    families.extend(of_exchanges(api, &wanted));
-    families.extend(of_vhosts(api, &wanted));
-    Ok(families)
+    let mut scrape = Scrape::new(figures::identity(api, "detailed"));
+    of_each(api, DETAILED, &wanted, &mut scrape);
+    of_connections(api, &wanted, &mut scrape);
+    of_channels(api, &wanted, &mut scrape);
+    of_exchanges(api, &wanted, &mut scrape);
+    of_vhosts(api, &wanted, &mut scrape);
+    Ok(scrape)
 }
 
-fn clients(api: &Api, wanted: &Wanted) -> Vec<std::sync::Arc<Client>> {
+fn clients(api: &Api, wanted: &Wanted) -> impl Iterator<Item = Arc<Client>> {
     let clients = api.broker.clients().into_iter();
-    clients.filter(|client| wanted.has_vhost(client.vhost_name())).collect()
+    clients.filter(|client| wanted.has_vhost(client.vhost_name()))
 }
 
-fn of_connections(api: &Api, wanted: &Wanted) -> Vec<Family> {
+/// What is told of a connection: group, name, help, and where it is.
+type ConnectionMetric = (&'static str, Family, fn(&Traffic) -> u64);
+
+fn of_connections(api: &Api, wanted: &Wanted, scrape: &mut Scrape) {
     let gauge = |name, help| Family::gauge(DETAILED, name, help);
     let counter = |name, help| Family::counter(DETAILED, name, help);
-    let mut coarse = [
-        counter("connection_incoming_bytes", "Bytes received on a connection"),
-        counter("connection_outgoing_bytes", "Bytes sent on a connection"),
+    let (coarse, fine) = ("connection_coarse_metrics", "connection_metrics");
+    let metrics: [ConnectionMetric; 4] = [
+        (coarse, counter("connection_incoming_bytes", "Bytes received on a connection"), |one| {
+            one.received_bytes
+        }),
+        (coarse, counter("connection_outgoing_bytes", "Bytes sent on a connection"), |one| {
+            one.written_bytes
+        }),
+        (fine, gauge("connection_channels", "Channels on a connection"), |one| one.channels as u64),
+        (
+            fine,
+            gauge("connection_pending_bytes", "Bytes that wait to be sent on a connection"),
+            |one| one.waiting_bytes as u64,
+        ),
     ];
-    let mut fine = [
-        gauge("connection_channels", "Channels on a connection"),
-        gauge("connection_pending_bytes", "Bytes that wait to be sent on a connection"),
-    ];
-    let (has_coarse, has_fine) =
-        (wanted.has("connection_coarse_metrics"), wanted.has("connection_metrics"));
-    if !has_coarse && !has_fine {
-        return Vec::new();
+    let mut metrics = metrics.into_iter().filter(|(group, ..)| wanted.has(group)).peekable();
+    if metrics.peek().is_none() {
+        return;
     }
-    for client in clients(api, wanted) {
-        let traffic = client.outbox().traffic();
-        let labels = labels([("connection", client.name()), ("vhost", client.vhost_name())]);
-        coarse[0].push(&labels, traffic.received_bytes);
-        coarse[1].push(&labels, traffic.written_bytes);
-        fine[0].push(&labels, traffic.channels as u64);
-        fine[1].push(&labels, traffic.waiting_bytes as u64);
+    let ids = scrape.snapshot(clients(api, wanted).map(|client| client.id()).collect());
+    for (_, family, value) in metrics {
+        scrape.each(family, &ids, move |api, ids, family| {
+            for client in ids.iter().filter_map(|id| api.broker.client_numbered(*id)) {
+                let labels =
+                    labels([("connection", client.name()), ("vhost", client.vhost_name())]);
+                family.push(&labels, value(&client.outbox().traffic()));
+            }
+        });
     }
-    let mut families = Vec::new();
-    if has_coarse {
-        families.extend(coarse);
-    }
-    if has_fine {
-        families.extend(fine);
-    }
-    families
 }
 
 /// What is counted on a channel: group, name, help, and where.
@@ -118,82 +124,121 @@ const CHANNEL_COUNTERS: [ChannelCounter; 11] = [
     }),
 ];
 
-fn of_channels(api: &Api, wanted: &Wanted) -> Vec<Family> {
-    let gauge = |name, help| Family::gauge(DETAILED, name, help);
-    let mut states = [
-        gauge("channel_consumers", "Consumers on a channel"),
-        gauge("channel_messages_unacked", "Delivered but not yet acknowledged messages"),
-        gauge("channel_messages_unconfirmed", "Published but not yet confirmed messages"),
-        gauge("channel_prefetch", "Limit of unacknowledged messages of all consumers"),
-    ];
-    let counted: Vec<&ChannelCounter> =
-        CHANNEL_COUNTERS.iter().filter(|(group, ..)| wanted.has(group)).collect();
-    let has_states = wanted.has("channel_metrics");
-    if counted.is_empty() && !has_states {
-        return Vec::new();
+/// What a channel has at the moment: name, help, and where.
+type ChannelGauge = (&'static str, &'static str, fn(&ChannelState) -> u64);
+
+const CHANNEL_GAUGES: [ChannelGauge; 4] = [
+    ("channel_consumers", "Consumers on a channel", |one| one.consumers.into()),
+    ("channel_messages_unacked", "Delivered but not yet acknowledged messages", |one| {
+        one.unacknowledged as u64
+    }),
+    ("channel_messages_unconfirmed", "Published but not yet confirmed messages", |one| {
+        one.unconfirmed
+    }),
+    ("channel_prefetch", "Limit of unacknowledged messages of all consumers", |one| {
+        one.prefetch_global.into()
+    }),
+];
+
+/// A connection's number, and a channel of it.
+type ChannelId = (u64, u16);
+
+fn of_channels(api: &Api, wanted: &Wanted, scrape: &mut Scrape) {
+    let mut counters = CHANNEL_COUNTERS.iter().filter(|(group, ..)| wanted.has(group)).peekable();
+    let has_gauges = wanted.has("channel_metrics");
+    if counters.peek().is_none() && !has_gauges {
+        return;
     }
-    let mut counters: Vec<Family> =
-        counted.iter().map(|(_, name, help, _)| Family::counter(DETAILED, name, help)).collect();
-    for client in clients(api, wanted) {
-        for channel in client.outbox().channels() {
-            let name = super::super::consumers::channel_name(&client, channel.number);
-            let labels = labels([("channel", &name), ("vhost", client.vhost_name())]);
-            states[0].push(&labels, channel.consumers.into());
-            states[1].push(&labels, channel.unacknowledged as u64);
-            states[2].push(&labels, channel.unconfirmed);
-            states[3].push(&labels, channel.prefetch_global.into());
-            for (family, (.., count)) in counters.iter_mut().zip(&counted) {
-                family.push(&labels, count(&channel.tally));
+    let channels = clients(api, wanted).flat_map(|client| {
+        let channels = client.outbox().channels().into_iter();
+        channels.map(move |channel| (client.id(), channel.number))
+    });
+    let channels = scrape.snapshot(channels.collect());
+    for (_, name, help, count) in counters {
+        scrape.each(Family::counter(DETAILED, name, help), &channels, |api, channels, family| {
+            for_each_channel(api, channels, |labels, state| {
+                family.push(labels, count(&state.tally));
+            });
+        });
+    }
+    for (name, help, value) in CHANNEL_GAUGES.iter().filter(|_| has_gauges) {
+        scrape.each(Family::gauge(DETAILED, name, help), &channels, |api, channels, family| {
+            for_each_channel(api, channels, |labels, state| family.push(labels, value(state)));
+        });
+    }
+}
+
+/// Goes through those that are still there. The channels of one connection stand side by side.
+fn for_each_channel(
+    api: &Api,
+    channels: &[ChannelId],
+    mut found: impl FnMut(&Labels, &ChannelState),
+) {
+    for of_client in channels.chunk_by(|one, other| one.0 == other.0) {
+        let Some(client) = api.broker.client_numbered(of_client[0].0) else { continue };
+        for state in client.outbox().channels() {
+            if of_client.binary_search(&(client.id(), state.number)).is_ok() {
+                let name = super::super::consumers::channel_name(&client, state.number);
+                found(&labels([("channel", &name), ("vhost", client.vhost_name())]), &state);
             }
         }
     }
-    if has_states {
-        counters.extend(states);
-    }
-    counters
 }
 
-fn of_exchanges(api: &Api, wanted: &Wanted) -> Vec<Family> {
-    let mut published = Family::counter(
-        DETAILED,
-        "exchange_messages_published",
-        "Messages published to an exchange",
-    );
-    let mut copies =
-        Family::counter(DETAILED, "exchange_messages_routed", "Copies given to queues");
-    let mut bindings = Family::gauge(CLUSTER, "exchange_bindings", "Bindings of an exchange");
-    let (has_messages, has_bindings) =
-        (wanted.has("exchange_metrics"), wanted.has("exchange_bindings"));
-    if !has_messages && !has_bindings {
-        return Vec::new();
+/// What is told of an exchange: group, family, and where it is.
+type ExchangeMetric = (&'static str, Family, fn(&ExchangeRef) -> u64);
+
+fn of_exchanges(api: &Api, wanted: &Wanted, scrape: &mut Scrape) {
+    let counter = |name, help| Family::counter(DETAILED, name, help);
+    let metrics: [ExchangeMetric; 3] = [
+        (
+            "exchange_metrics",
+            counter("exchange_messages_published", "Messages published to an exchange"),
+            |one| one.passed().entered,
+        ),
+        (
+            "exchange_metrics",
+            counter("exchange_messages_routed", "Copies given to queues"),
+            |one| one.passed().left,
+        ),
+        (
+            "exchange_bindings",
+            Family::gauge(CLUSTER, "exchange_bindings", "Bindings of an exchange"),
+            |one| bindings_from(one).len() as u64,
+        ),
+    ];
+    let mut metrics = metrics.into_iter().filter(|(group, ..)| wanted.has(group)).peekable();
+    if metrics.peek().is_none() {
+        return;
     }
     let vhosts = api.broker.vhost_names().into_iter().filter(|vhost| wanted.has_vhost(vhost));
-    for exchange in vhosts.flat_map(|vhost| api.broker.exchanges(&vhost)) {
-        let labels = labels([("vhost", exchange.vhost_name()), ("exchange", exchange.name())]);
-        let passed = exchange.passed();
-        published.push(&labels, passed.entered);
-        copies.push(&labels, passed.left);
-        if has_bindings {
-            bindings.push(&labels, bindings_from(&exchange).len() as u64);
-        }
+    let exchanges = vhosts.flat_map(|vhost| api.broker.exchanges(&vhost));
+    let names = exchanges
+        .map(|exchange| (Arc::clone(exchange.vhost_name()), Arc::clone(exchange.name())))
+        .collect();
+    let names = scrape.snapshot(names);
+    for (_, family, value) in metrics {
+        scrape.each(family, &names, move |api, names, family| {
+            for (vhost, name) in names {
+                if let Some(exchange) = api.broker.exchange(vhost, name) {
+                    let labels = labels([("vhost", vhost), ("exchange", name)]);
+                    family.push(&labels, value(&exchange));
+                }
+            }
+        });
     }
-    let mut families = Vec::new();
-    if has_messages {
-        families.extend([published, copies]);
-    }
-    if has_bindings {
-        families.push(bindings);
-    }
-    families
 }
 
-fn of_vhosts(api: &Api, wanted: &Wanted) -> Vec<Family> {
+fn of_vhosts(api: &Api, wanted: &Wanted, scrape: &mut Scrape) {
     if !wanted.has("vhost_status") {
-        return Vec::new();
+        return;
     }
-    let mut status = Family::gauge(CLUSTER, "vhost_status", "Whether a virtual host is running");
-    for vhost in api.broker.vhost_names().iter().filter(|vhost| wanted.has_vhost(vhost)) {
-        status.push(&labels([("vhost", vhost)]), 1);
-    }
-    vec![status]
+    let status = Family::gauge(CLUSTER, "vhost_status", "Whether a virtual host is running");
+    let vhosts = api.broker.vhost_names().into_iter().filter(|vhost| wanted.has_vhost(vhost));
+    let vhosts = scrape.snapshot(vhosts.collect());
+    scrape.each(status, &vhosts, |api, vhosts, family| {
+        for vhost in vhosts.iter().filter(|vhost| api.broker.has_vhost(vhost)) {
+            family.push(&labels([("vhost", vhost)]), 1);
+        }
+    });
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
@@ -26,16 +26,16 @@ const LARGE_BOUNDS: [(&str, &str); 4] = [
 /// Names and values; series of one object share them.
 pub(super) type Labels = Arc<[(&'static str, String)]>;
 
-/// A metric with all its series.
-#[derive(Debug)]
-pub(super) struct Family {
+/// A metric with its series, or with some of them.
+#[derive(Debug, Clone)]
+pub(in crate::management) struct Family {
     name: String,
     help: &'static str,
     kind: MetricType,
     series: Vec<Series>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Series {
     labels: Labels,
     value: Value,
@@ -67,6 +67,11 @@ impl Family {
 
     fn new(prefix: &str, name: &str, help: &'static str, kind: MetricType) -> Self {
         Self { name: format!("{prefix}{name}"), help, kind, series: Vec::new() }
+    }
+
+    /// The same without series.
+    pub fn emptied(&self) -> Self {
+        Self { name: self.name.clone(), help: self.help, kind: self.kind, series: Vec::new() }
     }
 
     /// With one series without labels.
@@ -141,20 +146,40 @@ fn write(metric: &mut MetricEncoder<'_>, value: &Value) -> fmt::Result {
     }
 }
 
-/// The families as text.
+/// The families as text, without the end.
 ///
 /// # Errors
 /// When the library cannot write them.
-pub(super) fn exposed(families: Vec<Family>) -> Result<String, fmt::Error> {
+pub(super) fn written(families: Vec<Family>) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Families(families)));
     let mut text = String::new();
-    encode(&mut text, &registry)?;
+    encode_registry(&mut text, &registry)?;
     for (written, wanted) in LARGE_BOUNDS {
         if text.contains(written) {
             text = text.replace(written, wanted);
         }
     }
+    Ok(text)
+}
+
+/// More series of a family whose name and help were written with the first of them. The library always writes these
+/// in front.
+///
+/// # Errors
+/// When the library cannot write them.
+pub(super) fn continued(family: Family) -> Result<String, fmt::Error> {
+    let mut text = written(vec![family])?;
+    let head = text.split_inclusive('\n').take_while(|line| line.starts_with('#'));
+    let head_bytes: usize = head.map(str::len).sum();
+    text.drain(..head_bytes);
+    Ok(text)
+}
+
+/// What stands at the end of everything.
+pub(super) fn end() -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    encode_eof(&mut text)?;
     Ok(text)
 }
 
@@ -168,13 +193,13 @@ mod tests {
         let mut sizes = Sizes::default();
         sizes.count(150);
         sizes.count(2_000_000);
-        let text = exposed(vec![
+        let text = written(vec![
             Family::counter("x_", "made", "Things made").of(3),
             Family::gauge("x_", "held", "Things held").with(&labels, 7),
             Family::gauge("x_", "age", "An age").measured(1.5),
             Family::histogram("x_", "size_bytes", "Sizes").with_sizes(&Labels::default(), sizes),
         ]);
-        let text = text.unwrap();
+        let text = text.unwrap() + &end().unwrap();
         for line in [
             "# TYPE x_made counter",
             "x_made_total 3",
@@ -191,5 +216,20 @@ mod tests {
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_continued_has_its_series_alone() {
+        let family = |queue: &str| {
+            let labels: Labels = Arc::new([("queue", queue.to_owned())]);
+            Family::gauge("x_", "held", "Things held").with(&labels, 7)
+        };
+        let first = written(vec![family("a")]).unwrap();
+        assert_eq!(
+            first,
+            "# HELP x_held Things held\n# TYPE x_held gauge\nx_held{queue=\"a\"} 7.0\n"
+        );
+        assert_eq!(continued(family("#b")).unwrap(), "x_held{queue=\"#b\"} 7.0\n");
+        assert_eq!(continued(family("b").emptied()).unwrap(), "");
     }
 }

@@ -8,12 +8,15 @@ mod detailed;
 mod exposition;
 mod figures;
 mod queues;
+mod scrape;
 
 use super::Api;
-use super::reply::{Outcome, Reply};
+use super::reply::Reply;
 use super::request::Request;
 
-use exposition::{CONTENT_TYPE, Family, Labels, exposed};
+use exposition::{CONTENT_TYPE, Family, Labels, end, written};
+
+pub(super) use scrape::Scrape;
 
 /// Where names of the detailed endpoint begin, as in RabbitMQ.
 const DETAILED: &str = "rabbitmq_detailed_";
@@ -21,26 +24,40 @@ const DETAILED: &str = "rabbitmq_detailed_";
 /// Where other names begin.
 const PLAIN: &str = "rabbitmq_";
 
+/// What somebody is given who asks for metrics.
+pub(super) enum Metrics {
+    /// Text, which others may be given too.
+    Summed(Vec<u8>),
+    /// What is written while it is sent.
+    Scrape(Scrape),
+}
+
+/// Whether all readers of this path are given the same.
+pub(super) fn is_summed(request: &Request) -> bool {
+    request.path.len() == 1
+}
+
 /// `GET /metrics`, `/metrics/per-object`, `/metrics/detailed`.
-pub(super) fn get(api: &Api, request: &Request) -> Outcome {
+///
+/// # Errors
+/// 404 for another path, 400 when too many names are asked for, 500 when the metrics cannot be written.
+pub(super) fn get(api: &Api, request: &Request) -> Result<Metrics, Reply> {
     let path: Vec<&str> = request.path.iter().skip(1).map(String::as_str).collect();
-    let families = match path.as_slice() {
+    match path.as_slice() {
         [] => {
             let mut families = figures::families(api, "aggregated");
             families.extend(queues::summed(api));
-            families
+            let text = written(families).and_then(|text| Ok(text + &end()?));
+            text.map(|text| Metrics::Summed(text.into_bytes()))
+                .map_err(|error| Reply::failed(&format!("the metrics cannot be written: {error}")))
         }
         ["per-object"] => {
-            let mut families = figures::families(api, "per-object");
-            families.extend(queues::of_each(api, PLAIN, &queues::Wanted::everything()));
-            families
+            let mut scrape = Scrape::new(figures::families(api, "per-object"));
+            queues::of_each(api, PLAIN, &queues::Wanted::everything(), &mut scrape);
+            Ok(Metrics::Scrape(scrape))
         }
-        ["detailed"] => detailed::families(api, request)?,
-        _ => return Err(Reply::no_object()),
-    };
-    match exposed(families) {
-        Ok(text) => Ok(Reply::text(CONTENT_TYPE, text)),
-        Err(error) => Err(Reply::failed(&format!("the metrics cannot be written: {error}"))),
+        ["detailed"] => Ok(Metrics::Scrape(detailed::families(api, request)?)),
+        _ => Err(Reply::no_object()),
     }
 }
 

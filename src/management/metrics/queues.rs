@@ -1,7 +1,10 @@
 //! Metrics of queues: summed up, or a series for each.
 
+use std::sync::Arc;
+
 use super::super::{Api, clock};
 use super::figures::OWN;
+use super::scrape::Scrape;
 use super::{Family, Labels, PLAIN, labels};
 use crate::broker::{QueueFigures, QueueRef};
 
@@ -160,12 +163,10 @@ impl Metric {
     }
 }
 
-fn queues(api: &Api, wanted: &Wanted) -> Vec<QueueRef> {
+fn queues(api: &Api, wanted: &Wanted) -> impl Iterator<Item = QueueRef> {
     let vhosts = api.broker.vhost_names().into_iter();
-    vhosts
-        .filter(|vhost| wanted.has_vhost(vhost))
-        .flat_map(|vhost| api.broker.queues(&vhost))
-        .collect()
+    let vhosts = vhosts.filter(|vhost| wanted.has_vhost(vhost));
+    vhosts.flat_map(|vhost| api.broker.queues(&vhost))
 }
 
 fn age_seconds(figures: &QueueFigures, now_ms: u64) -> Option<f64> {
@@ -188,25 +189,51 @@ pub(super) fn summed(api: &Api) -> Vec<Family> {
     families.chain([Family::gauge(OWN, AGE_NAME, AGE_HELP).measured(oldest)]).collect()
 }
 
-/// A series for each queue.
-pub(super) fn of_each(api: &Api, prefix: &str, wanted: &Wanted) -> Vec<Family> {
+/// The virtual host and the name of a queue.
+type QueueName = (Arc<str>, Arc<str>);
+
+/// A series for each queue that there still is when it is written.
+pub(super) fn of_each(api: &Api, prefix: &str, wanted: &Wanted, scrape: &mut Scrape) {
     let now_ms = clock::now_ms();
-    let metrics: Vec<&Metric> = METRICS.iter().filter(|metric| wanted.has(metric.group)).collect();
-    let mut families: Vec<Family> = metrics.iter().map(|metric| metric.family(prefix)).collect();
-    let mut ages = wanted.has(AGE_GROUP).then(|| Family::gauge(OWN, AGE_NAME, AGE_HELP));
-    if families.is_empty() {
-        return families;
+    let mut metrics = METRICS.iter().filter(|metric| wanted.has(metric.group)).peekable();
+    if metrics.peek().is_none() {
+        return;
     }
-    for queue in queues(api, wanted) {
-        let figures = queue.figures();
-        let labels: Labels = labels([("vhost", queue.vhost_name()), ("queue", queue.name())]);
-        for (family, metric) in families.iter_mut().zip(&metrics) {
-            family.push(&labels, metric.value(&figures));
-        }
-        if let (Some(ages), Some(age)) = (&mut ages, age_seconds(&figures, now_ms)) {
-            ages.push_measured(&labels, age);
+    let names = queues(api, wanted)
+        .map(|queue| (Arc::clone(queue.vhost_name()), Arc::clone(queue.name())))
+        .collect();
+    let names = scrape.snapshot(names);
+    for metric in metrics {
+        scrape.each(metric.family(prefix), &names, move |api, names, family| {
+            for_each_queue(api, names, |name, figures| {
+                family.push(&queue_labels(name), metric.value(figures));
+            });
+        });
+    }
+    if wanted.has(AGE_GROUP) {
+        let ages = Family::gauge(OWN, AGE_NAME, AGE_HELP);
+        scrape.each(ages, &names, move |api, names, family| {
+            for_each_queue(api, names, |name, figures| {
+                if let Some(age) = age_seconds(figures, now_ms) {
+                    family.push_measured(&queue_labels(name), age);
+                }
+            });
+        });
+    }
+}
+
+fn for_each_queue(
+    api: &Api,
+    names: &[QueueName],
+    mut found: impl FnMut(&QueueName, &QueueFigures),
+) {
+    for name in names {
+        if let Some(queue) = api.broker.queue(&name.0, &name.1) {
+            found(name, &queue.figures());
         }
     }
-    families.extend(ages);
-    families
+}
+
+fn queue_labels((vhost, queue): &QueueName) -> Labels {
+    labels([("vhost", vhost), ("queue", queue)])
 }
