@@ -15,7 +15,7 @@
 //! looked at after each step (what waits for the disk, memory, a queue that refuses), at each delivery (prefetch), and at
 //! rest (a queue that drops, and how much each queue has at least and at most).
 //!
-//! That it finds what it is for was seen when mends were taken out of the broker, in `broker/queues.rs`, with seeds 0 to
+//! That it finds what it is for was seen when mends were taken out of the broker, in `broker/declaration/queue_declaration.rs`, with seeds 0 to
 //! 599. `queue.show()` in `create_queue` before `commit`, so that a queue can be found before its record is in the
 //! store's inbox: 7 fail, 49 first, since the store gives itself up. In `delete_queue`, a look with `may_close` under
 //! `with_queue`, and then `remove_queue` without conditions: 5 lose confirmed messages, 43 first.

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::access::{Action, Identity};
-use super::exchange::ExchangeRef;
-use super::publish::Plan;
-use super::queue_handle::QueueRef;
-use super::resource::Resource;
-use super::subscriber::ClientOutbox;
-use super::vhost::Vhost;
-use super::{Broker, alarms};
+use crate::broker::Broker;
+use crate::broker::accounts::access::{Action, Identity};
+use crate::broker::delivery::publish::Plan;
 use crate::broker::refusal::Refusal;
+use crate::broker::resource::Resource;
+use crate::broker::topology::exchange_handle::ExchangeRef;
+use crate::broker::topology::queue_handle::QueueRef;
+use crate::broker::topology::subscriber::ClientOutbox;
+use crate::broker::topology::vhost::Vhost;
+use crate::broker::watch::alarms;
 use crate::message::Memory;
 use crate::outbox::Resume;
 use crate::wire::{FRAME_BYTES_MIN, Method, Table, connection};
@@ -93,15 +94,15 @@ pub struct NewClient {
 
 /// A connection in a virtual host.
 pub struct Client {
-    pub(super) id: u64,
-    pub(super) broker: Arc<Broker>,
-    pub(super) vhost: Arc<Vhost>,
-    pub(super) outbox: Arc<ClientOutbox>,
-    pub(super) capabilities: Capabilities,
+    pub(in crate::broker) id: u64,
+    pub(in crate::broker) broker: Arc<Broker>,
+    pub(in crate::broker) vhost: Arc<Vhost>,
+    pub(in crate::broker) outbox: Arc<ClientOutbox>,
+    pub(in crate::broker) capabilities: Capabilities,
     /// Queues that go when this connection goes, by their numbers.
     exclusive_queues: Mutex<BTreeMap<u64, QueueRef>>,
     /// Scratch space of the connection's reader for a batch of messages.
-    pub(super) plan: Mutex<Plan>,
+    pub(in crate::broker) plan: Mutex<Plan>,
     user: Arc<str>,
     is_impersonator: bool,
     name: String,
@@ -111,7 +112,7 @@ pub struct Client {
     publishes: AtomicBool,
     writes: AtomicBool,
     /// Its messages pushed more out of full queues than was buried at once.
-    pub(super) mourns: AtomicBool,
+    pub(in crate::broker) mourns: AtomicBool,
     /// What the client was told last: whether it is blocked.
     told_blocked: Mutex<bool>,
     close: Closer,
@@ -143,7 +144,7 @@ impl Broker {
     ///
     /// # Errors
     /// Not allowed when there is no such virtual host or the user has no permission in it.
-    pub(super) fn admit(self: &Arc<Self>, new: NewClient) -> Result<Client, Refusal> {
+    pub(in crate::broker) fn admit(self: &Arc<Self>, new: NewClient) -> Result<Client, Refusal> {
         let Some(vhost) = self.vhosts.get(new.vhost.as_str()) else {
             let text = format!("vhost {} not found", new.vhost);
             return Err(Refusal::not_allowed(text));
@@ -226,17 +227,17 @@ impl Client {
     }
 
     /// Notes a queue that goes when this connection goes.
-    pub(super) fn own(&self, queue: &QueueRef) {
+    pub(in crate::broker) fn own(&self, queue: &QueueRef) {
         self.exclusive_queues.lock().insert(queue.id, Arc::clone(queue));
     }
 
     /// Forgets such a queue, which is gone.
-    pub(super) fn disown(&self, queue: &QueueRef) {
+    pub(in crate::broker) fn disown(&self, queue: &QueueRef) {
         self.exclusive_queues.lock().remove(&queue.id);
     }
 
     /// Takes the queues that go with this connection.
-    pub(super) fn take_exclusive_queues(&self) -> Vec<QueueRef> {
+    pub(in crate::broker) fn take_exclusive_queues(&self) -> Vec<QueueRef> {
         std::mem::take(&mut *self.exclusive_queues.lock()).into_values().collect()
     }
 
@@ -292,7 +293,7 @@ impl Client {
     }
 
     /// Notes whether messages that were just published have to be written to the journal.
-    pub(super) fn note_writes(&self, writes: bool) {
+    pub(in crate::broker) fn note_writes(&self, writes: bool) {
         // Looked at first, because it hardly ever changes.
         if self.writes() != writes {
             self.writes.store(writes, Ordering::Relaxed);
@@ -336,7 +337,11 @@ impl Client {
     ///
     /// # Errors
     /// Access refused with RabbitMQ's text.
-    pub(super) fn permit(&self, action: Action, resource: &Resource<'_>) -> Result<(), Refusal> {
+    pub(in crate::broker) fn permit(
+        &self,
+        action: Action,
+        resource: &Resource<'_>,
+    ) -> Result<(), Refusal> {
         let permission = self.broker.access.permission(&self.user, &self.vhost.name);
         if permission.is_some_and(|permission| permission.allows(action, resource.name())) {
             return Ok(());
@@ -351,12 +356,12 @@ impl Client {
     }
 
     /// A name of a queue of this virtual host, for texts and permissions.
-    pub(super) fn queue_name<'a>(&'a self, name: &'a str) -> Resource<'a> {
+    pub(in crate::broker) fn queue_name<'a>(&'a self, name: &'a str) -> Resource<'a> {
         Resource::queue(name, &self.vhost.name)
     }
 
     /// A name of an exchange of this virtual host, for texts and permissions.
-    pub(super) fn exchange_name<'a>(&'a self, name: &'a str) -> Resource<'a> {
+    pub(in crate::broker) fn exchange_name<'a>(&'a self, name: &'a str) -> Resource<'a> {
         Resource::exchange(name, &self.vhost.name)
     }
 
@@ -364,7 +369,7 @@ impl Client {
     ///
     /// # Errors
     /// Not found when there is none, locked when another connection owns it.
-    pub(super) fn queue(&self, name: &str) -> Result<QueueRef, Refusal> {
+    pub(in crate::broker) fn queue(&self, name: &str) -> Result<QueueRef, Refusal> {
         let queue = self.vhost.queues.get(name).ok_or_else(|| self.queue_name(name).not_found())?;
         self.check_owner(&queue)?;
         Ok(queue)
@@ -374,7 +379,7 @@ impl Client {
     ///
     /// # Errors
     /// Locked.
-    pub(super) fn check_owner(&self, queue: &QueueRef) -> Result<(), Refusal> {
+    pub(in crate::broker) fn check_owner(&self, queue: &QueueRef) -> Result<(), Refusal> {
         match queue.lifetime.owner {
             Some(owner) if owner != self.id => Err(self.queue_name(&queue.name).locked()),
             _ => Ok(()),
@@ -385,7 +390,7 @@ impl Client {
     ///
     /// # Errors
     /// Not found.
-    pub(super) fn exchange(&self, name: &str) -> Result<ExchangeRef, Refusal> {
+    pub(in crate::broker) fn exchange(&self, name: &str) -> Result<ExchangeRef, Refusal> {
         self.vhost.exchanges.get(name).ok_or_else(|| self.exchange_name(name).not_found())
     }
 

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::{Broker, Hook};
+use crate::broker::{Broker, Hook};
 
 /// Work in slices.
-pub(super) trait Errand: Send {
+pub(in crate::broker) trait Errand: Send {
     /// Does one slice: what takes about as long as handling what one read from a socket brings.
     fn step(&mut self, broker: &Broker, now_ms: u64) -> Progress;
 
@@ -25,7 +25,7 @@ pub(super) trait Errand: Send {
 
 /// What a slice led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(in crate::broker) enum Progress {
     /// There is more.
     More,
     /// Nothing was done: it goes on when the store has room.
@@ -46,7 +46,7 @@ pub enum Remaining {
 }
 
 /// The errands that there are.
-pub(super) struct Errands {
+pub(in crate::broker) struct Errands {
     list: Mutex<List>,
     /// The latest time at which one was done.
     seen_ms: AtomicU64,
@@ -63,18 +63,18 @@ struct List {
 
 impl Errands {
     /// `added` is called when there is something to do.
-    pub(super) fn new(added: Hook) -> Self {
+    pub(in crate::broker) fn new(added: Hook) -> Self {
         Self { list: Mutex::default(), seen_ms: AtomicU64::new(0), added }
     }
 
     /// Adds an errand, behind those that are there.
-    pub(super) fn add(&self, errand: Box<dyn Errand>) {
+    pub(in crate::broker) fn add(&self, errand: Box<dyn Errand>) {
         self.list.lock().turns.push_back(errand);
         (self.added)();
     }
 
     /// The latest time that is known, for what is done when nobody tells the time any more.
-    pub(super) fn seen_ms(&self) -> u64 {
+    pub(in crate::broker) fn seen_ms(&self) -> u64 {
         self.seen_ms.load(Ordering::Relaxed)
     }
 
@@ -129,7 +129,7 @@ impl Broker {
     }
 
     /// Does the first slice of an errand at once, and leaves the rest for later.
-    pub(super) fn run_or_leave(&self, mut errand: impl Errand + 'static, now_ms: u64) {
+    pub(in crate::broker) fn run_or_leave(&self, mut errand: impl Errand + 'static, now_ms: u64) {
         if errand.step(self, now_ms) != Progress::Over {
             self.errands.seen_ms.fetch_max(now_ms, Ordering::Relaxed);
             self.errands.add(Box::new(errand));
@@ -137,7 +137,7 @@ impl Broker {
     }
 
     /// Does what must not be left undone at the end.
-    pub(super) fn finish_errands(&self) {
+    pub(in crate::broker) fn finish_errands(&self) {
         self.errands.release();
         while let Some(mut errand) = self.errands.next() {
             errand.finish(self);

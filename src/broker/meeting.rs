@@ -52,14 +52,18 @@ impl Meet {
     }
 
     /// Two connections can meet here. The caller holds no queue's and no outbox's lock.
-    pub(super) fn at(&self, meeting: Meeting) {
+    pub(in crate::broker) fn at(&self, meeting: Meeting) {
         if let Some(hook) = &self.0 {
             hook(meeting);
         }
     }
 
     /// Calls again and again until it is so; false where nobody is called, and somebody else has to wait.
-    pub(super) fn until(&self, meeting: Meeting, mut is_so: impl FnMut() -> bool) -> bool {
+    pub(in crate::broker) fn until(
+        &self,
+        meeting: Meeting,
+        mut is_so: impl FnMut() -> bool,
+    ) -> bool {
         let Some(hook) = &self.0 else { return false };
         while !is_so() {
             hook(meeting);
@@ -76,25 +80,25 @@ impl std::fmt::Debug for Meet {
 
 /// A lock before which connections meet.
 #[derive(Debug)]
-pub(super) struct MeetingLock<T> {
+pub(in crate::broker) struct MeetingLock<T> {
     lock: Mutex<T>,
     meet: Meet,
     meeting: Meeting,
 }
 
 impl<T> MeetingLock<T> {
-    pub(super) fn new(meet: &Meet, meeting: Meeting, value: T) -> Self {
+    pub(in crate::broker) fn new(meet: &Meet, meeting: Meeting, value: T) -> Self {
         Self { lock: Mutex::new(value), meet: meet.clone(), meeting }
     }
 
     /// Locks it. Where meetings are watched the thread is never blocked: whoever has the lock may need the same thread.
-    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(in crate::broker) fn lock(&self) -> MutexGuard<'_, T> {
         self.meet.at(self.meeting);
         self.lock_silently()
     }
 
     /// The same for those who only look, where whether others come before or after makes no difference.
-    pub(super) fn lock_silently(&self) -> MutexGuard<'_, T> {
+    pub(in crate::broker) fn lock_silently(&self) -> MutexGuard<'_, T> {
         let mut found = None;
         let has = || {
             found = self.lock.try_lock();
@@ -110,18 +114,18 @@ impl<T> MeetingLock<T> {
 }
 
 /// The store, with meetings around every append.
-pub(super) struct MeetingStore {
+pub(in crate::broker) struct MeetingStore {
     store: Store,
     meet: Meet,
 }
 
 impl MeetingStore {
-    pub(super) fn new(store: Store, meet: Meet) -> Self {
+    pub(in crate::broker) fn new(store: Store, meet: Meet) -> Self {
         Self { store, meet }
     }
 
     /// See [`Store::append`].
-    pub(super) fn append(&self, operations: Vec<Operation>, done: Option<Done>) {
+    pub(in crate::broker) fn append(&self, operations: Vec<Operation>, done: Option<Done>) {
         self.meet.at(Meeting::Append);
         self.store.append(operations, done);
         self.meet.at(Meeting::Appended);

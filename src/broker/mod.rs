@@ -5,62 +5,21 @@
 //! Lock order: a virtual host's topology, then the ids of queues, then an exchange's bindings, then a queue, then an
 //! outbox. A queue's lock is never held while another queue's is taken.
 
-mod access;
 mod accounts;
-mod aftermath;
-mod alarms;
-mod arguments;
-mod arrivals;
-mod bindings;
-mod burial;
-mod charge;
-mod clearing;
 mod client;
-mod consume;
-mod dead_letter;
+mod declaration;
 mod definitions;
-mod deliveries;
-mod delivery_count;
-mod departed;
-mod departure;
-mod effects;
-mod equivalence;
+mod delivery;
 mod errands;
-mod exchange;
-mod exchanges;
-mod explain;
-mod frugality;
-mod gate;
-mod grave;
-mod in_force;
-mod json;
-mod leaving;
-mod listing;
 mod meeting;
-mod notice;
 mod operator;
-mod paging;
 mod pending;
-mod promise;
-mod properties;
-mod publish;
-mod queue_handle;
-mod queues;
-mod recovery;
 mod refusal;
 mod registry;
-mod removal;
-mod reply_to;
 mod resource;
-mod returning;
-mod routes;
-mod settle;
-mod settling;
-mod subscriber;
 mod surroundings;
-mod timers;
-mod vhost;
-mod vhosts;
+mod topology;
+mod watch;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -69,56 +28,56 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::MutexGuard;
 
-pub use access::{
+pub use accounts::access::{
     HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
 };
-pub use accounts::Put;
-pub use alarms::{Shortage, Uncommitted};
-pub use arguments::{DeadLetterTarget, EXPIRY_MS_MAX, QueueKind};
-pub use arrivals::{Reserved, Room, Turn};
-pub use bindings::BindingRequest;
+pub use accounts::users::Put;
 pub use client::{Capabilities, Client, Closer, NewClient, Terms};
-pub use consume::{Consume, Exclusivity, Fetch};
+pub use declaration::binding::BindingRequest;
+pub use declaration::exchange_declaration::{DeclareMode, DeleteExchange, ExchangeDeclaration};
+pub use declaration::queue_declaration::{DeclaredQueue, DeleteQueue, QueueDeclaration};
+pub use definitions::json::{from_json as table_from_json, to_json as table_to_json};
+pub use definitions::recovery::Census;
 pub use definitions::user_to_json;
-pub use departed::{BrokerTotals, ByKind};
+pub use delivery::consume::{Consume, Exclusivity, Fetch};
+pub use delivery::leaving::{ClosingChannel, Unfinished};
+pub use delivery::publish::{Batch, Outcome, Publish, Publishes};
+pub use delivery::reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
+pub use delivery::settle::Settlement;
+pub use delivery::settling::{Allowance, POSITIONS_PER_TURN, Settling};
 pub use errands::Remaining;
-pub use exchange::{ExchangeHandle, ExchangeRef, Passed};
-pub use exchanges::{DeclareMode, DeleteExchange, ExchangeDeclaration};
-pub use explain::{Explained, Explanation};
-pub use in_force::{ExchangeInForce, QueueInForce};
-pub use json::{from_json as table_from_json, to_json as table_to_json};
-pub use leaving::{ClosingChannel, Unfinished};
-pub use listing::{
-    BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,
-};
 pub use meeting::{Meet, Meeting, MeetingHook};
 pub use operator::{Fetched, Peeked, Published};
 pub use pending::Pending;
-pub use publish::{Batch, Outcome, Publish, Publishes};
-pub use queue_handle::{Lifetime, QueueHandle, QueueRef};
-pub use queues::{DeclaredQueue, DeleteQueue, QueueDeclaration};
-pub use recovery::Census;
 pub use refusal::{Refusal, RefusalKind};
-pub use reply_to::{PREFIX as REPLY_TO_PREFIX, QUEUE as REPLY_TO_QUEUE};
-pub use settle::Settlement;
-pub use settling::{Allowance, POSITIONS_PER_TURN, Settling};
-pub use subscriber::{ClientOutbox, Consumer};
 pub use surroundings::{Stepped, Surroundings};
+pub use topology::arguments::{DeadLetterTarget, EXPIRY_MS_MAX, QueueKind};
+pub use topology::exchange_handle::{ExchangeHandle, ExchangeRef, Passed};
+pub use topology::in_force::{ExchangeInForce, QueueInForce};
+pub use topology::queue_handle::{Lifetime, QueueHandle, QueueRef};
+pub use topology::subscriber::{ClientOutbox, Consumer};
+pub use watch::alarms::{Shortage, Uncommitted};
+pub use watch::arrivals::{Reserved, Room, Turn};
+pub use watch::departed::{BrokerTotals, ByKind};
+pub use watch::explain::{Explained, Explanation};
+pub use watch::listing::{
+    BindingView, ConsumerView, QueueFigures, bindings_from, bindings_to_exchange, bindings_to_queue,
+};
 
-use access::Access;
-use alarms::Alarms;
-use arrivals::Arrivals;
-use burial::Mourning;
-use departed::Departed;
+use accounts::access::Access;
+use delivery::dead_lettering::Mourning;
+use delivery::reply_to::ReplyAddresses;
+use delivery::returning::Returns;
+use delivery::timers::Timers;
 use errands::Errands;
-use frugality::Frugality;
 use meeting::{MeetingLock, MeetingStore};
 use operator::Operators;
 use registry::Registry;
-use reply_to::ReplyAddresses;
-use returning::Returns;
-use timers::Timers;
-use vhost::Vhost;
+use topology::vhost::Vhost;
+use watch::alarms::Alarms;
+use watch::arrivals::Arrivals;
+use watch::departed::Departed;
+use watch::frugality::Frugality;
 
 use crate::config::Config;
 use crate::entropy::Entropy;

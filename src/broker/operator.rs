@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::access::{Action, Identity};
-use super::client::{Capabilities, Client, NewClient, Terms};
-use super::consume::Head;
-use super::pending::Pending;
-use super::publish::Publish;
-use super::settle::Settlement;
-use super::subscriber::as_delivered;
-use super::{Broker, ClientOutbox, paging};
+use crate::broker::accounts::access::{Action, Identity};
+use crate::broker::client::{Capabilities, Client, NewClient, Terms};
+use crate::broker::delivery::consume::Head;
+use crate::broker::delivery::paging;
+use crate::broker::delivery::publish::Publish;
+use crate::broker::delivery::settle::Settlement;
+use crate::broker::pending::Pending;
 use crate::broker::refusal::Refusal;
+use crate::broker::topology::subscriber::as_delivered;
+use crate::broker::{Broker, ClientOutbox};
 use crate::message::{Message, Sizes};
 use crate::outbox::{Limits, Tally};
 use crate::queue::{AckMode, Position};
@@ -24,10 +25,10 @@ const CHANNEL: u16 = 1;
 
 /// What operators published, who have no connection that could count it.
 #[derive(Debug, Default)]
-pub(super) struct Operators(Mutex<(Tally, Sizes)>);
+pub(in crate::broker) struct Operators(Mutex<(Tally, Sizes)>);
 
 impl Operators {
-    pub(super) fn tally(&self) -> (Tally, Sizes) {
+    pub(in crate::broker) fn tally(&self) -> (Tally, Sizes) {
         *self.0.lock()
     }
 }

@@ -14,7 +14,7 @@ impl Pending {
     pub const NONE: Self = Self(None);
 
     /// A promise, and what the store calls when it is kept or broken.
-    pub(super) fn new() -> (Self, Done) {
+    pub(in crate::broker) fn new() -> (Self, Done) {
         let (sender, receiver) = async_channel::bounded(1);
         let done: Done = Box::new(move |outcome| {
             // Nobody waits any more when the connection has gone; there is nobody to tell then.

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use super::meeting::{Meet, Meeting};
+use crate::broker::meeting::{Meet, Meeting};
 use crate::routing::KeyHash;
 use dashmap::DashMap;
 
@@ -17,7 +17,7 @@ pub struct Registry<K: Eq + Hash, V> {
 
 impl<K: Eq + Hash, V> Registry<K, V> {
     /// An empty one. Connections meet before and after each change of it.
-    pub(super) fn new(meet: &Meet, hash: KeyHash) -> Self {
+    pub(in crate::broker) fn new(meet: &Meet, hash: KeyHash) -> Self {
         Self { map: DashMap::with_hasher(hash), meet: meet.clone() }
     }
 }

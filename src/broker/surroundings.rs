@@ -7,8 +7,8 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Broker;
-use super::meeting::Meet;
+use crate::broker::Broker;
+use crate::broker::meeting::Meet;
 use crate::broker::refusal::{Refusal, RefusalKind};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::message::Memory;
@@ -60,7 +60,7 @@ impl Surroundings {
 }
 
 /// Opens a store, which goes on by itself unless somebody takes its steps.
-pub(super) fn open_store(
+pub(in crate::broker) fn open_store(
     stepped: Option<Stepped>,
     options: Options,
     events: store::Events,
@@ -72,7 +72,7 @@ pub(super) fn open_store(
 }
 
 /// Hashing that nobody can foresee.
-pub(super) fn key_hash(entropy: &dyn Entropy) -> Result<KeyHash, String> {
+pub(in crate::broker) fn key_hash(entropy: &dyn Entropy) -> Result<KeyHash, String> {
     let mut seed = [[0; 8]; 2];
     for word in &mut seed {
         entropy.fill(word).map_err(|error| format!("no random numbers: {error}"))?;

@@ -54,13 +54,13 @@ const IMPURE_PATHS: &[&str] = &["std::fs", "std::thread", "std::process"];
 const ALLOWED: &[(&str, &[&str])] = &[
     // What those wait for who may wait.
     ("src/broker/pending.rs", &["async", "await"]),
-    ("src/broker/arrivals.rs", &["async", "await"]),
-    ("src/broker/access/login.rs", &["async", "await"]),
-    ("src/broker/access/turns.rs", &["async", "await"]),
+    ("src/broker/watch/arrivals.rs", &["async", "await"]),
+    ("src/broker/accounts/login.rs", &["async", "await"]),
+    ("src/broker/accounts/turns.rs", &["async", "await"]),
     // What a broker has by itself, unless it is given something else.
     ("src/broker/surroundings.rs", &["SystemEntropy"]),
     // How much memory the machine has, and the definitions that the configuration names: both once, at the start.
-    ("src/broker/alarms.rs", &["std::fs"]),
+    ("src/broker/watch/alarms.rs", &["std::fs"]),
     ("src/broker/definitions/mod.rs", &["std::fs"]),
 ];
 

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value as Json};
 
 use super::file::{Binding, Exchange, File, Queue, User, Vhost};
-use crate::broker::access;
-use crate::broker::accounts::{self, pattern_fault};
-use crate::broker::arguments::{self, DeclaredAs, QueueSettings};
-use crate::broker::exchange::ExchangeSettings;
-use crate::broker::exchanges::{self, RESERVED_PREFIX};
-use crate::broker::json;
+use crate::broker::accounts::access;
+use crate::broker::accounts::users::{self, pattern_fault};
+use crate::broker::declaration::exchange_declaration::{self, RESERVED_PREFIX};
+use crate::broker::definitions::json;
 use crate::broker::resource::Resource;
+use crate::broker::topology::arguments::{self, DeclaredAs, QueueSettings};
+use crate::broker::topology::exchange_handle::ExchangeSettings;
 use crate::config::Limits;
 use crate::entropy::Entropy;
 use crate::routing::Kind;
@@ -117,7 +117,7 @@ fn check_user(user: User, entropy: &dyn Entropy, limits: &Limits) -> Result<User
         (None, None) => return Err(format!("user '{name}' has no password and no password_hash")),
     };
     let user = UserRecord { name, password_hash, tags: tags.into_list() };
-    accounts::check_user(&user, limits)?;
+    users::check_user(&user, limits)?;
     Ok(user)
 }
 
@@ -131,8 +131,8 @@ fn check_exchange(
     let Ok(kind) = exchange.kind.parse::<Kind>() else {
         return Err(format!("{name}: unknown exchange type '{}'", exchange.kind));
     };
-    let alternate =
-        exchanges::alternate_exchange(&arguments, &name).map_err(|refusal| refusal.text)?;
+    let alternate = exchange_declaration::alternate_exchange(&arguments, &name)
+        .map_err(|refusal| refusal.text)?;
     let settings = ExchangeSettings {
         kind,
         durable: exchange.durable,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::broker::access::shown_hash;
-use crate::broker::exchanges::RESERVED_PREFIX;
-use crate::broker::listing::{BindingView, bindings_from};
-use crate::broker::vhost::Vhost;
-use crate::broker::{Broker, QueueKind, json as tables};
+use super::json as tables;
+use crate::broker::accounts::access::shown_hash;
+use crate::broker::declaration::exchange_declaration::RESERVED_PREFIX;
+use crate::broker::topology::vhost::Vhost;
+use crate::broker::watch::listing::{BindingView, bindings_from};
+use crate::broker::{Broker, QueueKind};
 use crate::store::{DestinationKind, UserRecord};
 
 /// Where an entry says which virtual host it belongs to: not in a file for one alone.

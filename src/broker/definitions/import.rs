@@ -10,12 +10,12 @@ use std::sync::Arc;
 use super::check::{Checked, title};
 use super::file::{Binding, Exchange, Queue};
 use crate::broker::Broker;
-use crate::broker::arguments::QueueSettings;
-use crate::broker::bindings::{add_binding, binding_change};
-use crate::broker::exchange::{ExchangeSettings, Target};
+use crate::broker::declaration::binding::{add_binding, binding_change};
 use crate::broker::meeting::Meeting;
 use crate::broker::pending::Pending;
-use crate::broker::queue_handle::Lifetime;
+use crate::broker::topology::arguments::QueueSettings;
+use crate::broker::topology::exchange_handle::{ExchangeSettings, Target};
+use crate::broker::topology::queue_handle::Lifetime;
 use crate::store::{Change, PermissionRecord, UserRecord, VhostRecord};
 use crate::wire::Table;
 

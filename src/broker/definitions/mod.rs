@@ -7,13 +7,15 @@ mod check;
 mod export;
 mod file;
 mod import;
+pub(super) mod json;
+pub(super) mod recovery;
 mod room;
 
 use std::path::Path;
 
-use super::exchanges::PREDECLARED;
-use super::pending::Pending;
-use super::{Broker, OpenError};
+use crate::broker::declaration::exchange_declaration::PREDECLARED;
+use crate::broker::pending::Pending;
+use crate::broker::{Broker, OpenError};
 use crate::routing::Kind;
 
 pub use export::user_to_json;
@@ -30,7 +32,11 @@ impl Broker {
     ///
     /// # Errors
     /// One line that names the file and what is wrong in it.
-    pub(super) fn apply_definitions(&self, path: &Path, now_ms: u64) -> Result<(), OpenError> {
+    pub(in crate::broker) fn apply_definitions(
+        &self,
+        path: &Path,
+        now_ms: u64,
+    ) -> Result<(), OpenError> {
         let fail = |why: String| OpenError::Definitions { path: path.to_owned(), why };
         let text = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
         self.import_definitions(&text, now_ms)

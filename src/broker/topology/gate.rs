@@ -1,0 +1,106 @@
+//! The way into a queue. Publishers announce themselves before they give messages their places, once for a batch, and
+//! leave when the messages are in the queue. Whoever deletes the queue shuts the gate: if the queue has to be
+//! empty for that, only while nobody is on the way.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::broker::topology::queue_handle::QueueRef;
+
+/// Stands for a gate that is shut, beside the number of those who are in it still.
+const SHUT: usize = 1 << (usize::BITS - 1);
+
+/// How many publishers are on their way into a queue, and whether more are let in.
+#[derive(Debug, Default)]
+pub(in crate::broker) struct Gate(AtomicUsize);
+
+impl Gate {
+    pub(in crate::broker) fn is_shut(&self) -> bool {
+        self.0.load(Ordering::Acquire) & SHUT != 0
+    }
+
+    /// Lets nobody in any more.
+    pub(in crate::broker) fn shut(&self) {
+        self.0.fetch_or(SHUT, Ordering::AcqRel);
+    }
+
+    /// Does so if nobody is on the way; answers whether that is so.
+    pub(in crate::broker) fn shut_if_quiet(&self) -> bool {
+        self.0.compare_exchange(0, SHUT, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn enter(&self) -> bool {
+        let entered = self.0.fetch_add(1, Ordering::AcqRel) & SHUT == 0;
+        if !entered {
+            self.leave();
+        }
+        entered
+    }
+
+    fn follow(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A publisher on its way into a queue.
+#[derive(Debug)]
+pub(in crate::broker) struct Passage(QueueRef);
+
+impl Passage {
+    /// Announces a publisher. Nothing when the queue is being deleted: it is as good as not there.
+    pub(in crate::broker) fn into(queue: &QueueRef) -> Option<Self> {
+        queue.gate.enter().then(|| Self(Arc::clone(queue)))
+    }
+
+    /// Announces one more on the same way: somebody is in the gate, so that this one is let in too.
+    pub(in crate::broker) fn another(&self) -> Self {
+        self.0.gate.follow();
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Deref for Passage {
+    type Target = QueueRef;
+
+    fn deref(&self) -> &QueueRef {
+        &self.0
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.0.gate.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_is_not_shut_in_front_of_somebody_who_is_in_it() {
+        let gate = Gate::default();
+        assert!(gate.enter() && gate.enter());
+        gate.leave();
+        assert!(!gate.shut_if_quiet() && !gate.is_shut());
+        gate.leave();
+        assert!(gate.shut_if_quiet() && gate.is_shut());
+        assert!(!gate.enter());
+        assert!(gate.is_shut());
+    }
+
+    #[test]
+    fn a_queue_that_goes_anyhow_shuts_its_gate_behind_those_who_are_in_it() {
+        let gate = Gate::default();
+        assert!(gate.enter());
+        gate.shut();
+        assert!(!gate.enter());
+        gate.leave();
+        assert!(gate.is_shut() && !gate.shut_if_quiet());
+    }
+}
