@@ -5,13 +5,13 @@
 //! A field that is new goes behind the others, under a version that is one higher: what reads an older version gives it a
 //! default. The first version is postcard's (see `plain`); its kinds are below those of here, so that the first byte tells.
 
+use super::fields::{Fields, put_bytes, put_number};
 use super::newer::{Undecoded, Unknown};
 use super::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, PermissionRecord, QueueRecord,
     UserRecord, VhostRecord,
 };
 use super::plain::plain_change;
-use super::record::{Reader, put_bytes, put_number};
 
 /// What is written of each kind, and the newest that is known.
 const VERSION: u8 = 2;
@@ -121,51 +121,51 @@ fn put_binding(buffer: &mut Vec<u8>, binding: &BindingRecord) {
 }
 
 /// Takes a change off.
-pub(super) fn decode_change(reader: &mut Reader<'_>) -> Result<Change, Undecoded> {
-    let (kind, version) = (reader.byte()?, reader.byte()?);
+pub(super) fn decode_change(fields: &mut Fields<'_>) -> Result<Change, Undecoded> {
+    let (kind, version) = (fields.byte()?, fields.byte()?);
     let known = if (PUT_VHOST..=DELETE_BINDING).contains(&kind) { VERSION } else { 0 };
     if known == 0 || version != known {
         let (what, number) = ("a definition of kind", Some(kind.into()));
         return Err(Unknown { what, number, found: version.into(), known: known.into() }.into());
     }
     Ok(match kind {
-        PUT_VHOST => Change::PutVhost(VhostRecord { name: text(reader)? }),
-        DELETE_VHOST => Change::DeleteVhost { name: text(reader)? },
+        PUT_VHOST => Change::PutVhost(VhostRecord { name: text(fields)? }),
+        DELETE_VHOST => Change::DeleteVhost { name: text(fields)? },
         PUT_USER => Change::PutUser(UserRecord {
-            name: text(reader)?,
-            password_hash: text(reader)?,
-            tags: (0..reader.number()?).map(|_| text(reader)).collect::<Result<_, _>>()?,
+            name: text(fields)?,
+            password_hash: text(fields)?,
+            tags: (0..fields.number()?).map(|_| text(fields)).collect::<Result<_, _>>()?,
         }),
-        DELETE_USER => Change::DeleteUser { name: text(reader)? },
+        DELETE_USER => Change::DeleteUser { name: text(fields)? },
         PUT_PERMISSION => Change::PutPermission(PermissionRecord {
-            user: text(reader)?,
-            vhost: text(reader)?,
-            configure: text(reader)?,
-            write: text(reader)?,
-            read: text(reader)?,
+            user: text(fields)?,
+            vhost: text(fields)?,
+            configure: text(fields)?,
+            write: text(fields)?,
+            read: text(fields)?,
         }),
-        DELETE_PERMISSION => Change::DeletePermission { user: text(reader)?, vhost: text(reader)? },
+        DELETE_PERMISSION => Change::DeletePermission { user: text(fields)?, vhost: text(fields)? },
         PUT_EXCHANGE => Change::PutExchange(ExchangeRecord {
-            vhost: text(reader)?,
-            name: text(reader)?,
-            kind: text(reader)?,
-            auto_delete: flag(reader)?,
-            internal: flag(reader)?,
-            arguments: reader.bytes()?.to_vec(),
+            vhost: text(fields)?,
+            name: text(fields)?,
+            kind: text(fields)?,
+            auto_delete: flag(fields)?,
+            internal: flag(fields)?,
+            arguments: fields.bytes()?.to_vec(),
         }),
-        DELETE_EXCHANGE => Change::DeleteExchange { vhost: text(reader)?, name: text(reader)? },
+        DELETE_EXCHANGE => Change::DeleteExchange { vhost: text(fields)?, name: text(fields)? },
         PUT_QUEUE => Change::PutQueue(QueueRecord {
-            id: reader.number()?,
-            vhost: text(reader)?,
-            name: text(reader)?,
-            auto_delete: flag(reader)?,
-            arguments: reader.bytes()?.to_vec(),
+            id: fields.number()?,
+            vhost: text(fields)?,
+            name: text(fields)?,
+            auto_delete: flag(fields)?,
+            arguments: fields.bytes()?.to_vec(),
         }),
         DELETE_QUEUE => {
-            Change::DeleteQueue { vhost: text(reader)?, name: text(reader)?, id: reader.number()? }
+            Change::DeleteQueue { vhost: text(fields)?, name: text(fields)?, id: fields.number()? }
         }
-        PUT_BINDING => Change::PutBinding(binding(reader)?),
-        _ => Change::DeleteBinding(binding(reader)?),
+        PUT_BINDING => Change::PutBinding(binding(fields)?),
+        _ => Change::DeleteBinding(binding(fields)?),
     })
 }
 
@@ -174,36 +174,36 @@ pub(super) fn lone_change(bytes: &[u8]) -> Result<Change, Undecoded> {
     if bytes.first().is_some_and(|first| *first < KIND_MIN) {
         return plain_change(bytes);
     }
-    let mut reader = Reader(bytes);
-    let change = decode_change(&mut reader)?;
-    reader.end()?;
+    let mut fields = Fields(bytes);
+    let change = decode_change(&mut fields)?;
+    fields.end()?;
     Ok(change)
 }
 
-fn text(reader: &mut Reader<'_>) -> Result<String, Undecoded> {
-    Ok(reader.text()?.to_owned())
+fn text(fields: &mut Fields<'_>) -> Result<String, Undecoded> {
+    Ok(fields.text()?.to_owned())
 }
 
-fn flag(reader: &mut Reader<'_>) -> Result<bool, Undecoded> {
-    match reader.byte()? {
+fn flag(fields: &mut Fields<'_>) -> Result<bool, Undecoded> {
+    match fields.byte()? {
         0 => Ok(false),
         1 => Ok(true),
         _ => Err(Undecoded::Senseless),
     }
 }
 
-fn binding(reader: &mut Reader<'_>) -> Result<BindingRecord, Undecoded> {
+fn binding(fields: &mut Fields<'_>) -> Result<BindingRecord, Undecoded> {
     Ok(BindingRecord {
-        vhost: text(reader)?,
-        source: text(reader)?,
-        destination: text(reader)?,
-        destination_kind: match reader.byte()? {
+        vhost: text(fields)?,
+        source: text(fields)?,
+        destination: text(fields)?,
+        destination_kind: match fields.byte()? {
             TO_QUEUE => DestinationKind::Queue,
             TO_EXCHANGE => DestinationKind::Exchange,
             _ => return Err(Undecoded::Senseless),
         },
-        routing_key: text(reader)?,
-        arguments: reader.bytes()?.to_vec(),
+        routing_key: text(fields)?,
+        arguments: fields.bytes()?.to_vec(),
     })
 }
 

@@ -7,11 +7,11 @@
 
 use std::borrow::Cow;
 
+use super::fields::{Fields, put_number};
 use super::log::Location;
 use super::newer::{Undecoded, Unknown};
 use super::operation::{Position, QueueId};
 use super::reader::Survivor;
-use super::record::{Reader, put_number};
 
 /// Positions are kept in chunks of this many. Which chunk a position belongs to never changes, so that
 /// each chunk can be written alone.
@@ -26,7 +26,7 @@ pub(super) type ChunkKey = (QueueId, u64);
 
 /// One live message in one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct LiveMessage {
     /// The position within the chunk.
     pub(super) low: u8,
     pub(super) priority: u8,
@@ -40,7 +40,7 @@ pub(super) struct Entry {
     pub(super) expiration_ms: Option<u64>,
 }
 
-impl Entry {
+impl LiveMessage {
     /// The message's position, in the chunk of this number.
     pub(super) fn position(&self, number: u64) -> Position {
         number * CHUNK_POSITIONS + u64::from(self.low)
@@ -63,7 +63,7 @@ impl Entry {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content {
     /// In order of position.
-    entries: Vec<Entry>,
+    entries: Vec<LiveMessage>,
     /// The same packed, and well formed. Only one of the two has anything in it.
     packed: Box<[u8]>,
 }
@@ -81,11 +81,11 @@ impl Content {
 
     /// Memory that it takes, its own structure aside.
     pub(super) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.packed.len()
+        self.entries.capacity() * size_of::<LiveMessage>() + self.packed.len()
     }
 
     /// The entries, to be changed.
-    pub(super) fn open(&mut self) -> &mut Vec<Entry> {
+    pub(super) fn open(&mut self) -> &mut Vec<LiveMessage> {
         if !self.packed.is_empty() {
             let packed = std::mem::take(&mut self.packed);
             self.entries = decode_chunk(&packed).unwrap_or_default();
@@ -94,7 +94,7 @@ impl Content {
     }
 
     /// The entries, to be looked at.
-    pub(super) fn entries(&self) -> Cow<'_, [Entry]> {
+    pub(super) fn entries(&self) -> Cow<'_, [LiveMessage]> {
         if self.packed.is_empty() {
             Cow::Borrowed(&self.entries)
         } else {
@@ -130,7 +130,7 @@ const VERSIONED: u8 = 64;
 const VERSION: u8 = 2;
 
 /// The entries of a chunk in the index, in any version.
-pub(super) fn indexed_entries(bytes: &[u8]) -> Result<Vec<Entry>, Undecoded> {
+pub(super) fn indexed_entries(bytes: &[u8]) -> Result<Vec<LiveMessage>, Undecoded> {
     match bytes.split_first() {
         Some((first, rest)) if *first == VERSIONED | VERSION => decode_chunk(rest),
         Some((first, _)) if *first >= VERSIONED => {
@@ -158,7 +158,7 @@ const ALIKE: u8 = NEXT | BEHIND | SIZE | REST | TIME;
 const EXPIRES: u8 = 32;
 
 /// What the first entry of a chunk is compared with.
-const NOTHING: Entry = Entry {
+const NOTHING: LiveMessage = LiveMessage {
     low: u8::MAX,
     priority: 0,
     location: Location { segment: 0, offset: 0 },
@@ -170,13 +170,13 @@ const NOTHING: Entry = Entry {
 };
 
 /// Packs entries, which are in order of position. Each takes at most 48 bytes.
-pub(super) fn encode_chunk(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn encode_chunk(entries: &[LiveMessage]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(48);
     put_chunk(&mut bytes, entries);
     bytes
 }
 
-fn put_chunk(bytes: &mut Vec<u8>, entries: &[Entry]) {
+fn put_chunk(bytes: &mut Vec<u8>, entries: &[LiveMessage]) {
     let mut before = NOTHING;
     let mut alike = 0;
     for entry in entries {
@@ -192,8 +192,8 @@ fn put_chunk(bytes: &mut Vec<u8>, entries: &[Entry]) {
     put_alike(bytes, &mut alike);
 }
 
-fn compare(before: &Entry, entry: &Entry) -> u8 {
-    let rest = |entry: &Entry| (entry.returns, entry.priority, entry.expiration_ms);
+fn compare(before: &LiveMessage, entry: &LiveMessage) -> u8 {
+    let rest = |entry: &LiveMessage| (entry.returns, entry.priority, entry.expiration_ms);
     let flag = |is: bool, flag: u8| if is { flag } else { 0 };
     flag(entry.low == before.low.wrapping_add(1), NEXT)
         | flag(entry.location == behind(before), BEHIND)
@@ -203,7 +203,7 @@ fn compare(before: &Entry, entry: &Entry) -> u8 {
 }
 
 /// Where the next record stands, if the message is in one queue only.
-fn behind(entry: &Entry) -> Location {
+fn behind(entry: &LiveMessage) -> Location {
     let Location { segment, offset } = entry.location;
     Location { segment, offset: offset.wrapping_add(entry.share) }
 }
@@ -216,7 +216,7 @@ fn put_alike(bytes: &mut Vec<u8>, alike: &mut u64) {
     }
 }
 
-fn put_entry(bytes: &mut Vec<u8>, flags: u8, before: &Entry, entry: &Entry) {
+fn put_entry(bytes: &mut Vec<u8>, flags: u8, before: &LiveMessage, entry: &LiveMessage) {
     let expires = flags & REST == 0 && entry.expiration_ms.is_some();
     bytes.push(if expires { flags | EXPIRES } else { flags });
     if flags & NEXT == 0 {
@@ -246,14 +246,14 @@ fn put_entry(bytes: &mut Vec<u8>, flags: u8, before: &Entry, entry: &Entry) {
 }
 
 /// Unpacks entries. They make sense only in order, in range, and when they are all there is.
-pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Entry>, Undecoded> {
-    let mut reader = Reader(bytes);
-    let mut entries: Vec<Entry> = Vec::new();
+pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<LiveMessage>, Undecoded> {
+    let mut fields = Fields(bytes);
+    let mut entries: Vec<LiveMessage> = Vec::new();
     let mut before = NOTHING;
-    while !reader.0.is_empty() {
-        let flags = reader.byte()?;
+    while !fields.0.is_empty() {
+        let flags = fields.byte()?;
         if flags == ALIKE {
-            let count = reader.number()?;
+            let count = fields.number()?;
             if count > CHUNK_POSITIONS {
                 return Err(Undecoded::Senseless);
             }
@@ -263,7 +263,7 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Entry>, Undecoded> {
                 entries.push(before);
             }
         } else {
-            let entry = take_entry(&mut reader, flags, &before)?;
+            let entry = take_entry(&mut fields, flags, &before)?;
             if entries.last().is_some_and(|last| last.low >= entry.low) {
                 return Err(Undecoded::Senseless);
             }
@@ -277,28 +277,32 @@ pub(super) fn decode_chunk(bytes: &[u8]) -> Result<Vec<Entry>, Undecoded> {
     if entries.is_empty() { Err(Undecoded::Senseless) } else { Ok(entries) }
 }
 
-fn take_entry(reader: &mut Reader<'_>, flags: u8, before: &Entry) -> Result<Entry, Undecoded> {
+fn take_entry(
+    fields: &mut Fields<'_>,
+    flags: u8,
+    before: &LiveMessage,
+) -> Result<LiveMessage, Undecoded> {
     let number =
-        |reader: &mut Reader<'_>| u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless);
+        |fields: &mut Fields<'_>| u32::try_from(fields.number()?).map_err(|_| Undecoded::Senseless);
     let mut entry = *before;
-    entry.low = if flags & NEXT == 0 { reader.byte()? } else { before.low.wrapping_add(1) };
+    entry.low = if flags & NEXT == 0 { fields.byte()? } else { before.low.wrapping_add(1) };
     entry.location = if flags & BEHIND == 0 {
-        let segment = before.location.segment.wrapping_add(number(reader)?);
-        Location { segment, offset: number(reader)? }
+        let segment = before.location.segment.wrapping_add(number(fields)?);
+        Location { segment, offset: number(fields)? }
     } else {
         behind(before)
     };
     if flags & SIZE == 0 {
-        entry.share = number(reader)?;
-        entry.body_bytes = number(reader)?;
+        entry.share = number(fields)?;
+        entry.body_bytes = number(fields)?;
     }
     if flags & REST == 0 {
-        entry.returns = number(reader)?;
-        entry.priority = reader.byte()?;
-        entry.expiration_ms = if flags & EXPIRES == 0 { None } else { Some(reader.number()?) };
+        entry.returns = number(fields)?;
+        entry.priority = fields.byte()?;
+        entry.expiration_ms = if flags & EXPIRES == 0 { None } else { Some(fields.number()?) };
     }
     if flags & TIME == 0 {
-        let later = reader.number()?;
+        let later = fields.number()?;
         let later = (later >> 1) ^ (later & 1).wrapping_neg();
         entry.accepted_ms = before.accepted_ms.wrapping_add(later);
     }

@@ -6,6 +6,8 @@
 //! writes a run of it, syncs it, answers those who wait), so that others can come between. What takes long is done in
 //! slices, one after each run of a group and more while nothing else is there to do.
 
+mod checkpoint;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -15,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use self::checkpoint::{Checkpoint, Turn};
+use super::background::Background;
 use super::base::BasePlace;
-use super::checkpoint::{Checkpoint, Turn};
-use super::chores::Chores;
 use super::commit_log::{CommitLog, Fate, Group, Polled, Sequence};
 use super::definitions::Definitions;
 use super::disk::Disk;
@@ -33,7 +35,7 @@ use super::options::{Events, Options};
 use super::reader::Requests;
 use super::reserve::Reserve;
 use super::space::{CHECKPOINT_FREE_BYTES_MIN, CHECKPOINT_SHORT_BYTES, GRACE, Space};
-use super::steps::Step;
+use super::step::Step;
 
 /// When a checkpoint that found too little room on the disk is tried again.
 const PUT_OFF: Duration = Duration::from_secs(1);
@@ -84,9 +86,9 @@ pub(super) struct Committer {
     /// So many slices come before the next group.
     pub(super) slices_due: u32,
     /// The last slice was none of a checkpoint.
-    pub(super) has_paid: bool,
+    pub(super) has_carried_out: bool,
     /// Does what blocks.
-    pub(super) chores: Chores,
+    pub(super) background: Background,
     pub(super) definitions: Definitions,
     /// There will be no more steps.
     pub(super) has_ended: bool,
@@ -186,11 +188,11 @@ impl Committer {
 
     /// Does a slice of what takes long, if there is something of it that can be done now.
     fn slice(&mut self) -> Result<bool, LogError> {
-        let owes = self.local.state.ledger.lock().owes();
-        if owes && (self.checkpoint.is_none() || !self.has_paid) {
-            return self.pay().map(|()| true);
+        let has_deferred = self.local.state.ledger.lock().has_deferred();
+        if has_deferred && (self.checkpoint.is_none() || !self.has_carried_out) {
+            return self.carry_out_some().map(|()| true);
         }
-        self.has_paid = false;
+        self.has_carried_out = false;
         if self.checkpoint.is_none() {
             if self.next_checkpoint().is_none_or(|due| due > self.now) {
                 return Ok(false);
@@ -202,7 +204,7 @@ impl Committer {
             self.begin_checkpoint(Occasion::Running);
         }
         match self.advance()? {
-            Turn::Waiting if owes => self.pay().map(|()| true),
+            Turn::Waiting if has_deferred => self.carry_out_some().map(|()| true),
             Turn::Waiting => Ok(false),
             Turn::Done if self.space.is_short() => {
                 // The next is not to follow on the heels of this one.
@@ -214,14 +216,14 @@ impl Committer {
     }
 
     /// Carries out some of what was put off when it was applied.
-    fn pay(&mut self) -> Result<(), LogError> {
-        self.has_paid = true;
+    fn carry_out_some(&mut self) -> Result<(), LogError> {
+        self.has_carried_out = true;
         let count = self
             .local
             .state
             .ledger
             .lock()
-            .pay(self.options.slice.chunks)
+            .carry_out(self.options.slice.chunks)
             .map_err(LogError::from)?;
         self.counters.note_chunks(count);
         Counters::add(&self.counters.slices, 1);
@@ -231,8 +233,8 @@ impl Committer {
 
     /// Does a slice of what is to be done before the store is left.
     fn leave(&mut self) -> Result<Step, LogError> {
-        if self.local.state.ledger.lock().owes() {
-            self.pay()?;
+        if self.local.state.ledger.lock().has_deferred() {
+            self.carry_out_some()?;
             return Ok(Step::Worked);
         }
         if self.checkpoint.is_none() {
@@ -243,7 +245,7 @@ impl Committer {
             Turn::Worked => Ok(Step::Worked),
             Turn::Waiting => {
                 // Nobody else is to come.
-                self.chores.wait();
+                self.background.wait();
                 Ok(Step::Worked)
             }
             Turn::Done if occasion == Some(Occasion::Closing) => Ok(Step::Ended),

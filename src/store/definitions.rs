@@ -9,7 +9,7 @@
 //! `docs/storage-format.md` has the payloads. Files of an earlier version are read, and written anew with the first
 //! checkpoint; those of a later one are left alone.
 //!
-//! Both are put together in memory, a slice at a time, and written by a chore.
+//! Both are put together in memory, a slice at a time, and written by a background job.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ use serde::Deserialize;
 
 use super::change::{decode_change, encode_change};
 use super::disk::{Disk, SegmentFile, replace_file};
+use super::fields::{Fields, put_number};
 use super::log::{LogPosition, SegmentId};
 use super::newer::{Newer, Undecoded, Unknown};
 use super::operation::{Change, QueueId};
 use super::plain::PlainChange;
-use super::record::{Reader, put_number};
 use super::topology::{Keeper, Serial, Topology};
 
 const FILE: &str = "definitions.json";
@@ -99,7 +99,7 @@ pub(super) struct Kept {
 pub(super) struct Definitions {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
-    /// A chore has them while it writes.
+    /// A background job has them while it writes.
     files: Arc<Mutex<Files>>,
 }
 
@@ -152,7 +152,7 @@ impl Definitions {
         draft
     }
 
-    /// A chore that writes the draft: when it has ended, the files are durable.
+    /// A background job that writes the draft: when it has ended, the files are durable.
     pub(super) fn keeping(
         &self,
         draft: Draft,
@@ -317,23 +317,23 @@ fn first_frame(bytes: &[u8], version: u32) -> Result<(Vec<Item<Change>>, usize),
             postcard::from_bytes(payload).map_err(|_| Undecoded::Senseless)?;
         items.into_iter().map(Item::from).collect()
     } else {
-        let mut reader = Reader(payload);
-        let items = (0..reader.number()?).map(|_| next_item(&mut reader));
+        let mut fields = Fields(payload);
+        let items = (0..fields.number()?).map(|_| next_item(&mut fields));
         let items = items.collect::<Result<_, _>>()?;
-        reader.end()?;
+        fields.end()?;
         items
     };
     Ok((items, FRAME_HEAD_BYTES + length))
 }
 
-fn next_item(reader: &mut Reader<'_>) -> Result<Item<Change>, Undecoded> {
-    Ok(match reader.byte()? {
-        PUT => Item::Put(reader.number()?, decode_change(reader)?),
-        GONE => Item::Gone(reader.number()?),
+fn next_item(fields: &mut Fields<'_>) -> Result<Item<Change>, Undecoded> {
+    Ok(match fields.byte()? {
+        PUT => Item::Put(fields.number()?, decode_change(fields)?),
+        GONE => Item::Gone(fields.number()?),
         UP_TO => Item::UpTo {
-            segment: u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless)?,
-            offset: reader.number()?,
-            queue_id_max: reader.number()?,
+            segment: u32::try_from(fields.number()?).map_err(|_| Undecoded::Senseless)?,
+            offset: fields.number()?,
+            queue_id_max: fields.number()?,
         },
         kind => {
             let (what, number) = ("a change of the definitions of kind", Some(kind.into()));

@@ -23,13 +23,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-pub(super) use super::base::IndexError;
-use super::base::{Base, BasePlace};
+use super::base::{Base, BasePlace, IndexError};
 use super::change::{encode_change, lone_change};
-use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry, indexed_entries};
+use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, LiveMessage, indexed_entries};
 use super::ledger::{Changes, Chunks};
 use super::log::SegmentId;
-pub(super) use super::mark::{Mark, MarkStand};
+pub(super) use super::mark::{Mark, MarkPoint};
 use super::newer::Undecoded;
 use super::operation::{Change, Place, QueueId};
 use super::state::State;
@@ -52,7 +51,7 @@ pub(super) struct Loaded {
     pub(super) mark: Mark,
     pub(super) state: State,
     /// The last message of each segment that holds any.
-    pub(super) last: Vec<(Place, Entry)>,
+    pub(super) last: Vec<(Place, LiveMessage)>,
 }
 
 /// When the index is brought up to date.
@@ -164,10 +163,10 @@ impl Index {
     }
 
     /// Tells the ledger of all chunks. Returns the last message of each segment.
-    fn load_chunks(&self, state: &State) -> Result<Vec<(Place, Entry)>, IndexError> {
+    fn load_chunks(&self, state: &State) -> Result<Vec<(Place, LiveMessage)>, IndexError> {
         let mut ledger = state.ledger.lock();
         ledger.attach(self.chunks());
-        let mut last: FxHashMap<SegmentId, (Place, Entry)> = FxHashMap::default();
+        let mut last: FxHashMap<SegmentId, (Place, LiveMessage)> = FxHashMap::default();
         self.each(CHUNKS, |key, value| {
             let (Some(queue), Some(number)) = (number_at(key, 1), number_at(key, 9)) else {
                 return Err(IndexError::new("a chunk's key is malformed"));
@@ -189,8 +188,8 @@ impl Index {
 
     /// Begins an update. From here to its end the counts in the mark need not agree. A new index gets a first mark, if
     /// there is a point of the journal before which there is nothing.
-    pub(super) fn begin(&mut self, origin: Option<MarkStand>) -> Result<(), IndexError> {
-        let first = origin.map(|MarkStand { position, fingerprint }| Mark {
+    pub(super) fn begin(&mut self, origin: Option<MarkPoint>) -> Result<(), IndexError> {
+        let first = origin.map(|MarkPoint { position, fingerprint }| Mark {
             position,
             fingerprint,
             queue_id_max: 0,

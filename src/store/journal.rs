@@ -20,15 +20,15 @@ use std::sync::Arc;
 
 use super::disk::{Disk, SegmentFile, is_full, read_full, replace_file};
 use super::log::{
-    Location, Log, LogError, LogPosition, LogReader, Progress, Replayed, SegmentId, Stand,
+    Extent, Location, Log, LogError, LogPosition, LogReader, Progress, Replayed, SegmentId,
     Unreadable,
 };
 use super::lookup::Lookup;
 use super::newer::{Newer, Undecoded};
 use super::record::{Marker, Record, encode};
 use super::segment::{
-    Gap, Head, LAST_BEGUN, SEGMENT_HEAD_BYTES, SegmentReader, decode_last_begun, encode_head,
-    encode_last_begun, is_zeros, read_head, scan, segment_of, segment_path,
+    Gap, LAST_BEGUN, SEGMENT_HEAD_BYTES, SegmentHead, SegmentReader, decode_last_begun,
+    encode_head, encode_last_begun, is_zeros, read_head, scan, segment_of, segment_path,
 };
 use crate::entropy::Entropy;
 
@@ -161,19 +161,19 @@ impl Journal {
                 continue;
             }
             match read_head(&*self.disk, &path, id)? {
-                Head::Whole(marker) => {
+                SegmentHead::Whole(marker) => {
                     self.segments.insert(id, Segment { marker, bytes });
                 }
-                Head::Damaged(marker) => {
+                SegmentHead::Damaged(marker) => {
                     self.notes.push(format!("the head of journal segment {id} is damaged"));
                     self.headless = Some(id);
                     self.segments.insert(id, Segment { marker, bytes });
                 }
-                Head::Unfinished if Some(id) == last && id > self.last_begun => {
+                SegmentHead::Unfinished if Some(id) == last && id > self.last_begun => {
                     self.notes.push(format!("removed journal segment {id}, which was never begun"));
                     self.disk.remove(&path)?;
                 }
-                Head::Unfinished => {
+                SegmentHead::Unfinished => {
                     self.notes.push(format!("journal segment {id} is empty: its records are lost"));
                     self.disk.rename(&path, &path.with_extension("log.empty"))?;
                 }
@@ -214,7 +214,7 @@ impl Journal {
         &self,
         id: SegmentId,
         offset: u64,
-        visit: &mut dyn FnMut(Stand, Record<'_>),
+        visit: &mut dyn FnMut(Extent, Record<'_>),
         replayed: &mut Replayed,
     ) -> io::Result<Vec<Unread>> {
         let Some(segment) = self.segments.get(&id).copied() else { return Ok(Vec::new()) };
@@ -227,7 +227,7 @@ impl Journal {
         let gaps = scan(&bytes, offset as usize, segment.marker, &mut |offset, size, record| {
             replayed.bytes += size as u64;
             let location = Location { segment: id, offset: offset as u32 };
-            visit(Stand { location, bytes: size as u64 }, record);
+            visit(Extent { location, bytes: size as u64 }, record);
         });
         let unread = gaps.map_err(|unknown| Newer::new(&path, unknown))?.into_iter().map(|gap| {
             let start = gap.offset - offset as usize;
@@ -352,7 +352,7 @@ impl Journal {
     fn append_all(
         &mut self,
         batch: &[Record<'_>],
-        stands: &mut Vec<Stand>,
+        extents: &mut Vec<Extent>,
     ) -> io::Result<Progress> {
         let mut progress = Progress::Done;
         for record in batch {
@@ -368,7 +368,7 @@ impl Journal {
             let Some(writing) = &self.writing else { return Err(not_ready()) };
             encode(record, writing.marker, &mut self.buffer).map_err(io::Error::other)?;
             let location = Location { segment: end.segment, offset: end.offset as u32 };
-            stands.push(Stand { location, bytes: self.end().offset - end.offset });
+            extents.push(Extent { location, bytes: self.end().offset - end.offset });
             if self.buffer.len() >= WRITE_BYTES && progress == Progress::Done {
                 progress = self.write_buffer()?;
             }
@@ -448,10 +448,10 @@ impl Log for Journal {
     fn append(
         &mut self,
         batch: &[Record<'_>],
-        stands: &mut Vec<Stand>,
+        extents: &mut Vec<Extent>,
     ) -> Result<Progress, LogError> {
         self.is_synced = false;
-        self.attempt(|journal| journal.append_all(batch, stands))
+        self.attempt(|journal| journal.append_all(batch, extents))
     }
 
     fn write_out(&mut self) -> Result<Progress, LogError> {
@@ -479,7 +479,7 @@ impl Log for Journal {
     fn replay(
         &mut self,
         from: LogPosition,
-        visit: &mut dyn FnMut(Stand, Record<'_>),
+        visit: &mut dyn FnMut(Extent, Record<'_>),
     ) -> Result<Replayed, LogError> {
         let notes = std::mem::take(&mut self.notes);
         let mut replayed = Replayed { bytes: 0, is_damaged: !notes.is_empty(), notes };

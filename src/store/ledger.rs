@@ -5,8 +5,8 @@
 //! changed since the last checkpoint. A chunk that is needed and not here is fetched. So a queue of ten
 //! million messages takes as much memory as what happened to it lately.
 //!
-//! Nothing here takes long. What concerns many chunks at once, a queue that is deleted or emptied, is owed at first
-//! and paid in slices (see `debts`). Whoever looks meanwhile sees it as if it were paid; only counts lag behind.
+//! Nothing here takes long. What concerns many chunks at once, a queue that is deleted or emptied, is put off at first
+//! and carried out in slices (see `deferred`). Whoever looks meanwhile sees it carried out; only counts lag behind.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{ControlFlow, RangeInclusive};
@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use self::debts::{Closing, Owed, Settlement};
+use self::deferred::{Closing, Deferred, Settlement};
 use super::base::IndexError;
-use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, Entry};
+use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, LiveMessage};
 use super::log::{LogPosition, SegmentId};
 use super::operation::{Place, Position, QueueId, Run};
 
-mod debts;
+mod deferred;
 mod floors;
 mod keeping;
 mod view;
@@ -93,12 +93,12 @@ pub(super) struct Ledger {
     dropping: BTreeSet<QueueId>,
     /// Deleted queues whose messages are still counted as alive in their segments.
     closing: FxHashMap<QueueId, Closing>,
-    /// A settlement that spans more chunks than this is owed at first.
-    owed_above: u64,
-    /// What is to be paid, in the order in which it came.
-    owed: VecDeque<Owed>,
+    /// A settlement that spans more chunks than this is put off at first.
+    deferred_above: u64,
+    /// What was put off, in the order in which it came.
+    deferred: VecDeque<Deferred>,
     /// Queues that have lost messages since their floor was last kept.
-    stirred: Vec<QueueId>,
+    stale_floors: Vec<QueueId>,
     /// Whose floors were last kept in a segment.
     floors_in: BTreeMap<SegmentId, Vec<QueueId>>,
     usage: FxHashMap<SegmentId, Usage>,
@@ -109,7 +109,7 @@ pub(super) struct Ledger {
 struct Queue {
     /// Above every position seen.
     next: Position,
-    /// How many messages it has, those included whose settlement is owed.
+    /// How many messages it has, those included whose settlement is deferred.
     entries: u64,
     /// From this chunk on the index holds nothing.
     indexed_end: u64,
@@ -118,12 +118,12 @@ struct Queue {
     /// Chunks from this one on came in this age.
     frontier: u64,
     frontier_age: u64,
-    /// Settlements that are owed, in order.
-    owed: VecDeque<Settlement>,
+    /// Settlements that were put off, in order.
+    deferred: VecDeque<Settlement>,
     /// No chunk before this one holds anything alive.
     bottom: u64,
-    /// It is in `stirred`.
-    is_stirred: bool,
+    /// It is in `stale_floors`.
+    is_floor_stale: bool,
     /// The segment in which its floor was last kept.
     floor_in: SegmentId,
 }
@@ -158,9 +158,9 @@ impl Default for Ledger {
             closed: BTreeSet::new(),
             dropping: BTreeSet::new(),
             closing: FxHashMap::default(),
-            owed_above: 256,
-            owed: VecDeque::new(),
-            stirred: Vec::new(),
+            deferred_above: 256,
+            deferred: VecDeque::new(),
+            stale_floors: Vec::new(),
             floors_in: BTreeMap::new(),
             usage: FxHashMap::default(),
             entries: 0,
@@ -193,7 +193,7 @@ impl Ledger {
         self.ids.remove(&queue);
         self.entries -= closed.entries;
         self.closing.insert(queue, Closing::new(closed.indexed_end));
-        self.owed.push_back(Owed::Closing(queue, by));
+        self.deferred.push_back(Deferred::Closing(queue, by));
     }
 
     /// Queues in no order.
@@ -203,12 +203,12 @@ impl Ledger {
 
     /// A message stands at a place, with `entry` for all but its position. One that stood there before keeps its
     /// count of returns. Ignored when the queue is unknown.
-    pub(super) fn place(&mut self, place: Place, mut entry: Entry) -> Result<(), IndexError> {
-        if !self.owed.is_empty()
-            && self.queues.get(&place.queue).is_some_and(|queue| queue.owes(place.position))
+    pub(super) fn place(&mut self, place: Place, mut entry: LiveMessage) -> Result<(), IndexError> {
+        if !self.deferred.is_empty()
+            && self.queues.get(&place.queue).is_some_and(|queue| queue.has_settled(place.position))
         {
             // A settlement may not take what came after it. Positions are not given again; only a replay meets this.
-            self.pay_settlements(place.queue)?;
+            self.carry_out_settlements(place.queue)?;
         }
         let Some(queue) = self.queues.get_mut(&place.queue) else { return Ok(()) };
         let number = place.position / CHUNK_POSITIONS;
@@ -270,10 +270,10 @@ impl Ledger {
         let mut chunks = 0_u64;
         let is_long = runs.iter().any(|run| {
             chunks = chunks.saturating_add(chunks_of(run));
-            chunks > self.owed_above
+            chunks > self.deferred_above
         });
         if is_long {
-            self.owe_settlement(queue, runs, by);
+            self.defer_settlement(queue, runs, by);
             return Ok(());
         }
         for run in runs {
@@ -335,9 +335,9 @@ impl Ledger {
         let entries = chunk.content.open();
         let start = entries.partition_point(|entry| entry.low < low);
         let end = entries.partition_point(|entry| entry.low <= high);
-        if start < end && !queue.is_stirred {
-            queue.is_stirred = true;
-            self.stirred.push(key.0);
+        if start < end && !queue.is_floor_stale {
+            queue.is_floor_stale = true;
+            self.stale_floors.push(key.0);
         }
         for entry in entries.drain(start..end) {
             queue.entries -= 1;
@@ -391,7 +391,7 @@ impl Ledger {
     }
 
     /// Takes note of a chunk that the index holds, without keeping it.
-    pub(super) fn load(&mut self, key: ChunkKey, entries: &[Entry]) {
+    pub(super) fn load(&mut self, key: ChunkKey, entries: &[LiveMessage]) {
         for entry in entries {
             let usage = self.usage.entry(entry.location.segment).or_default();
             usage.places += 1;
@@ -405,10 +405,10 @@ impl Ledger {
         queue.entries += count;
         queue.indexed_end = queue.indexed_end.max(key.1 + 1);
         queue.filling = queue.filling.max(key.1);
-        if !queue.is_stirred {
+        if !queue.is_floor_stale {
             // Nobody knows what was kept of its floor.
-            queue.is_stirred = true;
-            self.stirred.push(key.0);
+            queue.is_floor_stale = true;
+            self.stale_floors.push(key.0);
         }
         if let Some(last) = entries.last() {
             let position = key.1.saturating_mul(CHUNK_POSITIONS) + u64::from(last.low);
@@ -455,7 +455,7 @@ impl Chunk {
     }
 }
 
-fn release(usage: &mut FxHashMap<SegmentId, Usage>, entry: &Entry) {
+fn release(usage: &mut FxHashMap<SegmentId, Usage>, entry: &LiveMessage) {
     let segment = entry.location.segment;
     let Some(usage) = usage.get_mut(&segment) else {
         debug_assert!(false, "segment {segment} is not known to hold anything");

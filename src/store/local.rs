@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::figures::Counters;
-use super::log::{Log, LogError, Progress, SegmentId, Stand};
+use super::log::{Extent, Log, LogError, Progress, SegmentId};
 use super::operation::{Operation, Place};
 use super::record::Record;
 use super::state::{Reading, State};
@@ -18,7 +18,7 @@ pub(super) struct Local {
     pub(super) has_grown: bool,
     pub(super) counters: Arc<Counters>,
     /// What was appended and found no room yet. Its effects come when it is written, for nobody could read it before.
-    unwritten: Vec<(Vec<Operation>, Vec<Stand>)>,
+    unwritten: Vec<(Vec<Operation>, Vec<Extent>)>,
 }
 
 impl Local {
@@ -31,12 +31,12 @@ impl Local {
     /// Appends operations and applies them, now or when there is room for them.
     pub(super) fn enter(&mut self, operations: Vec<Operation>) -> Result<Progress, LogError> {
         let records: Vec<Record<'_>> = operations.iter().map(Record::from).collect();
-        let mut stands: Vec<Stand> = Vec::with_capacity(records.len());
-        let progress = self.append(&records, &mut stands)?;
+        let mut extents: Vec<Extent> = Vec::with_capacity(records.len());
+        let progress = self.append(&records, &mut extents)?;
         drop(records);
         match progress {
-            Progress::Done => self.apply(&operations, &stands)?,
-            Progress::NoRoom => self.unwritten.push((operations, stands)),
+            Progress::Done => self.apply(&operations, &extents)?,
+            Progress::NoRoom => self.unwritten.push((operations, extents)),
         }
         Ok(progress)
     }
@@ -44,31 +44,31 @@ impl Local {
     /// Appends the positions below which nothing is alive. That changes nothing for those who are alive. Returns the
     /// segment in which they stand.
     pub(super) fn enter_floors(&mut self, floors: &[Place]) -> Result<SegmentId, LogError> {
-        let mut stands = Vec::new();
+        let mut extents = Vec::new();
         // What finds no room now is written before the next slice.
-        self.append(&[Record::Floors(floors.to_vec())], &mut stands)?;
-        Ok(stands.first().map_or(0, |stand| stand.location.segment))
+        self.append(&[Record::Floors(floors.to_vec())], &mut extents)?;
+        Ok(extents.first().map_or(0, |extent| extent.location.segment))
     }
 
     fn append(
         &mut self,
         records: &[Record<'_>],
-        stands: &mut Vec<Stand>,
+        extents: &mut Vec<Extent>,
     ) -> Result<Progress, LogError> {
         if records.is_empty() {
             return Ok(Progress::Done);
         }
-        let progress = self.log.append(records, stands)?;
-        self.bytes_unmarked += stands.iter().map(|stand| stand.bytes).sum::<u64>();
+        let progress = self.log.append(records, extents)?;
+        self.bytes_unmarked += extents.iter().map(|extent| extent.bytes).sum::<u64>();
         self.has_grown = true;
         Counters::add(&self.counters.written, records.len() as u64);
         Ok(progress)
     }
 
-    fn apply(&mut self, operations: &[Operation], stands: &[Stand]) -> Result<(), LogError> {
-        for (operation, stand) in operations.iter().zip(stands) {
+    fn apply(&mut self, operations: &[Operation], extents: &[Extent]) -> Result<(), LogError> {
+        for (operation, extent) in operations.iter().zip(extents) {
             let record = Record::from(operation);
-            self.state.apply(&record, *stand, Reading::Live)?;
+            self.state.apply(&record, *extent, Reading::Live)?;
         }
         Ok(())
     }
@@ -78,8 +78,8 @@ impl Local {
         if self.log.write_out()? == Progress::NoRoom {
             return Ok(Progress::NoRoom);
         }
-        for (operations, stands) in std::mem::take(&mut self.unwritten) {
-            self.apply(&operations, &stands)?;
+        for (operations, extents) in std::mem::take(&mut self.unwritten) {
+            self.apply(&operations, &extents)?;
         }
         Ok(Progress::Done)
     }

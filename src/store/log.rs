@@ -28,7 +28,7 @@ pub(super) struct Location {
 
 /// A record that was appended: where it stands and how many bytes it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stand {
+pub(super) struct Extent {
     pub(super) location: Location,
     pub(super) bytes: u64,
 }
@@ -90,7 +90,7 @@ pub(super) trait Log: Send {
     fn append(
         &mut self,
         batch: &[Record<'_>],
-        stands: &mut Vec<Stand>,
+        extents: &mut Vec<Extent>,
     ) -> Result<Progress, LogError>;
 
     /// Writes what found no room so far.
@@ -107,7 +107,7 @@ pub(super) trait Log: Send {
     fn replay(
         &mut self,
         from: LogPosition,
-        visit: &mut dyn FnMut(Stand, Record<'_>),
+        visit: &mut dyn FnMut(Extent, Record<'_>),
     ) -> Result<Replayed, LogError>;
 
     /// Reads single records; quickest when the locations are in order. `visit` gets the place in

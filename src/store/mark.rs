@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
+use super::fields::{Fields, put_number};
 use super::log::{LogPosition, SegmentId};
 use super::newer::{Undecoded, Unknown};
 use super::operation::QueueId;
-use super::record::{Reader, put_number};
 
 /// What the index stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Mark {
 
 /// A point of the journal, and what tells its segment from another journal's.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MarkStand {
+pub(super) struct MarkPoint {
     pub(super) position: LogPosition,
     pub(super) fingerprint: Option<[u8; 4]>,
 }
@@ -72,8 +72,8 @@ impl Mark {
 
     /// What the index holds, in any version.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Undecoded> {
-        let mut reader = Reader(bytes);
-        if reader.byte()? != VERSIONED {
+        let mut fields = Fields(bytes);
+        if fields.byte()? != VERSIONED {
             let plain: PlainMark = postcard::from_bytes(bytes).map_err(|_| Undecoded::Senseless)?;
             return Ok(plain.into());
         }
@@ -81,23 +81,23 @@ impl Mark {
             let what = if number.is_some() { "a mark with flags" } else { "a mark" };
             Undecoded::from(Unknown { what, number, found: found.into(), known: known.into() })
         };
-        let version = reader.byte()?;
+        let version = fields.byte()?;
         if version != VERSION {
             return Err(unknown(None, version, VERSION));
         }
-        let flags = reader.byte()?;
+        let flags = fields.byte()?;
         if flags & !(CLOSED | UPDATING | FINGERPRINT) != 0 {
             return Err(unknown(Some(flags.into()), version, 0));
         }
-        let segment = u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless)?;
-        let position = LogPosition { segment, offset: reader.number()? };
-        let queue_id_max = reader.number()?;
-        let (entries, definitions) = (reader.number()?, reader.number()?);
+        let segment = u32::try_from(fields.number()?).map_err(|_| Undecoded::Senseless)?;
+        let position = LogPosition { segment, offset: fields.number()? };
+        let queue_id_max = fields.number()?;
+        let (entries, definitions) = (fields.number()?, fields.number()?);
         let mut fingerprint = None;
         if flags & FINGERPRINT != 0 {
-            fingerprint = Some([reader.byte()?, reader.byte()?, reader.byte()?, reader.byte()?]);
+            fingerprint = Some([fields.byte()?, fields.byte()?, fields.byte()?, fields.byte()?]);
         }
-        reader.end()?;
+        fields.end()?;
         let (closed, updating) = (flags & CLOSED != 0, flags & UPDATING != 0);
         Ok(Self { position, fingerprint, queue_id_max, entries, definitions, closed, updating })
     }

@@ -26,10 +26,9 @@
 //! nothing more is written. A full disk is waited for, and what was set aside is
 //! given up to those who make room.
 
+mod background;
 mod base;
 mod change;
-mod checkpoint;
-mod chores;
 mod chunk;
 mod commit_log;
 mod committer;
@@ -37,6 +36,7 @@ mod definitions;
 mod directory;
 mod disk;
 mod failure;
+mod fields;
 mod figures;
 mod group;
 mod inbox;
@@ -60,6 +60,7 @@ mod segment;
 mod sled_base;
 mod space;
 mod state;
+mod step;
 mod steps;
 mod topology;
 
@@ -85,9 +86,10 @@ pub use self::operation::{
 pub use self::options::{Events, Options, Slice, Surroundings};
 pub use self::reader::{ReadDone, Reread, Survivor};
 pub use self::recovery::Recovered;
-pub use self::steps::{CommitterSteps, ReaderSteps, Step, Steps};
+pub use self::step::Step;
+pub use self::steps::{CommitterSteps, ReaderSteps, Steps};
 
-use self::chores::Chores;
+use self::background::Background;
 use self::commit_log::CommitLog;
 use self::committer::Committer;
 use self::definitions::Definitions;
@@ -190,7 +192,7 @@ impl Store {
                 .spawn(work)
                 .map_err(StoreError::io(directory.path(), "given a thread"))
         };
-        committer.chores = Chores::on_a_thread(committer.inbox.clone())
+        committer.background = Background::on_a_thread(committer.inbox.clone())
             .map_err(StoreError::io(directory.path(), "given a thread"))?;
         let committer = spawn("committer", Box::new(|| committer.run()))?;
         let reader = spawn("reader", Box::new(|| reader.run()))?;
@@ -329,8 +331,8 @@ fn prepare(
         queue_id_max: recovered.queue_id_max,
         checkpoint: None,
         slices_due: 0,
-        has_paid: false,
-        chores: Chores::Asker(None),
+        has_carried_out: false,
+        background: Background::Inline(None),
         definitions,
         has_ended: false,
         options,
@@ -353,7 +355,7 @@ fn prepare(
         let ceilings = ledger.ceilings().map(|place| (place.queue, place.position));
         committer.doubtful.extend(ceilings);
     }
-    ledger.owe_above(committer.options.slice.chunks);
+    ledger.defer_above(committer.options.slice.chunks);
     drop(ledger);
     write_down(&mut committer, &recovered).map_err(journal_error)?;
     Ok((committer, directory, recovered))

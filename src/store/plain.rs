@@ -8,12 +8,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::fields::Fields;
 use super::newer::Undecoded;
 use super::operation::{
     BindingRecord, Change, DestinationKind, ExchangeRecord, PermissionRecord, QueueId, QueueRecord,
     UserRecord, VhostRecord,
 };
-use super::record::Reader;
 
 type Text<'a> = Cow<'a, str>;
 
@@ -92,10 +92,10 @@ pub(super) enum PlainDestination {
 }
 
 /// Takes a list of changes off, as postcard wrote it.
-pub(super) fn plain_changes(reader: &mut Reader<'_>) -> Result<Vec<Change>, Undecoded> {
-    let (changes, rest) = postcard::take_from_bytes::<Vec<PlainChange<'_>>>(reader.0)
+pub(super) fn plain_changes(fields: &mut Fields<'_>) -> Result<Vec<Change>, Undecoded> {
+    let (changes, rest) = postcard::take_from_bytes::<Vec<PlainChange<'_>>>(fields.0)
         .map_err(|_| Undecoded::Senseless)?;
-    reader.0 = rest;
+    fields.0 = rest;
     Ok(changes.into_iter().map(Change::from).collect())
 }
 

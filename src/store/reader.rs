@@ -10,14 +10,14 @@ use std::vec;
 use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
-use super::chunk::Entry;
+use super::chunk::LiveMessage;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
 use super::log::{Location, LogReader, SegmentId, Unreadable};
 use super::newer::Newer;
 use super::operation::{Operation, Place, Position, QueueId, Runs};
 use super::record::Record;
-use super::steps::Step;
+use super::step::Step;
 use crate::message::{Memory, Message};
 
 /// A message whose segment goes while it is read is looked for again, at most so many times. Each time a
@@ -141,7 +141,7 @@ struct Answer {
     /// Not yet looked up.
     positions: Vec<Position>,
     /// Looked up, and not yet read.
-    located: vec::IntoIter<(Position, Entry)>,
+    located: vec::IntoIter<(Position, LiveMessage)>,
     rereads: Vec<Reread>,
     /// Cannot be read and never will.
     lost: Vec<Position>,
@@ -262,7 +262,7 @@ impl Reader {
         &mut self,
         queue: QueueId,
         positions: &[Position],
-    ) -> Result<Vec<(Position, Entry)>, NotNow> {
+    ) -> Result<Vec<(Position, LiveMessage)>, NotNow> {
         let located = self.ledger.lock().locate(queue, positions);
         located.map_err(|error| {
             self.failures += 1;
@@ -278,7 +278,7 @@ impl Reader {
     }
 
     /// Reads one message, where it stands by now. Nothing when it was settled meanwhile.
-    fn find(&mut self, place: Place, mut entry: Entry) -> Result<Option<Found>, NotNow> {
+    fn find(&mut self, place: Place, mut entry: LiveMessage) -> Result<Option<Found>, NotNow> {
         for _ in 0..ATTEMPTS_MAX {
             let read = self.read(place, entry.location);
             match read.map_err(|error| self.later(entry.location.segment, &error))? {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::change::{decode_change, encode_change};
+use super::fields::{Fields, put_bytes, put_number};
 use super::newer::{Undecoded, Unknown};
 use super::operation::{Change, Operation, Place, Position, QueueId, Run};
 use super::plain::plain_changes;
@@ -228,21 +229,6 @@ fn encode_settle(queue: QueueId, runs: &[Run], buffer: &mut Vec<u8>) {
     }
 }
 
-/// Appends a variable integer.
-pub(super) fn put_number(buffer: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        buffer.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    buffer.push(number as u8);
-}
-
-/// Appends bytes behind their count.
-pub(super) fn put_bytes(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(buffer, bytes.len() as u64);
-    buffer.extend_from_slice(bytes);
-}
-
 /// A frame whose marker, length and sum are right. What its payload says is not looked at yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
@@ -274,28 +260,29 @@ impl<'a> Frame<'a> {
 
     /// What the frame says.
     pub(super) fn decode(&self) -> Result<Record<'a>, Undecoded> {
-        let mut reader = Reader(self.payload);
+        let mut fields = Fields(self.payload);
         let (kind, version) = (self.kind & ((1 << KIND_BITS) - 1), (self.kind >> KIND_BITS) + 1);
         let record = match (kind, version) {
-            (ENQUEUE, 1) => return decode_enqueue(reader),
-            (SETTLE, 1) => decode_settle(&mut reader)?,
+            (ENQUEUE, 1) => return decode_enqueue(fields),
+            (SETTLE, 1) => decode_settle(&mut fields)?,
             (RETURNED, 1) => Record::Returned {
-                queue: reader.number()?,
-                position: reader.number()?,
-                count: u32::try_from(reader.number()?).map_err(|_| Undecoded::Senseless)?,
+                queue: fields.number()?,
+                position: fields.number()?,
+                count: u32::try_from(fields.number()?).map_err(|_| Undecoded::Senseless)?,
             },
             (TOPOLOGY, 1) => {
-                let changes = plain_changes(&mut reader)?;
+                let changes = plain_changes(&mut fields)?;
                 Record::Topology(Cow::Owned(changes))
             }
             (TOPOLOGY, 2) => {
-                let count = reader.number()?;
-                let changes = (0..count).map(|_| decode_change(&mut reader));
+                let count = fields.number()?;
+                let changes = (0..count).map(|_| decode_change(&mut fields));
                 Record::Topology(Cow::Owned(changes.collect::<Result<_, _>>()?))
             }
             (FLOORS, 1) => {
-                let count = reader.number()?;
-                let floors = (0..count).map(|_| reader.place()).collect::<Result<_, _>>()?;
+                let count = fields.number()?;
+                let floors =
+                    (0..count).map(|_| decode_place(&mut fields)).collect::<Result<_, _>>()?;
                 Record::Floors(floors)
             }
             _ => {
@@ -304,7 +291,7 @@ impl<'a> Frame<'a> {
                 return Err(Unknown { what, number, found, known }.into());
             }
         };
-        reader.end()?;
+        fields.end()?;
         Ok(record)
     }
 }
@@ -314,17 +301,17 @@ pub(super) fn payload_bytes(head: &[u8]) -> usize {
     u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize
 }
 
-fn decode_enqueue(mut reader: Reader<'_>) -> Result<Record<'_>, Undecoded> {
-    let count = reader.number()?;
-    let places = (0..count).map(|_| reader.place()).collect::<Result<_, _>>()?;
-    let flags = reader.byte()?;
+fn decode_enqueue(mut fields: Fields<'_>) -> Result<Record<'_>, Undecoded> {
+    let count = fields.number()?;
+    let places = (0..count).map(|_| decode_place(&mut fields)).collect::<Result<_, _>>()?;
+    let flags = fields.byte()?;
     if flags & !FLAGS_KNOWN != 0 {
         let (what, number) = ("a message with flags", Some(flags.into()));
         return Err(Unknown { what, number, found: 1, known: 0 }.into());
     }
-    let priority = reader.byte()?;
-    let accepted_ms = reader.number()?;
-    let expiration_ms = if flags & EXPIRES == 0 { None } else { Some(reader.number()?) };
+    let priority = fields.byte()?;
+    let accepted_ms = fields.number()?;
+    let expiration_ms = if flags & EXPIRES == 0 { None } else { Some(fields.number()?) };
     let facts = Facts {
         persistent: flags & PERSISTENT != 0,
         priority,
@@ -332,20 +319,24 @@ fn decode_enqueue(mut reader: Reader<'_>) -> Result<Record<'_>, Undecoded> {
         accepted_ms,
         dead_letter: flags & DEAD_LETTER != 0,
     };
-    let exchange = reader.text()?;
-    let routing_key = reader.text()?;
-    let properties = reader.bytes()?;
-    let message = Parts { exchange, routing_key, properties, body: reader.0, facts };
+    let exchange = fields.text()?;
+    let routing_key = fields.text()?;
+    let properties = fields.bytes()?;
+    let message = Parts { exchange, routing_key, properties, body: fields.0, facts };
     Ok(Record::Enqueue { places, message })
 }
 
-fn decode_settle<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, Undecoded> {
-    let queue = reader.number()?;
-    let count = reader.number()?;
+fn decode_place(fields: &mut Fields<'_>) -> Result<Place, Undecoded> {
+    Ok(Place { queue: fields.number()?, position: fields.number()? })
+}
+
+fn decode_settle<'a>(fields: &mut Fields<'a>) -> Result<Record<'a>, Undecoded> {
+    let queue = fields.number()?;
+    let count = fields.number()?;
     let mut runs = SmallVec::new();
     let mut before: Position = 0;
     for _ in 0..count {
-        let run = Run { first: before.wrapping_add(reader.number()?), count: reader.number()? };
+        let run = Run { first: before.wrapping_add(fields.number()?), count: fields.number()? };
         if run.count == 0 {
             return Err(Undecoded::Senseless);
         }
@@ -353,51 +344,6 @@ fn decode_settle<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, Undecoded> {
         runs.push(run);
     }
     Ok(Record::Settle { queue, runs })
-}
-
-/// Takes values off the front of a payload, which makes no sense when it ends too early.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(super) fn byte(&mut self) -> Result<u8, Undecoded> {
-        let (&first, rest) = self.0.split_first().ok_or(Undecoded::Senseless)?;
-        self.0 = rest;
-        Ok(first)
-    }
-
-    pub(super) fn number(&mut self) -> Result<u64, Undecoded> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(Undecoded::Senseless)
-    }
-
-    /// Bytes behind their count.
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Undecoded> {
-        let count = usize::try_from(self.number()?).map_err(|_| Undecoded::Senseless)?;
-        let (bytes, rest) = self.0.split_at_checked(count).ok_or(Undecoded::Senseless)?;
-        self.0 = rest;
-        Ok(bytes)
-    }
-
-    /// Text behind the count of its bytes.
-    pub(super) fn text(&mut self) -> Result<&'a str, Undecoded> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Undecoded::Senseless)
-    }
-
-    /// Nothing may follow.
-    pub(super) fn end(&self) -> Result<(), Undecoded> {
-        if self.0.is_empty() { Ok(()) } else { Err(Undecoded::Senseless) }
-    }
-
-    fn place(&mut self) -> Result<Place, Undecoded> {
-        Ok(Place { queue: self.number()?, position: self.number()? })
-    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::base::BasePlace;
-use super::chunk::Entry;
+use super::base::{BasePlace, IndexError};
+use super::chunk::LiveMessage;
 use super::definitions::{self, Kept};
 use super::directory::Directory;
 use super::disk::Disk;
 use super::failure::StoreError;
-use super::index::{Index, IndexError, Loaded, Mark};
+use super::index::{Index, Loaded, Mark};
 use super::journal::Journal;
 use super::log::{Location, Log, LogError, LogPosition, SegmentId};
 use super::newer::Newer;
@@ -255,7 +255,7 @@ fn catch_up(
     journal: &mut Journal,
     mark: Mark,
     state: State,
-    last: &[(Place, Entry)],
+    last: &[(Place, LiveMessage)],
     notes: &mut Vec<String>,
 ) -> Result<Restored, Failure> {
     if !belongs(journal, mark, last)? {
@@ -268,7 +268,7 @@ fn catch_up(
 
 /// Whether an index and a journal belong together. Looks at the last message of each segment: what is damaged or
 /// missing does not count, but it must not be another.
-fn belongs(journal: &Journal, mark: Mark, last: &[(Place, Entry)]) -> Result<bool, LogError> {
+fn belongs(journal: &Journal, mark: Mark, last: &[(Place, LiveMessage)]) -> Result<bool, LogError> {
     let there = journal.fingerprint(mark.position.segment);
     if there.is_some_and(|there| mark.fingerprint.is_some_and(|marked| marked != there)) {
         return Ok(false);
@@ -289,7 +289,7 @@ fn belongs(journal: &Journal, mark: Mark, last: &[(Place, Entry)]) -> Result<boo
 fn drop_missing(
     journal: &Journal,
     state: &State,
-    last: &[(Place, Entry)],
+    last: &[(Place, LiveMessage)],
     notes: &mut Vec<String>,
 ) -> Result<(), IndexError> {
     let segments: FxHashMap<SegmentId, u64> = journal.segments().into_iter().collect();
@@ -305,7 +305,7 @@ fn drop_missing(
     let mut counts: BTreeMap<QueueId, u64> = BTreeMap::new();
     let mut from = Some((0, 0));
     while let Some(start) = from {
-        let walk = ledger.standing(&is_missing, start, CHUNKS_AT_ONCE)?;
+        let walk = ledger.walk(&is_missing, start, CHUNKS_AT_ONCE)?;
         let origin = LogPosition { segment: 0, offset: 0 };
         for (Place { queue, position }, _) in &walk.found {
             ledger.settle(*queue, &[Run { first: *position, count: 1 }], origin)?;
@@ -352,15 +352,15 @@ fn replay(
     notes: &mut Vec<String>,
 ) -> Result<Restored, Failure> {
     let mut applied = Ok(());
-    let replayed = journal.replay(from, &mut |stand, record| {
-        let Location { segment, offset } = stand.location;
+    let replayed = journal.replay(from, &mut |extent, record| {
+        let Location { segment, offset } = extent.location;
         let reading = if (LogPosition { segment, offset: u64::from(offset) }) < known_to {
             Reading::ReplayKnownTopology
         } else {
             Reading::Replay
         };
         if applied.is_ok() {
-            applied = state.apply(&record, stand, reading);
+            applied = state.apply(&record, extent, reading);
         }
     })?;
     applied?;

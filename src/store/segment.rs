@@ -60,7 +60,7 @@ pub(super) fn decode_head(id: SegmentId, head: &[u8]) -> Result<Marker, Undecode
 }
 
 /// What a segment's first bytes say.
-pub(super) enum Head {
+pub(super) enum SegmentHead {
     /// The marker of its frames.
     Whole(Marker),
     /// The head is unreadable; the marker comes from the first frame.
@@ -71,19 +71,19 @@ pub(super) enum Head {
 }
 
 /// Reads the first bytes of a segment's file. One of a later version is an error, as what is in it would be.
-pub(super) fn read_head(disk: &dyn Disk, path: &Path, id: SegmentId) -> io::Result<Head> {
+pub(super) fn read_head(disk: &dyn Disk, path: &Path, id: SegmentId) -> io::Result<SegmentHead> {
     let mut bytes = vec![0; SEGMENT_HEAD_BYTES + size_of::<Marker>()];
     let filled = read_full(&*disk.open(path)?, &mut bytes, 0)?;
     bytes.truncate(filled);
     match decode_head(id, &bytes) {
-        Ok(marker) => return Ok(Head::Whole(marker)),
+        Ok(marker) => return Ok(SegmentHead::Whole(marker)),
         Err(Undecoded::Unknown(unknown)) => return Err(Newer::new(path, unknown).into()),
         Err(Undecoded::Senseless) => {}
     }
     match bytes.get(SEGMENT_HEAD_BYTES..).and_then(|rest| rest.first_chunk::<4>()) {
-        None => Ok(Head::Unfinished),
-        Some(_) if is_zeros(&bytes) && is_zeros(&disk.read(path)?) => Ok(Head::Unfinished),
-        Some(marker) => Ok(Head::Damaged(*marker)),
+        None => Ok(SegmentHead::Unfinished),
+        Some(_) if is_zeros(&bytes) && is_zeros(&disk.read(path)?) => Ok(SegmentHead::Unfinished),
+        Some(marker) => Ok(SegmentHead::Damaged(*marker)),
     }
 }
 
@@ -193,10 +193,10 @@ pub(super) fn open_segment(
 ) -> io::Result<Option<SegmentReader>> {
     let path = segment_path(directory, id);
     match read_head(disk, &path, id) {
-        Ok(Head::Whole(marker) | Head::Damaged(marker)) => {
+        Ok(SegmentHead::Whole(marker) | SegmentHead::Damaged(marker)) => {
             SegmentReader::open(disk, &path, marker).map(Some)
         }
-        Ok(Head::Unfinished) => Ok(None),
+        Ok(SegmentHead::Unfinished) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::chunk::Entry;
-use super::index::IndexError;
+use super::base::IndexError;
+use super::chunk::LiveMessage;
 use super::ledger::Ledger;
-use super::log::{Location, LogPosition, Stand};
+use super::log::{Extent, Location, LogPosition};
 use super::operation::{Place, Run};
 use super::record::Record;
 use super::topology::{Keeper, Topology};
@@ -39,21 +39,21 @@ impl State {
     pub(super) fn apply(
         &mut self,
         record: &Record<'_>,
-        stand: Stand,
+        extent: Extent,
         reading: Reading,
     ) -> Result<(), IndexError> {
         let mut ledger = self.ledger.lock();
-        let Location { segment, offset } = stand.location;
+        let Location { segment, offset } = extent.location;
         let by = LogPosition { segment, offset: u64::from(offset) };
         match record {
             Record::Enqueue { places, message } => {
                 let share =
-                    u32::try_from(stand.bytes / places.len().max(1) as u64).unwrap_or(u32::MAX);
+                    u32::try_from(extent.bytes / places.len().max(1) as u64).unwrap_or(u32::MAX);
                 let facts = &message.facts;
-                let entry = Entry {
+                let entry = LiveMessage {
                     low: 0,
                     priority: facts.priority,
-                    location: stand.location,
+                    location: extent.location,
                     share,
                     returns: 0,
                     body_bytes: u32::try_from(message.body.len()).unwrap_or(u32::MAX),
@@ -94,7 +94,7 @@ impl State {
         }
         if reading != Reading::Live {
             // Nobody waits yet.
-            ledger.pay(usize::MAX)?;
+            ledger.carry_out(usize::MAX)?;
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl State {
         for queue in unknown {
             ledger.close_queue(queue, LogPosition { segment: 0, offset: 0 });
         }
-        ledger.pay(usize::MAX)?;
+        ledger.carry_out(usize::MAX)?;
         for queue in known {
             ledger.open_queue(queue)?;
         }

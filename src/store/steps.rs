@@ -5,19 +5,7 @@ use std::time::Duration;
 use super::committer::Committer;
 use super::directory::Directory;
 use super::reader::Reader;
-
-/// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// There was nothing to do.
-    Idle,
-    /// Something was done, and there may be more.
-    Worked,
-    /// There is something to do, but not now: the disk is full, or failed. To be tried again after a while.
-    Waiting,
-    /// The store is closed or lost, and there will be nothing more to do.
-    Ended,
-}
+use super::step::Step;
 
 /// The committer and the reader of a store that has no threads. Dropping them before both have ended is what a crash is.
 pub struct Steps {

@@ -70,7 +70,7 @@ const PROTOCOL_FREE: &[&str] = &["message", "routing", "queue", "store", "broker
 /// Words that only one place may use.
 const HOMES: &[(&[&str], &[&str])] = &[
     (&["dashmap", "DashMap"], &["src/broker/registry.rs"]),
-    (&["sled"], &["src/store.rs", "src/store/"]),
+    (&["sled"], &["src/store/sled_base.rs"]),
     (&["getrandom", "OsRng", "RandomState"], &["src/entropy.rs"]),
     (&["async_std"], &["src/socket/", "src/net/", "src/management/", "src/main.rs"]),
     (

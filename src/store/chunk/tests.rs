@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn entries() -> impl Strategy<Value = Vec<Entry>> {
+fn entries() -> impl Strategy<Value = Vec<LiveMessage>> {
     let number = || prop_oneof![3 => 0..3_u32, 1 => any::<u32>()];
     let long = || prop_oneof![3 => 0..3_u64, 1 => any::<u64>()];
     let entry = (
@@ -13,14 +13,14 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         (long(), proptest::option::of(long()), 1..3_u8),
     );
     prop::collection::vec(entry, 1..64).prop_map(|parts| {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<LiveMessage> = Vec::new();
         for ((segment, offset, follows, share), (returns, body_bytes, priority), rest) in parts {
             let (accepted_ms, expiration_ms, step) = rest;
             let before = entries.last().copied().unwrap_or(NOTHING);
             let location = if follows { behind(&before) } else { Location { segment, offset } };
             let low = before.low.wrapping_add(step);
             if u64::from(low) < CHUNK_POSITIONS {
-                entries.push(Entry {
+                entries.push(LiveMessage {
                     low,
                     priority,
                     location,
@@ -80,14 +80,14 @@ proptest! {
 
 #[test]
 fn an_entry_that_is_like_nothing_is_packed() {
-    let entries = vec![Entry { low: 0, ..NOTHING }];
+    let entries = vec![LiveMessage { low: 0, ..NOTHING }];
     assert_eq!(decode_chunk(&encode_chunk(&entries)), Ok(entries));
 }
 
 #[test]
 fn a_run_of_equal_messages_takes_a_few_bytes() {
-    let entries: Vec<Entry> = (0..64)
-        .map(|low| Entry {
+    let entries: Vec<LiveMessage> = (0..64)
+        .map(|low| LiveMessage {
             low,
             location: Location { segment: 70, offset: 10_000_000 + u32::from(low) * 1070 },
             share: 1070,
@@ -101,8 +101,8 @@ fn a_run_of_equal_messages_takes_a_few_bytes() {
 
 #[test]
 fn no_chunk_is_larger_than_4_kib() {
-    let entries: Vec<Entry> = (0..64)
-        .map(|low| Entry {
+    let entries: Vec<LiveMessage> = (0..64)
+        .map(|low| LiveMessage {
             low,
             priority: low + 1,
             location: Location { segment: u32::from(low % 2).wrapping_neg(), offset: u32::MAX },

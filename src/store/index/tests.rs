@@ -5,9 +5,9 @@ use tempfile::tempdir;
 
 use super::*;
 use crate::message::{Facts, Memory, Message};
-use crate::store::chunk::Entry;
+use crate::store::chunk::LiveMessage;
 use crate::store::log::LogPosition;
-use crate::store::log::{Location, Stand};
+use crate::store::log::{Extent, Location};
 use crate::store::operation::{Change, Place, QueueRecord, Run};
 use crate::store::record::{Parts, Record};
 use crate::store::sled_base::SledPlace;
@@ -23,8 +23,8 @@ fn position(offset: u64) -> LogPosition {
 }
 
 /// What can be compared of a state.
-fn describe(state: &State) -> (Vec<Change>, Vec<(Place, Entry)>) {
-    let mut entries = state.ledger.lock().standing(&|_, _| true, (0, 0), 1 << 20).unwrap().found;
+fn describe(state: &State) -> (Vec<Change>, Vec<(Place, LiveMessage)>) {
+    let mut entries = state.ledger.lock().walk(&|_, _| true, (0, 0), 1 << 20).unwrap().found;
     entries.sort_unstable_by_key(|(place, _)| *place);
     let mut records: Vec<Change> = state.topology.records().cloned().collect();
     records.sort_by_key(|record| format!("{record:?}"));
@@ -44,7 +44,7 @@ fn queue(name: &str, id: QueueId, arguments: Vec<u8>) -> Change {
 /// Applies a record as if it stood at `offset`.
 fn apply(state: &mut State, record: &Record<'_>, offset: u32, reading: Reading) {
     let location = Location { segment: 1, offset };
-    state.apply(record, Stand { location, bytes: 40 }, reading).unwrap();
+    state.apply(record, Extent { location, bytes: 40 }, reading).unwrap();
 }
 
 fn first_half(state: &mut State, reading: Reading) {
@@ -248,7 +248,7 @@ fn whatever_comes_between_the_slices_and_wherever_they_end_replay_leads_to_the_s
             third_part(&mut loaded, number, Reading::Replay);
         }
         loaded.reconcile().unwrap();
-        state.ledger.lock().pay(usize::MAX).unwrap();
+        state.ledger.lock().carry_out(usize::MAX).unwrap();
         assert_eq!(describe(&loaded), describe(&state), "after {slices} slices");
         if !more {
             assert!(slices > 10);

@@ -16,10 +16,10 @@ impl Ledger {
     /// The queues whose floors are to be kept before these segments go. Until [`Ledger::floors_kept`] they are expected to
     /// be kept.
     pub(crate) fn take_unkept(&mut self, going: &[SegmentId]) -> Vec<QueueId> {
-        let mut unkept = std::mem::take(&mut self.stirred);
+        let mut unkept = std::mem::take(&mut self.stale_floors);
         for queue in &unkept {
             if let Some(queue) = self.queues.get_mut(queue) {
-                queue.is_stirred = false;
+                queue.is_floor_stale = false;
             }
         }
         for segment in going {

@@ -114,7 +114,7 @@ impl Ledger {
 
     /// Brings here, packed, what only the index holds, from a chunk on; so many chunks at most. Returns the chunk to go on
     /// from. Once all is here, [`Ledger::detach`] lets the index go.
-    pub(crate) fn bring(
+    pub(crate) fn fetch_some(
         &mut self,
         from: ChunkKey,
         count_max: usize,
@@ -148,8 +148,8 @@ impl Ledger {
     /// sight of, and counts no more.
     pub(crate) fn detach(&mut self) -> Result<(), IndexError> {
         // They may still stand in the index only.
-        while self.owes() {
-            self.pay(usize::MAX)?;
+        while self.has_deferred() {
+            self.carry_out(usize::MAX)?;
         }
         self.attach(Arc::new(NoChunks));
         self.changed.retain(|_, chunk| !chunk.content.is_empty());

@@ -12,8 +12,8 @@ use crate::store::reader::Survivor;
 /// Nothing here asks which record it was.
 const BY: LogPosition = LogPosition { segment: 1, offset: 0 };
 
-fn entry(segment: SegmentId, share: u32) -> Entry {
-    Entry {
+fn entry(segment: SegmentId, share: u32) -> LiveMessage {
+    LiveMessage {
         low: 0,
         priority: 3,
         location: Location { segment, offset: 0 },
@@ -56,12 +56,12 @@ enum Step {
         queue: QueueId,
         number: u64,
     },
-    /// Settles so much that it is owed at first.
+    /// Settles so much that it is put off at first.
     SettleMany {
         queue: QueueId,
         first: Position,
     },
-    Pay {
+    CarryOut {
         count: usize,
     },
 }
@@ -80,7 +80,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (1..12_usize).prop_map(|slices| Step::Index { slices }),
         1 => (queue(), 0..7_u64).prop_map(|(queue, number)| Step::Pack { queue, number }),
         3 => (queue(), position()).prop_map(|(queue, first)| Step::SettleMany { queue, first }),
-        3 => (0..4_usize).prop_map(|count| Step::Pay { count }),
+        3 => (0..4_usize).prop_map(|count| Step::CarryOut { count }),
     ];
     prop::collection::vec(step, 1..200)
 }
@@ -174,8 +174,8 @@ fn apply(ledger: &mut Ledger, model: &mut Model, step: &Step) {
                 });
             }
         }
-        Step::Pay { count } => {
-            let looked = ledger.pay(count).unwrap();
+        Step::CarryOut { count } => {
+            let looked = ledger.carry_out(count).unwrap();
             assert!(looked <= count + SLACK, "{looked} for {count}");
         }
     }
@@ -237,10 +237,10 @@ fn index(ledger: &mut Ledger, model: &mut Model) {
     assert_eq!(ledger.changed_bytes, 0);
 }
 
-/// Pays all that is owed.
+/// Carries out all that was put off.
 fn settle_up(ledger: &mut Ledger) {
-    while ledger.owes() {
-        ledger.pay(1).unwrap();
+    while ledger.has_deferred() {
+        ledger.carry_out(1).unwrap();
     }
 }
 
@@ -248,7 +248,7 @@ fn all(ledger: &Ledger) -> BTreeMap<Place, (SegmentId, u32)> {
     let mut all = BTreeMap::new();
     let mut from = Some((0, 0));
     while let Some(start) = from {
-        let walk = ledger.standing(&|_, _| true, start, 2).unwrap();
+        let walk = ledger.walk(&|_, _| true, start, 2).unwrap();
         assert!(walk.count <= 2);
         all.extend(
             walk.found.iter().map(|(p, entry)| (*p, (entry.location.segment, entry.returns))),
@@ -279,7 +279,7 @@ fn check(ledger: &Ledger, model: &Model) {
     assert_eq!(all(ledger), expected);
     let bytes: usize = ledger.changed.values().map(Chunk::bytes).sum();
     assert_eq!(ledger.changed_bytes, bytes);
-    if ledger.owes() {
+    if ledger.has_deferred() {
         // The counts lag behind.
         return;
     }
@@ -341,7 +341,7 @@ proptest! {
         // Another index, which is given everything.
         let mut from = Some((0, 0));
         while let Some(start) = from {
-            from = ledger.bring(start, 2).unwrap();
+            from = ledger.fetch_some(start, 2).unwrap();
         }
         ledger.detach().unwrap();
         model.index = Arc::default();
@@ -406,8 +406,8 @@ fn check_slices(is_indexed: bool, end: impl Fn(&mut Ledger)) {
     assert!(ledger.first(1).unwrap().is_none_or(|first| first % 2 == 1));
     assert_eq!(ledger.usage(1).places, 200_000, "nothing is done at once");
     let mut looked = Vec::new();
-    while ledger.owes() {
-        looked.push(ledger.pay(256).unwrap());
+    while ledger.has_deferred() {
+        looked.push(ledger.carry_out(256).unwrap());
     }
     let most = looked.iter().max().unwrap();
     assert!(looked.len() >= 3125 / 256 && *most <= 256 + SLACK, "{looked:?}");

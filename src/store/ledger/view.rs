@@ -1,23 +1,23 @@
-//! Looking into the ledger, without changing it. What is settled and still owed is not seen.
+//! Looking into the ledger, without changing it. What is settled is not seen, even where that was put off.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use super::super::base::IndexError;
-use super::super::chunk::{CHUNK_POSITIONS, ChunkKey, Entry};
+use super::super::chunk::{CHUNK_POSITIONS, ChunkKey, LiveMessage};
 use super::super::log::Location;
 use super::super::operation::{Place, Position, QueueId};
 use super::super::reader::Survivor;
 use super::{Ledger, NUMBER_MAX};
 
 /// A live message, and where it stands.
-pub(crate) type Standing = (Place, Entry);
+pub(crate) type Located = (Place, LiveMessage);
 
 /// One stretch of a walk through all chunks.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     /// What was found.
-    pub(crate) found: Vec<Standing>,
+    pub(crate) found: Vec<Located>,
     /// The chunk to go on from; nothing at the end.
     pub(crate) next: Option<ChunkKey>,
     /// How many chunks and queues were looked at.
@@ -53,10 +53,10 @@ impl Ledger {
         &self,
         queue: QueueId,
         positions: &[Position],
-    ) -> Result<Vec<(Position, Entry)>, IndexError> {
+    ) -> Result<Vec<(Position, LiveMessage)>, IndexError> {
         let Some(known) = self.queues.get(&queue) else { return Ok(Vec::new()) };
         let mut found = Vec::with_capacity(positions.len());
-        let mut open: Option<(u64, Vec<Entry>)> = None;
+        let mut open: Option<(u64, Vec<LiveMessage>)> = None;
         for position in positions {
             let number = position / CHUNK_POSITIONS;
             if open.as_ref().is_none_or(|(open, _)| *open != number) {
@@ -73,7 +73,7 @@ impl Ledger {
             let low = (position % CHUNK_POSITIONS) as u8;
             let entries = open.as_ref().map_or(&[][..], |(_, entries)| entries);
             if let Ok(at) = entries.binary_search_by_key(&low, |entry| entry.low)
-                && !known.owes(*position)
+                && !known.has_settled(*position)
             {
                 found.push((*position, entries[at]));
             }
@@ -102,7 +102,7 @@ impl Ledger {
     }
 
     /// Messages that stand where `is_wanted` says, from the chunk `from` on. Looks at so many chunks and queues at most.
-    pub(crate) fn standing(
+    pub(crate) fn walk(
         &self,
         is_wanted: &dyn Fn(Location, u32) -> bool,
         from: ChunkKey,
@@ -147,11 +147,11 @@ impl Ledger {
     pub(super) fn each_chunk(
         &self,
         (queue, from): ChunkKey,
-        visit: &mut dyn FnMut(u64, &[Entry]) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(u64, &[LiveMessage]) -> ControlFlow<()>,
     ) -> Result<(), IndexError> {
         let Some(known) = self.queues.get(&queue) else { return Ok(()) };
-        let mut show = |number: u64, mut entries: Cow<'_, [Entry]>| {
-            if !known.owed.is_empty() {
+        let mut show = |number: u64, mut entries: Cow<'_, [LiveMessage]>| {
+            if !known.deferred.is_empty() {
                 known.strip(number, entries.to_mut());
             }
             visit(number, &entries)

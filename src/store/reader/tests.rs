@@ -9,17 +9,17 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::message::Memory;
+use crate::store::base::IndexError;
 use crate::store::chunk::{ChunkKey, Content};
 use crate::store::disk::LocalDisk;
 use crate::store::inbox::Next;
-use crate::store::index::IndexError;
 use crate::store::ledger::Chunks;
 use crate::store::lookup::Lookup;
 
 const QUEUE: QueueId = 1;
 
 /// The queue's message, in a segment that is not there.
-const ENTRY: Entry = Entry {
+const ENTRY: LiveMessage = LiveMessage {
     low: 0,
     priority: 0,
     location: Location { segment: 9, offset: 16 },

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use crate::message::Facts;
 use crate::store::change::{encode_change, lone_change};
-use crate::store::chunk::{Content, Entry, indexed_entries};
+use crate::store::chunk::{Content, LiveMessage, indexed_entries};
 use crate::store::directory::FORMAT;
 use crate::store::log::{Location, LogPosition};
 use crate::store::mark::Mark;
@@ -150,7 +150,7 @@ fn the_page_has_the_records_of_the_index() {
     for version in [1, 2] {
         assert_eq!(Mark::decode(&shown(&format!("mark, version {version}"))), Ok(mark));
     }
-    let first = Entry {
+    let first = LiveMessage {
         low: 0,
         priority: 4,
         location: Location { segment: 3, offset: 24 },
@@ -162,7 +162,7 @@ fn the_page_has_the_records_of_the_index() {
     };
     let entries = [0_u8, 1, 2].map(|low| {
         let location = Location { segment: 3, offset: 24 + 100 * u32::from(low) };
-        Entry { low, location, ..first }
+        LiveMessage { low, location, ..first }
     });
     let mut content = Content::default();
     content.open().extend(entries);

@@ -3,8 +3,8 @@
 //! end.
 //!
 //! A checkpoint is done in slices, with groups between them, so that nobody waits for longer than a slice. What a slice
-//! may do has limits, by chunks, bytes, definitions and queues. What blocks for as long as the disk takes is a chore (see
-//! `chores`). `index` says why what comes between the slices does no harm.
+//! may do has limits, by chunks, bytes, definitions and queues. What blocks for as long as the disk takes is a background job (see
+//! `background`). `index` says why what comes between the slices does no harm.
 
 mod copying;
 mod marking;
@@ -13,16 +13,17 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use self::copying::Copying;
-use super::chunk::ChunkKey;
-use super::committer::Committer;
-use super::definitions::Draft;
-use super::figures::Counters;
-use super::index::{Index, IndexError, MarkStand, Occasion};
-use super::log::{LogError, LogPosition, Progress, SegmentId};
-use super::operation::{Place, QueueId};
+use super::super::base::IndexError;
+use super::super::chunk::ChunkKey;
+use super::super::definitions::Draft;
+use super::super::figures::Counters;
+use super::super::index::{Index, MarkPoint, Occasion};
+use super::super::log::{LogError, LogPosition, Progress, SegmentId};
+use super::super::operation::{Place, QueueId};
+use super::Committer;
 
 /// A checkpoint under way.
-pub(super) struct Checkpoint {
+pub(crate) struct Checkpoint {
     occasion: Occasion,
     phase: Phase,
     /// Segments that hold nothing alive, in order.
@@ -30,7 +31,7 @@ pub(super) struct Checkpoint {
     /// What the definitions on the disk lack.
     draft: Option<Draft>,
     /// What the index will stand for.
-    stand: Option<MarkStand>,
+    point: Option<MarkPoint>,
     /// Bytes of journal that the index will have come to cover.
     bytes: u64,
     /// The mark is to be written even where nothing has changed.
@@ -46,9 +47,9 @@ enum Phase {
     /// Floors of these queues are appended.
     Floors(Vec<QueueId>),
     /// All that was appended is made durable, and what has changed by then is what the index takes in.
-    Standing,
+    FixingPoint,
     /// The index has failed: what only it has is brought into memory, from this chunk on.
-    Bringing(ChunkKey),
+    Fetching(ChunkKey),
     /// Definitions are put together to be saved.
     Drafting,
     /// The index takes in definitions.
@@ -57,9 +58,9 @@ enum Phase {
     Dropping,
     /// The index takes in chunks, from behind this one on.
     Writing(Option<ChunkKey>),
-    /// A chore makes durable what the index took in, and the definitions.
+    /// A background job makes durable what the index took in, and the definitions.
     Flushing,
-    /// A chore makes the mark durable.
+    /// A background job makes the mark durable.
     Marking,
     /// Dead segments are deleted, from this one on.
     Reclaiming(usize),
@@ -70,7 +71,7 @@ enum Phase {
 pub(super) enum Turn {
     /// There is more to do.
     Worked,
-    /// There is more to do when a chore has ended.
+    /// There is more to do when a background job has ended.
     Waiting,
     /// That was the last.
     Done,
@@ -98,15 +99,15 @@ impl From<IndexError> for Trouble {
 
 impl Committer {
     /// Takes a whole checkpoint at once. Stops where the disk has no room, to be gone on with.
-    pub(super) fn checkpoint(&mut self) -> Result<Progress, LogError> {
+    pub(crate) fn checkpoint(&mut self) -> Result<Progress, LogError> {
         self.begin_checkpoint(Occasion::Running);
         self.complete()
     }
 
     /// Takes back that the last stop was in good order: from now on messages are delivered, of which the journal
     /// says nothing.
-    pub(super) fn begin(&mut self) -> Result<Progress, LogError> {
-        let mut checkpoint = Checkpoint::new(Occasion::Running, Phase::Standing);
+    pub(crate) fn begin(&mut self) -> Result<Progress, LogError> {
+        let mut checkpoint = Checkpoint::new(Occasion::Running, Phase::FixingPoint);
         checkpoint.is_forced = true;
         self.checkpoint = Some(checkpoint);
         self.complete()
@@ -129,7 +130,7 @@ impl Committer {
             }
             match self.advance()? {
                 Turn::Worked => {}
-                Turn::Waiting => self.chores.wait(),
+                Turn::Waiting => self.background.wait(),
                 Turn::Done => return Ok(Progress::Done),
             }
         }
@@ -143,7 +144,7 @@ impl Committer {
             Err(Trouble::Index(error)) if !checkpoint.is_rebuilding => {
                 log::error!("the index could not be written and is built anew: {error}");
                 checkpoint.is_rebuilding = true;
-                checkpoint.phase = Phase::Bringing((0, 0));
+                checkpoint.phase = Phase::Fetching((0, 0));
                 Turn::Worked
             }
             Err(Trouble::Index(error)) => {
@@ -178,14 +179,14 @@ impl Committer {
                     checkpoint.phase = Phase::Floors(self.floorless(&checkpoint.dead));
                 }
             }
-            Phase::Floors(queues) if queues.is_empty() => checkpoint.phase = Phase::Standing,
+            Phase::Floors(queues) if queues.is_empty() => checkpoint.phase = Phase::FixingPoint,
             Phase::Floors(queues) => self.keep_floors(queues)?,
-            Phase::Standing => return self.stand(checkpoint),
-            Phase::Bringing(from) => match self.bring(*from)? {
+            Phase::FixingPoint => return self.fix_point(checkpoint),
+            Phase::Fetching(from) => match self.fetch_some(*from)? {
                 Some(next) => *from = next,
                 None => {
                     self.renew_index()?;
-                    checkpoint.phase = Phase::Standing;
+                    checkpoint.phase = Phase::FixingPoint;
                 }
             },
             Phase::Drafting => {
@@ -313,7 +314,7 @@ impl Checkpoint {
             phase,
             dead: Vec::new(),
             draft: None,
-            stand: None,
+            point: None,
             bytes: 0,
             is_forced: false,
             is_rebuilding: false,

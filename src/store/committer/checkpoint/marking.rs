@@ -3,33 +3,34 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::super::chores::Outcome;
-use super::super::chunk::ChunkKey;
-use super::super::committer::Committer;
-use super::super::definitions::Draft;
-use super::super::disk::is_full;
-use super::super::index::{Index, IndexError, Mark, MarkStand, Occasion};
-use super::super::log::{LogError, LogPosition, Progress};
-use super::super::segment::SEGMENT_HEAD_BYTES;
-use super::super::topology::Keeper;
+use super::super::Committer;
 use super::{Checkpoint, Phase, Trouble, Turn};
+use crate::store::background::JobOutcome;
+use crate::store::base::IndexError;
+use crate::store::chunk::ChunkKey;
+use crate::store::definitions::Draft;
+use crate::store::disk::is_full;
+use crate::store::index::{Index, Mark, MarkPoint, Occasion};
+use crate::store::log::{LogError, LogPosition, Progress};
+use crate::store::segment::SEGMENT_HEAD_BYTES;
+use crate::store::topology::Keeper;
 
 impl Committer {
     /// Settles what the index will stand for: all that is in the journal by now, save what is not yet carried out.
-    pub(super) fn stand(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
+    pub(super) fn fix_point(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
         if self.local.sync()? == Progress::NoRoom {
             return Ok(Turn::Worked);
         }
         self.commit_log.trim(self.entered)?;
         let end = self.local.log.end();
-        let owed_since = self.local.state.ledger.lock().owed_since();
-        let position = owed_since.map_or(end, |since| since.min(end));
+        let deferred_since = self.local.state.ledger.lock().deferred_since();
+        let position = deferred_since.map_or(end, |since| since.min(end));
         checkpoint.dead.retain(|segment| *segment < position.segment);
         if self.is_current(checkpoint, position) {
             checkpoint.phase = Phase::Reclaiming(0);
             return Ok(Turn::Worked);
         }
-        checkpoint.stand = Some(self.mark_stand(position));
+        checkpoint.point = Some(self.mark_point(position));
         checkpoint.bytes = self.local.bytes_unmarked;
         let after = Duration::from_millis(self.options.checkpoint_ms);
         self.local.has_grown = false;
@@ -46,15 +47,15 @@ impl Committer {
         Ok(Turn::Worked)
     }
 
-    fn mark_stand(&self, position: LogPosition) -> MarkStand {
-        MarkStand { position, fingerprint: self.local.log.fingerprint(position.segment) }
+    fn mark_point(&self, position: LogPosition) -> MarkPoint {
+        MarkPoint { position, fingerprint: self.local.log.fingerprint(position.segment) }
     }
 
     /// The beginning of all, if the journal goes back to it.
-    fn origin(&self) -> Option<MarkStand> {
+    fn origin(&self) -> Option<MarkPoint> {
         let (first, _) = self.local.log.segments().first().copied()?;
         let position = LogPosition { segment: first, offset: SEGMENT_HEAD_BYTES as u64 };
-        (first == 1).then(|| self.mark_stand(position))
+        (first == 1).then(|| self.mark_point(position))
     }
 
     fn open_index(&mut self) -> Result<&mut Index, IndexError> {
@@ -62,13 +63,13 @@ impl Committer {
     }
 
     /// Brings some of what only the index has into memory. Returns the chunk to go on from.
-    pub(super) fn bring(&mut self, from: ChunkKey) -> Result<Option<ChunkKey>, LogError> {
+    pub(super) fn fetch_some(&mut self, from: ChunkKey) -> Result<Option<ChunkKey>, LogError> {
         let mut ledger = self.local.state.ledger.lock();
-        if ledger.owes() {
-            ledger.pay(self.options.slice.chunks).map_err(LogError::from)?;
+        if ledger.has_deferred() {
+            ledger.carry_out(self.options.slice.chunks).map_err(LogError::from)?;
             return Ok(Some(from));
         }
-        ledger.bring(from, self.options.slice.chunks).map_err(LogError::from)
+        ledger.fetch_some(from, self.options.slice.chunks).map_err(LogError::from)
     }
 
     /// Moves the index aside, and opens an empty one that is to be given everything.
@@ -148,17 +149,17 @@ impl Committer {
         let keeping = keeping.map_err(|error| {
             LogError::Failed(format!("the definitions cannot be put together: {error}"))
         })?;
-        self.chores.begin(Box::new(move || {
+        self.background.begin(Box::new(move || {
             // The index first: where there are definitions and no index, it has been lost.
             let index = base.flush();
-            Outcome { index, definitions: keeping.map_or(Ok(()), |keep| keep()) }
+            JobOutcome { index, definitions: keeping.map_or(Ok(()), |keep| keep()) }
         }));
         Ok(())
     }
 
     /// Once that is durable, writes the mark.
     pub(super) fn flushed(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
-        let Some(outcome) = self.chores.outcome() else { return Ok(Turn::Waiting) };
+        let Some(outcome) = self.background.outcome() else { return Ok(Turn::Waiting) };
         match outcome.definitions {
             Ok(()) => {}
             Err(error) => {
@@ -173,7 +174,7 @@ impl Committer {
             }
         }
         outcome.index?;
-        let Some(MarkStand { position, fingerprint }) = checkpoint.stand else {
+        let Some(MarkPoint { position, fingerprint }) = checkpoint.point else {
             return Ok(Turn::Done);
         };
         let is_closing = checkpoint.occasion == Occasion::Closing;
@@ -190,16 +191,17 @@ impl Committer {
         let index = self.open_index()?;
         index.finish(mark)?;
         let base = index.base();
-        self.chores.begin(Box::new(move || Outcome { definitions: Ok(()), index: base.flush() }));
+        self.background
+            .begin(Box::new(move || JobOutcome { definitions: Ok(()), index: base.flush() }));
         checkpoint.phase = Phase::Marking;
         Ok(Turn::Worked)
     }
 
     /// Once the mark is durable, the index stands for what it says.
     pub(super) fn marked(&mut self, checkpoint: &mut Checkpoint) -> Result<Turn, Trouble> {
-        let Some(outcome) = self.chores.outcome() else { return Ok(Turn::Waiting) };
+        let Some(outcome) = self.background.outcome() else { return Ok(Turn::Waiting) };
         outcome.index?;
-        self.marked = checkpoint.stand.map(|stand| stand.position);
+        self.marked = checkpoint.point.map(|point| point.position);
         self.local.bytes_unmarked -= checkpoint.bytes.min(self.local.bytes_unmarked);
         checkpoint.phase = Phase::Reclaiming(0);
         Ok(Turn::Worked)

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::super::chunk::{CHUNK_POSITIONS, ChunkKey, Entry};
-use super::super::committer::Committer;
-use super::super::log::{Location, LogError, SegmentId};
-use super::super::operation::{Operation, Place, Position, QueueId};
-use super::super::options::Slice;
-use super::super::record::Record;
+use super::super::Committer;
 use super::Trouble;
 use crate::message::Message;
+use crate::store::chunk::{CHUNK_POSITIONS, ChunkKey, LiveMessage};
+use crate::store::log::{Location, LogError, SegmentId};
+use crate::store::operation::{Operation, Place, Position, QueueId};
+use crate::store::options::Slice;
+use crate::store::record::Record;
 
 /// Survivors are copied only when the journal is larger than this many full segments.
 const SPARE_SEGMENTS: u64 = 4;
@@ -88,7 +88,7 @@ impl Committer {
         let is_wanted = |location: Location, _| copying.sources.contains(&location.segment);
         let ledger = self.local.state.ledger.lock();
         let walk =
-            ledger.standing(&is_wanted, from, self.options.slice.chunks).map_err(LogError::from)?;
+            ledger.walk(&is_wanted, from, self.options.slice.chunks).map_err(LogError::from)?;
         drop(ledger);
         self.counters.note_chunks(walk.count);
         copying.survivors = survivors(walk.found);
@@ -113,7 +113,7 @@ impl Committer {
         for (Place { queue, position }, _) in run.iter().flat_map(|survivor| &survivor.places) {
             wanted.entry(*queue).or_default().push(*position);
         }
-        let mut found: FxHashMap<Place, Entry> = FxHashMap::default();
+        let mut found: FxHashMap<Place, LiveMessage> = FxHashMap::default();
         let ledger = self.local.state.ledger.lock();
         for (queue, positions) in wanted {
             let located = ledger.locate(queue, &positions).map_err(LogError::from)?;
@@ -204,7 +204,7 @@ impl Copying {
 }
 
 /// Messages in the order in which they stand, each with its places.
-fn survivors(mut entries: Vec<(Place, Entry)>) -> VecDeque<Survivor> {
+fn survivors(mut entries: Vec<(Place, LiveMessage)>) -> VecDeque<Survivor> {
     entries.sort_unstable_by_key(|(place, entry)| (entry.location, *place));
     let mut survivors: VecDeque<Survivor> = VecDeque::new();
     for (place, entry) in entries {

@@ -1,21 +1,21 @@
-//! What is owed: settlements over many chunks and deleted queues, whose messages are dead and still stand in their
+//! What was put off: settlements over many chunks and deleted queues, whose messages are dead and still stand in their
 //! chunks. They are taken out a few chunks at a time, in the order in which they came.
 //!
-//! A settlement that is owed hides its messages from everybody who looks. So it does not matter how far it is paid,
-//! save for the counts: of messages, and of what is alive in a segment, which can be deleted once nothing is.
+//! A settlement that was put off hides its messages from everybody who looks. So it does not matter how far it is carried
+//! out, save for the counts: of messages, and of what is alive in a segment, which can be deleted once nothing is.
 
 use std::ops::ControlFlow;
 
 use super::super::base::IndexError;
-use super::super::chunk::{ChunkKey, Content, Entry};
+use super::super::chunk::{ChunkKey, Content, LiveMessage};
 use super::super::log::LogPosition;
 use super::super::operation::{Position, QueueId, Run};
 use super::{Ledger, Queue, release};
 
-/// Something to be paid, and the position of the record that says it.
+/// Something that was put off, and the position of the record that says it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Owed {
-    /// The first settlement that its queue owes.
+pub(super) enum Deferred {
+    /// The first settlement of its queue that was put off.
     Settlement(QueueId, LogPosition),
     Closing(QueueId, LogPosition),
 }
@@ -88,92 +88,96 @@ impl Closing {
 
 impl Queue {
     /// Whether the message at a position is dead though it still stands in its chunk.
-    pub(super) fn owes(&self, position: Position) -> bool {
-        self.owed.iter().any(|settlement| settlement.covers(position))
+    pub(super) fn has_settled(&self, position: Position) -> bool {
+        self.deferred.iter().any(|settlement| settlement.covers(position))
     }
 
     /// Takes out what is dead.
-    pub(super) fn strip(&self, number: u64, entries: &mut Vec<Entry>) {
-        entries.retain(|entry| !self.owes(entry.position(number)));
+    pub(super) fn strip(&self, number: u64, entries: &mut Vec<LiveMessage>) {
+        entries.retain(|entry| !self.has_settled(entry.position(number)));
     }
 }
 
 impl Ledger {
-    /// A settlement that spans more chunks than this is owed at first.
-    pub(crate) fn owe_above(&mut self, chunks: usize) {
-        self.owed_above = chunks as u64;
+    /// A settlement that spans more chunks than this is put off at first.
+    pub(crate) fn defer_above(&mut self, chunks: usize) {
+        self.deferred_above = chunks as u64;
     }
 
-    /// Whether anything is owed.
-    pub(crate) fn owes(&self) -> bool {
-        !self.owed.is_empty()
+    /// Whether anything is deferred.
+    pub(crate) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
     }
 
     /// The position of the oldest record that is not yet carried out.
-    pub(crate) fn owed_since(&self) -> Option<LogPosition> {
+    pub(crate) fn deferred_since(&self) -> Option<LogPosition> {
         // They came in the order of their records.
-        self.owed.front().map(|owed| match owed {
-            Owed::Settlement(_, by) | Owed::Closing(_, by) => *by,
+        self.deferred.front().map(|deferred| match deferred {
+            Deferred::Settlement(_, by) | Deferred::Closing(_, by) => *by,
         })
     }
 
-    /// Pays by looking at so many chunks, or a few more. Returns at how many it looked.
-    pub(crate) fn pay(&mut self, count_max: usize) -> Result<usize, IndexError> {
+    /// Carries out some of what was put off, looking at so many chunks or a few more. Returns the number looked at.
+    pub(crate) fn carry_out(&mut self, count_max: usize) -> Result<usize, IndexError> {
         let mut count = 0;
         while count < count_max
-            && let Some(owed) = self.owed.front().copied()
+            && let Some(deferred) = self.deferred.front().copied()
         {
             let left = count_max - count;
-            let is_paid = match owed {
-                Owed::Settlement(queue, _) => self.pay_settlement(queue, left, &mut count)?,
-                Owed::Closing(queue, _) => self.pay_closing(queue, left, &mut count)?,
+            let is_done = match deferred {
+                Deferred::Settlement(queue, _) => {
+                    self.carry_out_settlement(queue, left, &mut count)?
+                }
+                Deferred::Closing(queue, _) => self.carry_out_closing(queue, left, &mut count)?,
             };
-            if is_paid {
-                self.owed.pop_front();
+            if is_done {
+                self.deferred.pop_front();
             }
         }
         Ok(count)
     }
 
-    pub(super) fn owe_settlement(&mut self, queue: QueueId, runs: &[Run], by: LogPosition) {
-        let Some(owing) = self.queues.get_mut(&queue) else { return };
-        owing.owed.push_back(Settlement::new(runs.to_vec()));
-        self.owed.push_back(Owed::Settlement(queue, by));
+    pub(super) fn defer_settlement(&mut self, queue: QueueId, runs: &[Run], by: LogPosition) {
+        let Some(known) = self.queues.get_mut(&queue) else { return };
+        known.deferred.push_back(Settlement::new(runs.to_vec()));
+        self.deferred.push_back(Deferred::Settlement(queue, by));
     }
 
-    /// Pays all that a queue owes.
-    pub(super) fn pay_settlements(&mut self, queue: QueueId) -> Result<(), IndexError> {
-        while self.queues.get(&queue).is_some_and(|queue| !queue.owed.is_empty()) {
-            self.pay_settlement(queue, usize::MAX, &mut 0)?;
+    /// Carries out all settlements of a queue.
+    pub(super) fn carry_out_settlements(&mut self, queue: QueueId) -> Result<(), IndexError> {
+        while self.queues.get(&queue).is_some_and(|queue| !queue.deferred.is_empty()) {
+            self.carry_out_settlement(queue, usize::MAX, &mut 0)?;
         }
-        self.owed.retain(|owed| !matches!(owed, Owed::Settlement(owing, _) if *owing == queue));
+        self.deferred.retain(
+            |deferred| !matches!(deferred, Deferred::Settlement(known, _) if *known == queue),
+        );
         Ok(())
     }
 
-    /// Pays some of the first settlement that a queue owes. Returns whether that is all of it.
-    fn pay_settlement(
+    /// Carries out some of a queue's first settlement. Returns whether that is all of it.
+    fn carry_out_settlement(
         &mut self,
         queue: QueueId,
         count_max: usize,
         count: &mut usize,
     ) -> Result<bool, IndexError> {
-        let mut paid = 0;
-        // A queue that has gone meanwhile owes nothing: all its messages went.
-        while let Some(owing) = self.queues.get_mut(&queue)
-            && let Some(settlement) = owing.owed.front_mut()
+        let mut looked_at = 0;
+        // A queue that has gone meanwhile has none: all its messages went.
+        while let Some(known) = self.queues.get_mut(&queue)
+            && let Some(settlement) = known.deferred.front_mut()
         {
             let Some(run) = settlement.rest else {
-                owing.owed.pop_front();
+                known.deferred.pop_front();
                 break;
             };
-            if paid >= count_max {
-                *count += paid;
+            if looked_at >= count_max {
+                *count += looked_at;
                 return Ok(false);
             }
-            let (looked, rest) = self.settle_some(queue, run, count_max - paid)?;
-            paid += looked;
-            if let Some(owing) = self.queues.get_mut(&queue)
-                && let Some(settlement) = owing.owed.front_mut()
+            let (looked, rest) = self.settle_some(queue, run, count_max - looked_at)?;
+            looked_at += looked;
+            if let Some(known) = self.queues.get_mut(&queue)
+                && let Some(settlement) = known.deferred.front_mut()
             {
                 settlement.rest = rest;
                 if rest.is_none() {
@@ -182,21 +186,23 @@ impl Ledger {
                 }
             }
         }
-        *count += paid.max(1);
+        *count += looked_at.max(1);
         Ok(true)
     }
 
     /// Takes a deleted queue out for good.
     pub(super) fn finish_closing(&mut self, queue: QueueId) -> Result<(), IndexError> {
         if self.closing.contains_key(&queue) {
-            while !self.pay_closing(queue, usize::MAX, &mut 0)? {}
-            self.owed.retain(|owed| !matches!(owed, Owed::Closing(gone, _) if *gone == queue));
+            while !self.carry_out_closing(queue, usize::MAX, &mut 0)? {}
+            self.deferred.retain(
+                |deferred| !matches!(deferred, Deferred::Closing(gone, _) if *gone == queue),
+            );
         }
         Ok(())
     }
 
     /// Takes some chunks of a deleted queue out. Returns whether they were the last.
-    fn pay_closing(
+    fn carry_out_closing(
         &mut self,
         queue: QueueId,
         count_max: usize,
