@@ -15,6 +15,7 @@ pub mod net;
 pub mod outbox;
 pub mod queue;
 pub mod routing;
+pub mod security;
 pub mod session;
 pub mod socket;
 pub mod store;

@@ -159,6 +159,7 @@ impl Connection {
             vhost: "/".to_owned(),
             peer: SocketAddr::new(here, 1),
             terms: Terms::NONE,
+            security: leveret::security::Security::Plain,
             name: "deletion".to_owned(),
             capabilities: Capabilities::default(),
             client_properties: Table::new(),

@@ -42,6 +42,7 @@ pages! {
     transactions: "docs/transactions.md"
     dead_letters: "docs/dead-letters.md"
     access: "docs/access.md"
+    tls: "docs/tls.md"
     bench: "docs/bench.md"
     management: "docs/management.md"
     configuration: "docs/configuration.md"

@@ -118,6 +118,7 @@ impl Connection {
                 vhost: "/".to_owned(),
                 peer: SocketAddr::new(local, 1),
                 terms: Terms::NONE,
+                security: leveret::security::Security::Plain,
                 name: "stress".to_owned(),
                 capabilities: Capabilities::default(),
                 client_properties: Table::new(),

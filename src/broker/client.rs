@@ -19,6 +19,7 @@ use crate::broker::topology::vhost::Vhost;
 use crate::broker::watch::alarms;
 use crate::message::Memory;
 use crate::outbox::Resume;
+use crate::security::Security;
 use crate::wire::{FRAME_BYTES_MIN, Method, Table, connection};
 
 /// The tag of users who may name somebody else in `user-id`, as in RabbitMQ.
@@ -80,6 +81,8 @@ pub struct NewClient {
     pub peer: SocketAddr,
     /// What was agreed on it.
     pub terms: Terms,
+    /// How it is secured.
+    pub security: Security,
     /// Its name, `peer -> local`.
     pub name: String,
     /// What it understands.
@@ -108,6 +111,7 @@ pub struct Client {
     name: String,
     peer: SocketAddr,
     terms: Terms,
+    security: Security,
     client_properties: Table,
     publishes: AtomicBool,
     writes: AtomicBool,
@@ -166,6 +170,7 @@ impl Broker {
             name: new.name,
             peer: new.peer,
             terms: new.terms,
+            security: new.security,
             client_properties: new.client_properties,
             publishes: AtomicBool::new(false),
             writes: AtomicBool::new(false),
@@ -214,6 +219,11 @@ impl Client {
     /// What was agreed on the connection.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// How the connection is secured.
+    pub fn security(&self) -> &Security {
+        &self.security
     }
 
     /// Whether it has published since it was opened.

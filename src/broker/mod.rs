@@ -253,6 +253,14 @@ impl Broker {
         self.access.login(user, password, peer)
     }
 
+    /// Logs in a user whom somebody else vouches for, such as a certificate.
+    ///
+    /// # Errors
+    /// Why not, for the log.
+    pub fn login_vouched(&self, user: &str, peer: IpAddr) -> Result<Identity, String> {
+        self.access.login_vouched(user, peer)
+    }
+
     /// Lets those log in again whose failures are long enough ago. Called a few times a second.
     pub fn forget_failed_logins(&self, now_ms: u64) {
         self.access.forget_failures(now_ms);

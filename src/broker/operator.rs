@@ -18,6 +18,7 @@ use crate::broker::{Broker, ClientOutbox};
 use crate::message::{Message, Sizes};
 use crate::outbox::{Limits, Tally};
 use crate::queue::{AckMode, Position};
+use crate::security::Security;
 use crate::wire::{FRAME_BYTES_MIN, Table};
 
 /// The channel that an operator publishes on.
@@ -80,6 +81,7 @@ impl Broker {
             vhost: vhost.to_owned(),
             peer: Terms::NONE.local,
             terms: Terms::NONE,
+            security: Security::Plain,
             name: format!("operator '{user}'"),
             capabilities: Capabilities::default(),
             client_properties: Table::default(),

@@ -19,6 +19,9 @@ pub(super) struct Key {
 pub(super) fn known() -> Vec<Key> {
     let mut shown = Config { definitions: Some(PathBuf::new()), ..Config::default() };
     shown.admin.url = Some(String::new());
+    shown.tls.certificate = Some(PathBuf::new());
+    shown.tls.key = Some(PathBuf::new());
+    shown.tls.client_ca = Some(PathBuf::new());
     shown.admin.password = Some(Password::new(""));
     let mut keys = Vec::new();
     collect(&table_of(&shown), "", &mut keys);

@@ -1,7 +1,7 @@
 //! What is a sound value for each key: the least and the most that it may be, and what it must be beside
 //! other keys.
 
-use super::{Config, MIB};
+use super::{Config, MIB, TlsClients};
 
 /// A value that the broker cannot run with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,7 @@ impl Config {
         self.validate_paths()?;
         self.validate_amqp()?;
         self.validate_management()?;
+        self.validate_tls()?;
         self.validate_alarms_and_store()?;
         self.validate_access()?;
         self.validate_limits()?;
@@ -90,6 +91,46 @@ impl Config {
         let bodies = management.bodies_bytes_max as u64;
         between("management.bodies_bytes_max", bodies, 1024, SIZE_BYTES_MAX)?;
         between("management.listings_max", management.listings_max as u64, 1, COUNT_MAX)
+    }
+
+    fn validate_tls(&self) -> Result<(), Invalid> {
+        let tls = &self.tls;
+        let addresses = [
+            ("tls.listen", &tls.listen, tls.address(), "127.0.0.1:5671"),
+            (
+                "tls.management_listen",
+                &tls.management_listen,
+                tls.management_address(),
+                "127.0.0.1:15671",
+            ),
+        ];
+        for (key, text, address, example) in addresses {
+            if address.is_some_and(|address| !is_host_and_port(address)) {
+                let fault =
+                    format!("is {text:?}, but must be HOST:PORT, such as {example}, or off");
+                return invalid(key, fault);
+            }
+        }
+        let asks = tls.clients != TlsClients::Anonymous;
+        let files = [
+            ("tls.certificate", &tls.certificate, tls.is_on()),
+            ("tls.key", &tls.key, tls.is_on()),
+            ("tls.client_ca", &tls.client_ca, tls.is_on() && asks),
+        ];
+        for (key, file, is_needed) in files {
+            if file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+                return invalid(key, "is empty, but must name a file; leave the key out instead");
+            }
+            if is_needed && file.is_none() {
+                return invalid(key, "is not set, but must name a PEM file: TLS needs it");
+            }
+        }
+        if tls.client_ca.is_some() && !asks {
+            let fault = "is set, but nobody is asked for a certificate; set `tls.clients` to \
+                         optional or required";
+            return invalid("tls.client_ca", fault);
+        }
+        Ok(())
     }
 
     fn validate_alarms_and_store(&self) -> Result<(), Invalid> {

@@ -6,10 +6,12 @@ mod environment;
 mod keys;
 mod limits;
 mod load;
+mod tls;
 
 pub use keys::nearest;
 pub use limits::Invalid;
 pub use load::{ConfigError, Loaded, Overrides, load};
+pub use tls::{Tls, TlsClients, TlsLogin, TlsVersion};
 
 use std::path::PathBuf;
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub amqp: Amqp,
     /// The management API and the metrics, over HTTP.
     pub management: Management,
+    /// TLS on both.
+    pub tls: Tls,
     /// When publishers are held back because a resource runs short.
     pub alarms: Alarms,
     /// The journal and the index.
@@ -249,6 +253,7 @@ impl Default for Config {
             definitions: None,
             amqp: Amqp::default(),
             management: Management::default(),
+            tls: Tls::default(),
             alarms: Alarms::default(),
             store: Store::default(),
             access: Access::default(),

@@ -11,6 +11,7 @@ use super::reply::{Outcome, Reply};
 use super::stats::{CONNECTION_NAMES, Stats};
 use super::{Api, clock, paging};
 use crate::broker::{Client, Refusal, table_to_json};
+use crate::security::Tls;
 
 /// What RabbitMQ gives as the reason when none was said.
 const DEFAULT_REASON: &str = "Closed via management plugin";
@@ -32,6 +33,8 @@ struct ConnectionObject {
     peer_host: String,
     peer_port: u16,
     ssl: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsObject>,
     auth_mechanism: &'static str,
     channel_max: u16,
     frame_max: u32,
@@ -44,6 +47,43 @@ struct ConnectionObject {
     send_pend: usize,
     #[serde(flatten)]
     bytes: Stats<2>,
+}
+
+/// What was agreed on a TLS connection, in RabbitMQ's fields and a `cipher_suite` by its name in the standard.
+#[derive(Serialize)]
+struct TlsObject {
+    ssl_protocol: &'static str,
+    ssl_key_exchange: String,
+    ssl_cipher: String,
+    ssl_hash: String,
+    cipher_suite: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_cert_subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_cert_issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_cert_validity: Option<String>,
+}
+
+impl TlsObject {
+    fn new(tls: &Tls) -> Self {
+        // TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, or TLS_AES_256_GCM_SHA384.
+        let suite = tls.cipher_suite.to_lowercase();
+        let suite = suite.strip_prefix("tls_").unwrap_or(&suite);
+        let (key_exchange, cipher) = suite.split_once("_with_").unwrap_or(("any", suite));
+        let (cipher, hash) = cipher.rsplit_once('_').unwrap_or((cipher, ""));
+        let certificate = tls.certificate.as_ref();
+        Self {
+            ssl_protocol: tls.protocol,
+            ssl_key_exchange: key_exchange.to_owned(),
+            ssl_cipher: cipher.to_owned(),
+            ssl_hash: hash.to_owned(),
+            cipher_suite: tls.cipher_suite.clone(),
+            peer_cert_subject: certificate.map(|one| one.subject.clone()),
+            peer_cert_issuer: certificate.map(|one| one.issuer.clone()),
+            peer_cert_validity: certificate.map(|one| one.validity.clone()),
+        }
+    }
 }
 
 impl ConnectionObject {
@@ -64,7 +104,8 @@ impl ConnectionObject {
             port: terms.local.port(),
             peer_host: peer.ip().to_string(),
             peer_port: peer.port(),
-            ssl: false,
+            ssl: client.security().tls().is_some(),
+            tls: client.security().tls().map(TlsObject::new),
             auth_mechanism: terms.mechanism,
             channel_max: terms.channel_max,
             frame_max: terms.frame_bytes_max,

@@ -4,6 +4,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::call::Call;
+use super::overview;
 use super::reply::{Outcome, Reply};
 use crate::broker::Shortage;
 
@@ -45,7 +46,7 @@ pub(super) fn port(call: &Call<'_>) -> Outcome {
     let Ok(port) = call.part(0).parse::<u16>() else {
         return Err(Reply::bad_request("Invalid port"));
     };
-    let ports = [call.api.amqp.port(), call.api.http.port()];
+    let ports: Vec<u16> = call.api.served.iter().map(|served| served.address.port()).collect();
     if ports.contains(&port) {
         return Ok(Reply::json(&json!({ "status": "ok", "port": port })));
     }
@@ -62,12 +63,15 @@ pub(super) fn port(call: &Call<'_>) -> Outcome {
 
 /// `GET health/checks/protocol-listener/PROTOCOL`.
 pub(super) fn protocol(call: &Call<'_>) -> Outcome {
-    let protocols = ["amqp", "http", "http/prometheus"];
+    let served = call.api.served.iter().map(|served| served.protocol.to_owned());
+    let metrics =
+        overview::over_http(call.api).map(|served| format!("{}/prometheus", served.protocol));
+    let protocols: Vec<String> = served.chain(metrics).collect();
     let wanted = match call.part(0) {
         "amqp091" | "amqp0.9.1" => "amqp",
         wanted => wanted,
     };
-    if protocols.contains(&wanted) {
+    if protocols.iter().any(|protocol| protocol == wanted) {
         return Ok(Reply::json(&json!({ "status": "ok", "protocols": protocols })));
     }
     Err(Reply::with(

@@ -1,7 +1,6 @@
 //! The HTTP listener: taking the address, accepting, and one hyper connection for each client, everything bounded.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,72 +15,96 @@ use super::sampler::Sampler;
 use super::{Api, answer};
 use crate::broker::Broker;
 use crate::config::Config;
-use crate::socket::{self, Socket};
+use crate::socket::{self, Arriving, Served, Socket, Tls};
 
-/// An address that was taken, or none when the API is off.
-pub struct Listener(Option<socket::Listener>);
+/// The addresses that were taken, none when the API is off.
+pub struct Listener(Vec<socket::Listener>);
 
-/// Takes the address that the configuration names. With port 0 the system chooses the port.
+/// Takes the addresses that the configuration names, those with TLS too. With port 0 the system chooses the port.
 ///
 /// # Errors
-/// One line that says why it cannot be listened on, and which key says where.
-pub fn bind(config: &Config) -> Result<Listener, String> {
-    let Some(address) = config.management.address() else { return Ok(Listener(None)) };
-    let socket = socket::Listener::bind(address).map_err(|error| {
-        let why = socket::why_not(&error, "`management.listen` sets another, or off");
-        format!("cannot listen on {address} for management: {why}")
-    })?;
-    Ok(Listener(Some(socket)))
+/// One line that says why one cannot be listened on, and which key says where.
+pub fn bind(config: &Config, tls: Option<&Arc<Tls>>) -> Result<Listener, String> {
+    let bound = |address: &str, key: &str| {
+        socket::Listener::bind(address).map_err(|error| {
+            let why = socket::why_not(&error, &format!("`{key}` sets another, or off"));
+            format!("cannot listen on {address} for management: {why}")
+        })
+    };
+    let mut sockets = Vec::new();
+    if let Some(address) = config.management.address() {
+        sockets.push(bound(address, "management.listen")?);
+    }
+    if let (Some(address), Some(tls)) = (config.tls.management_address(), tls) {
+        sockets.push(bound(address, "tls.management_listen")?.secured_by(tls));
+    }
+    Ok(Listener(sockets))
 }
 
 /// The API as it runs; dropping it ends it.
 pub struct Running {
-    accepting: Option<JoinHandle<()>>,
+    accepting: Vec<JoinHandle<()>>,
     _sampler: Option<Sampler>,
 }
 
 impl Listener {
     /// Begins to serve.
-    pub fn start(self, broker: &Arc<Broker>, amqp: SocketAddr) -> Running {
-        let bound = self.0.and_then(|socket| {
-            let address = socket.address();
-            let address = address.inspect_err(|error| log::error!("no management API: {error}"));
-            Some((socket, address.ok()?))
-        });
-        let Some((socket, http)) = bound else {
-            return Running { accepting: None, _sampler: None };
-        };
-        log::info!("listening on {http} for management (HTTP)");
-        let api = Arc::new(Api::new(Arc::clone(broker), amqp, http));
+    pub fn start(self, broker: &Arc<Broker>, amqp: &[Served]) -> Running {
+        let mut served = amqp.to_vec();
+        for socket in &self.0 {
+            let Ok(address) = socket.address() else { continue };
+            let (protocol, name) = match socket.is_secured() {
+                false => ("http", "HTTP"),
+                true => ("https", "HTTPS"),
+            };
+            log::info!("listening on {address} for management ({name})");
+            served.push(Served { protocol, address });
+        }
+        if self.0.is_empty() {
+            return Running { accepting: Vec::new(), _sampler: None };
+        }
+        let api = Arc::new(Api::new(Arc::clone(broker), served));
         let sampler = Sampler::start(&api);
-        let accepting = task::spawn(async move {
-            let open = Arc::new(AtomicUsize::new(0));
-            socket.accept("management connections", |socket| admit(&api, &open, socket)).await;
-        });
-        Running { accepting: Some(accepting), _sampler: sampler }
+        let open = Arc::new(AtomicUsize::new(0));
+        let accept = |socket: socket::Listener| {
+            let (api, open) = (Arc::clone(&api), Arc::clone(&open));
+            task::spawn(async move {
+                let admit = |arriving| admit(&api, &open, arriving);
+                socket.accept("management connections", admit).await;
+            })
+        };
+        Running { accepting: self.0.into_iter().map(accept).collect(), _sampler: sampler }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(accepting) = self.accepting.take() {
+        for accepting in self.accepting.drain(..) {
             // The task goes at its next wait, which is where it always is.
             drop(task::spawn(accepting.cancel()));
         }
     }
 }
 
-fn admit(api: &Arc<Api>, open: &Arc<AtomicUsize>, socket: Socket) {
+fn admit(api: &Arc<Api>, open: &Arc<AtomicUsize>, arriving: Arriving) {
     let most = api.broker.config().management.connections_max;
     let place = Place::new(open);
+    let peer = arriving.address();
     if open.load(Ordering::Relaxed) > most {
-        let peer = socket.address;
         log::warn!("{peer}: refused: there are {most} management connections, as many as may be");
         return;
     }
     let api = Arc::clone(api);
     task::spawn(async move {
-        serve(&api, socket).await;
+        let limit = Duration::from_millis(api.broker.config().management.request_ms_max);
+        let socket = match arriving.enter() {
+            Ok(socket) => Ok(socket),
+            Err(handshake) => handshake.carry_out(limit).await,
+        };
+        match socket {
+            Ok(socket) => serve(&api, socket).await,
+            Err(why) => log::warn!("{peer}: refused: {why}"),
+        }
         drop(place);
     });
 }
@@ -117,6 +140,9 @@ async fn serve(api: &Arc<Api>, socket: Socket) {
         .max_buf_size(settings.header_bytes_max)
         .serve_connection(FuturesIo::new(stream), service);
     if let Err(error) = connection.await {
-        log::debug!("{peer}: management connection ended: {error}");
+        match error.is_parse() {
+            true => log::warn!("{peer}: this is not HTTP: {error}; HTTPS has a port of its own"),
+            false => log::debug!("{peer}: management connection ended: {error}"),
+        }
     }
 }

@@ -42,7 +42,6 @@ mod stats;
 mod users;
 mod vhosts;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,14 +54,13 @@ use listings::Listings;
 use rates::Rates;
 
 use crate::broker::Broker;
+use crate::socket::Served;
 
 /// What every request works with.
 struct Api {
     broker: Arc<Broker>,
-    /// The address that AMQP is served on.
-    amqp: SocketAddr,
-    /// The address of this API.
-    http: SocketAddr,
+    /// What is served where, this API among it.
+    served: Vec<Served>,
     began: Instant,
 
     /// `leveret@HOST`, which is the cluster's name too.
@@ -73,15 +71,14 @@ struct Api {
 }
 
 impl Api {
-    fn new(broker: Arc<Broker>, amqp: SocketAddr, http: SocketAddr) -> Self {
+    fn new(broker: Arc<Broker>, served: Vec<Served>) -> Self {
         let host = rustix::system::uname();
         let settings = &broker.config().management;
         let budget = Budget::new(settings.bodies_bytes_max);
         let listings = Listings::new(settings.listings_max);
         Self {
             broker,
-            amqp,
-            http,
+            served,
             began: Instant::now(),
 
             node: format!("leveret@{}", host.nodename().to_string_lossy()),

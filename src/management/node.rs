@@ -97,7 +97,7 @@ fn identity(api: &Api) -> Json {
         "partitions": [],
         "cluster_links": [],
         "applications": [],
-        "auth_mechanisms": overview::auth_mechanisms(),
+        "auth_mechanisms": overview::auth_mechanisms(api),
         "exchange_types": overview::exchange_types(),
         "contexts": overview::contexts(api),
         "rabbitmq_version": overview::RABBITMQ_VERSION,

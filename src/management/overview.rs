@@ -8,7 +8,9 @@ use super::reply::{Outcome, Reply};
 use super::stats::{CHANNEL_NAMES, Name, channel_values, name, queue_values};
 use super::{Api, clock, paging};
 use crate::broker::{Broker, BrokerTotals};
+use crate::config::TlsClients;
 use crate::queue::Counts;
+use crate::socket::Served;
 
 /// The version of RabbitMQ whose API this is: what tools compare, that would not know ours.
 pub(super) const RABBITMQ_VERSION: &str = "4.3.0";
@@ -199,41 +201,54 @@ pub(super) fn exchange_types() -> Json {
 }
 
 /// How users may log in.
-pub(super) fn auth_mechanisms() -> Json {
-    let mechanisms = ["PLAIN", "AMQPLAIN"];
+pub(super) fn auth_mechanisms(api: &Api) -> Json {
+    let tls = &api.broker.config().tls;
+    let is_by_certificate = tls.address().is_some() && tls.clients != TlsClients::Anonymous;
+    let external = is_by_certificate.then_some("EXTERNAL");
+    let mechanisms = ["PLAIN", "AMQPLAIN"].into_iter().chain(external);
     let object = |name: &str| {
         let description = format!("SASL {name} authentication mechanism");
         json!({ "name": name, "description": description, "enabled": true })
     };
-    Json::Array(mechanisms.into_iter().map(object).collect())
+    Json::Array(mechanisms.map(object).collect())
 }
 
 fn listeners(api: &Api) -> Json {
-    let listeners =
-        [("amqp", api.amqp), ("http", api.http), ("http/prometheus", api.http)].into_iter();
-    let objects = listeners.map(|(protocol, address)| {
+    let object = |protocol: &str, served: &Served| {
         json!({
             "node": api.node,
             "protocol": protocol,
-            "ip_address": address.ip().to_string(),
-            "port": address.port(),
-            "tls": false,
+            "ip_address": served.address.ip().to_string(),
+            "port": served.address.port(),
+            "tls": served.is_secured(),
             "socket_opts": {},
         })
-    });
-    Json::Array(objects.collect())
+    };
+    let objects = api.served.iter().map(|served| object(served.protocol, served));
+    // RabbitMQ serves the metrics elsewhere.
+    let metrics =
+        over_http(api).map(|served| object(&format!("{}/prometheus", served.protocol), served));
+    Json::Array(objects.chain(metrics).collect())
+}
+
+/// Where the API is served.
+pub(super) fn over_http(api: &Api) -> impl Iterator<Item = &Served> {
+    api.served.iter().filter(|served| served.protocol.starts_with("http"))
 }
 
 /// What is served over HTTP.
 pub(super) fn contexts(api: &Api) -> Json {
-    json!([{
-        "node": api.node,
-        "description": "Leveret Management",
-        "path": "/",
-        "ip": api.http.ip().to_string(),
-        "port": api.http.port().to_string(),
-        "ssl_opts": [],
-    }])
+    let object = |served: &Served| {
+        json!({
+            "node": api.node,
+            "description": "Leveret Management",
+            "path": "/",
+            "ip": served.address.ip().to_string(),
+            "port": served.address.port().to_string(),
+            "ssl_opts": [],
+        })
+    };
+    Json::Array(over_http(api).map(object).collect())
 }
 
 /// `GET cluster-name`.

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_std::task;
 use futures_lite::FutureExt;
@@ -14,24 +15,39 @@ use super::writer;
 use crate::broker::Refusal;
 use crate::outbox::{Limits, Outbox};
 use crate::session::{Peer, Session};
-use crate::socket::Socket;
+use crate::socket::{Arriving, Socket};
 
-/// Lets a connection in, if there is room for one more.
-pub(super) fn admit(server: &Arc<Server>, socket: Socket) {
-    let most = server.broker.config().amqp.connections_max;
-    if server.count() >= most {
-        let address = socket.address;
+/// Lets a connection in, if there is room for one more. Those in the middle of a TLS handshake take room as well.
+pub(super) fn admit(server: &Arc<Server>, arriving: Arriving) {
+    let (most, address) = (server.broker.config().amqp.connections_max, arriving.address());
+    let place = server.place();
+    if server.count() + server.places() > most {
         log::warn!("{address}: refused: there are {most} connections, as many as may be");
         return;
     }
-    start(server, socket);
+    let handshake = match arriving.enter() {
+        Ok(socket) => return start(server, socket),
+        Err(handshake) => handshake,
+    };
+    let server = Arc::clone(server);
+    let limit = Duration::from_millis(server.broker.config().amqp.handshake_ms_max);
+    task::spawn(async move {
+        match handshake.carry_out(limit).await {
+            Ok(socket) => start(&server, socket),
+            Err(why) => log::warn!("{address}: refused: {why}"),
+        }
+        drop(place);
+    });
 }
 
 /// Starts to serve a connection.
 fn start(server: &Arc<Server>, socket: Socket) {
-    let Socket { address, local, reading, writing, control, .. } = socket;
+    let Socket { address, local, security, reading, writing, control } = socket;
     let peer = Peer { address, local };
-    log::info!("{peer}: accepted");
+    match security.tls() {
+        None => log::info!("{peer}: accepted"),
+        Some(tls) => log::info!("{peer}: accepted, {} {}", tls.protocol, tls.cipher_suite),
+    }
     let config = server.broker.config();
     let link = Arc::new(Link::new(peer, control));
     let limits = Limits {
@@ -45,7 +61,8 @@ fn start(server: &Arc<Server>, socket: Socket) {
     }));
     let operator = Arc::clone(&link);
     let close = Box::new(move |refusal: Refusal| operator.close(refusal.into()));
-    let session = Session::new(Arc::clone(&server.broker), Arc::clone(&outbox), peer, close);
+    let session = Session::new(Arc::clone(&server.broker), Arc::clone(&outbox), peer, close)
+        .secured_by(security);
     let number = server.enter(Watch::new(Arc::clone(&link), Arc::clone(&outbox)));
     let writer = writer::run(Arc::clone(&server.broker), Arc::clone(&link), outbox, writing);
     let reader = Reader::new(Arc::clone(server), link, session, reading, number);

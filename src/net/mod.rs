@@ -10,6 +10,7 @@
 //! One task looks after the time of all connections, one after the queues' timers, one does the broker's errands, one
 //! gives freed memory back, one accepts, and one waits for signals.
 
+mod certificates;
 mod connection;
 mod deadlines;
 mod errands;
@@ -27,7 +28,6 @@ mod watch;
 mod writer;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ use async_std::task;
 use crate::broker::{Broker, OpenError, Surroundings};
 use crate::clock;
 use crate::config::Config;
-use crate::socket::{Listener, why_not};
+use crate::socket::{Listener, Served, Tls, TlsError, why_not};
 
 use self::hub::Hub;
 use self::server::Server;
@@ -45,13 +45,18 @@ use self::server::Server;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {}", why_not(source, "`amqp.listen` sets another"))]
+    #[error("cannot listen on {address}: {}", why_not(source, &format!("`{key}` sets another")))]
     Listen {
+        /// The key that names it.
+        key: &'static str,
         /// The address, as configured.
         address: String,
         /// What the operating system said.
         source: io::Error,
     },
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -72,21 +77,19 @@ pub enum ServeError {
 /// fails without a trace.
 ///
 /// Something else may be served beside AMQP, of which nothing is known here: `bind` takes its address, or says in
-/// one line why it cannot; `start` starts it once the broker is open, and is told the address that AMQP is served
-/// on. What it gives back is dropped when all connections have ended, before the broker is closed.
+/// one line why it cannot; `start` starts it once the broker is open, and is told where AMQP is served. What it gives back is dropped when all connections have ended, before the broker is closed.
 ///
 /// # Errors
 /// When it cannot start, or when its store fails.
 pub fn serve<Bound, Running>(
     config: Config,
-    bind: impl FnOnce(&Config) -> Result<Bound, String>,
-    start: impl FnOnce(Bound, &Arc<Broker>, SocketAddr) -> Running,
+    bind: impl FnOnce(&Config, Option<&Arc<Tls>>) -> Result<Bound, String>,
+    start: impl FnOnce(Bound, &Arc<Broker>, &[Served]) -> Running,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
-    let failed = |source| ServeError::Listen { address: config.amqp.listen.clone(), source };
-    let listener = Listener::bind(&config.amqp.listen).map_err(failed)?;
-    let address = listener.address().map_err(failed)?;
-    let bound = bind(&config).map_err(ServeError::Beside)?;
+    let tls = config.tls.is_on().then(|| Tls::load(&config.tls).map(Arc::new)).transpose()?;
+    let (listeners, served) = listen(&config, tls.as_ref())?;
+    let bound = bind(&config, tls.as_ref()).map_err(ServeError::Beside)?;
     files::keep_private(&config.data_dir);
     files::raise_limit(config.amqp.connections_max);
     let hub = Arc::new(Hub::default());
@@ -95,8 +98,32 @@ pub fn serve<Bound, Running>(
     heap::keep_freed();
     report(&broker, began);
     let server = Arc::new(Server::new(Arc::clone(&broker), hub));
-    let start = || start(bound, &broker, address);
-    task::block_on(shutdown::run(server, listener, start, began))
+    let start = || start(bound, &broker, &served);
+    task::block_on(shutdown::run(server, listeners, tls, start, began))
+}
+
+/// Takes the addresses that AMQP is served on.
+fn listen(
+    config: &Config,
+    tls: Option<&Arc<Tls>>,
+) -> Result<(Vec<Listener>, Vec<Served>), ServeError> {
+    let (mut listeners, mut served) = (Vec::new(), Vec::new());
+    let mut add = |key, address: &str, tls: Option<&Arc<Tls>>| {
+        let failed = |source| ServeError::Listen { key, address: address.to_owned(), source };
+        let listener = Listener::bind(address).map_err(failed)?;
+        let protocol = if tls.is_some() { "amqp/ssl" } else { "amqp" };
+        served.push(Served { protocol, address: listener.address().map_err(failed)? });
+        listeners.push(match tls {
+            Some(tls) => listener.secured_by(tls),
+            None => listener,
+        });
+        Ok::<_, ServeError>(())
+    };
+    add("amqp.listen", &config.amqp.listen, None)?;
+    if let (Some(address), Some(tls)) = (config.tls.address(), tls) {
+        add("tls.listen", address, Some(tls))?;
+    }
+    Ok((listeners, served))
 }
 
 fn report(broker: &Broker, began: Instant) {

@@ -1,7 +1,7 @@
 //! What all tasks of the server share: the broker, the hub, and the connections that there are.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use event_listener::Event;
 use parking_lot::Mutex;
@@ -18,6 +18,8 @@ pub(super) struct Server {
     pub hub: Arc<Hub>,
     connections: Mutex<Connections>,
     last_number: AtomicU64,
+    /// Connections that are at the door.
+    places: Arc<AtomicUsize>,
     /// The last connection has gone.
     empty: Event,
 }
@@ -36,8 +38,20 @@ impl Server {
             hub,
             connections: Mutex::default(),
             last_number: AtomicU64::new(0),
+            places: Arc::default(),
             empty: Event::new(),
         }
+    }
+
+    /// A place for a connection that is at the door.
+    pub fn place(&self) -> Place {
+        self.places.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(&self.places))
+    }
+
+    /// How many such places there are.
+    pub fn places(&self) -> usize {
+        self.places.load(Ordering::Relaxed)
     }
 
     /// Enters a connection and answers its number.
@@ -88,5 +102,14 @@ impl Server {
             }
             changed.await;
         }
+    }
+}
+
+/// The place of a connection that is at the door.
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

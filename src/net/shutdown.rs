@@ -8,10 +8,10 @@ use async_std::task::{self, JoinHandle};
 use futures_lite::FutureExt;
 
 use super::server::Server;
-use super::signals::{Signals, name};
-use super::{ServeError, connection, deadlines, errands, heap, watch};
+use super::signals::{Signals, is_about_files, name};
+use super::{ServeError, certificates, connection, deadlines, errands, heap, watch};
 use crate::fault::Fault;
-use crate::socket::Listener;
+use crate::socket::{Listener, Tls};
 use crate::wire::ReplyCode;
 
 /// What connections that did not close in time get to be gone.
@@ -32,29 +32,40 @@ enum Stop {
 /// Serves until it is told to stop. `start` starts what is served beside AMQP.
 pub(super) async fn run<Beside>(
     server: Arc<Server>,
-    listener: Listener,
+    listeners: Vec<Listener>,
+    tls: Option<Arc<Tls>>,
     start: impl FnOnce() -> Beside,
     began: Instant,
 ) -> Result<(), ServeError> {
     let signals = Signals::new().map_err(ServeError::Signals)?;
-    if let Ok(address) = listener.address() {
-        log::info!("listening on {address} for AMQP");
+    for listener in &listeners {
+        if let Ok(address) = listener.address() {
+            let with = if listener.is_secured() { " with TLS" } else { "" };
+            log::info!("listening on {address} for AMQP{with}");
+        }
     }
     let beside = start();
-    let accepting = {
+    let accept = |listener: Listener| {
         let server = Arc::clone(&server);
         task::spawn(async move {
-            listener.accept("connections", |socket| connection::admit(&server, socket)).await;
+            listener.accept("connections", |arriving| connection::admit(&server, arriving)).await;
         })
     };
+    let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
+    let rereading = tls.clone().map(|tls| task::spawn(certificates::watch(tls)));
     let watching = task::spawn(watch::run(Arc::clone(&server)));
     let expiring = task::spawn(deadlines::run(Arc::clone(&server)));
     let running = task::spawn(errands::run(Arc::clone(&server)));
     let giving_back = task::spawn(heap::run(Arc::clone(&server)));
     log::info!("ready in {} ms", began.elapsed().as_millis());
-    let told = async { Stop::Signal(signals.next().await) };
+    let told = async { Stop::Signal(told_to_end(&signals, tls.as_deref()).await) };
     let stop = told.or(failed(&server)).await;
-    accepting.cancel().await;
+    for accepting in accepting {
+        accepting.cancel().await;
+    }
+    if let Some(rereading) = rereading {
+        rereading.cancel().await;
+    }
     let outcome = match stop {
         Stop::Signal(signal) => {
             log::info!("{} received: shutting down", name(signal));
@@ -89,6 +100,22 @@ pub(super) async fn run<Beside>(
     }
 }
 
+/// The first signal that asks for the end.
+async fn told_to_end(signals: &Signals, tls: Option<&Tls>) -> i32 {
+    loop {
+        let signal = signals.next().await;
+        if !is_about_files(signal) {
+            return signal;
+        }
+        match tls {
+            Some(tls) => certificates::read_again(tls, name(signal)),
+            None => {
+                log::info!("{} received: there are no certificates to read again", name(signal))
+            }
+        }
+    }
+}
+
 async fn failed(server: &Server) -> Stop {
     loop {
         let lost = server.hub.lost.listen();
@@ -102,7 +129,7 @@ async fn failed(server: &Server) -> Stop {
 /// A second signal ends the program at once.
 fn exit_on_next(signals: Signals) -> JoinHandle<()> {
     task::spawn(async move {
-        let signal = signals.next().await;
+        let signal = told_to_end(&signals, None).await;
         log::warn!("{} received again: ending at once", name(signal));
         std::process::exit(SIGNAL_EXIT + signal);
     })

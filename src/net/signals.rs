@@ -1,19 +1,19 @@
-//! The signals that tell the program to end, for tasks that wait for them.
+//! The signals that tell the program to end, or to read its certificates again, for tasks that wait for them.
 
 use std::io;
 use std::thread;
 
 use async_channel::Receiver;
 use futures_lite::future::pending;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// SIGTERM and SIGINT, in the order in which they come. From here on they end nothing by themselves.
+/// SIGTERM, SIGINT and SIGHUP, in the order in which they come. From here on they end nothing by themselves.
 pub(super) struct Signals(Receiver<i32>);
 
 impl Signals {
     /// Begins to listen for them, on a thread of its own.
     pub fn new() -> io::Result<Self> {
-        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
+        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         let (sender, receiver) = async_channel::unbounded();
         let listen = move || {
             for signal in signals.forever() {
@@ -33,6 +33,11 @@ impl Signals {
             Err(_) => pending().await,
         }
     }
+}
+
+/// Whether it asks for the certificates to be read again, and not for the end.
+pub(super) fn is_about_files(signal: i32) -> bool {
+    signal == SIGHUP
 }
 
 /// What it is called.

@@ -63,14 +63,16 @@ async fn write(socket: &mut Writing, buffer: &Buffer) -> io::Result<()> {
     let mut parts = buffer.parts().peekable();
     let Some(first) = parts.next() else { return Ok(()) };
     if parts.peek().is_none() {
-        return socket.write_all(first).await;
+        socket.write_all(first).await?;
+        return socket.flush().await;
     }
     let mut waiting = Vec::with_capacity(PARTS_MAX);
     waiting.push(first);
     loop {
         waiting.extend(parts.by_ref().take(PARTS_MAX - waiting.len()));
         if waiting.is_empty() {
-            return Ok(());
+            // With TLS something may wait for room in the socket still.
+            return socket.flush().await;
         }
         let slices: Vec<IoSlice<'_>> = waiting.iter().map(|part| IoSlice::new(part)).collect();
         match socket.write_vectored(&slices).await? {

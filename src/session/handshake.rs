@@ -22,6 +22,9 @@ const CAPABILITIES: [&str; 9] = [
     "direct_reply_to",
 ];
 
+/// What a TLS connection begins with: the head of a handshake record, of version 3 (RFC 8446, 5.1).
+const TLS_HANDSHAKE: &[u8] = &[22, 3];
+
 /// A client whose connection is not open yet.
 #[derive(Debug, Default)]
 pub(super) struct Applicant {
@@ -38,7 +41,7 @@ impl Session {
             version_major: 0,
             version_minor: 9,
             server_properties: server_properties(),
-            mechanisms: sasl::MECHANISMS.as_bytes(),
+            mechanisms: sasl::mechanisms(&self.security).as_bytes(),
             locales: b"en_US",
         };
         self.send(0, &Method::ConnectionStart(start));
@@ -47,8 +50,13 @@ impl Session {
     }
 
     /// Answers any other header with the one that is served (specification 4.2.2).
-    pub(super) fn refuse_header(&mut self) -> Step {
-        log::warn!("{}: refused: this is not AMQP 0-9-1", self.peer);
+    pub(super) fn refuse_header(&mut self, bytes: &[u8]) -> Step {
+        let what = if bytes.starts_with(TLS_HANDSHAKE) {
+            "this is TLS, which has a port of its own (`tls.listen`)"
+        } else {
+            "this is not AMQP 0-9-1"
+        };
+        log::warn!("{}: refused: {what}", self.peer);
         self.outbox.send_raw(&PROTOCOL_HEADER);
         self.phase = Phase::Closed;
         Step::Close
@@ -85,7 +93,7 @@ impl Session {
     }
 
     fn log_in(&mut self, start_ok: connection::StartOk<'_>) -> Step {
-        let Some(mechanism) = sasl::mechanism(start_ok.mechanism) else {
+        let Some(mechanism) = sasl::mechanism(start_ok.mechanism, &self.security) else {
             let name = start_ok.mechanism.escape_debug();
             return self.refuse(&format!("unknown authentication mechanism '{name}'"));
         };
@@ -95,6 +103,9 @@ impl Session {
             mechanism,
             identity: None,
         }));
+        if mechanism == sasl::EXTERNAL {
+            return self.log_in_certified();
+        }
         let Some(credentials) = sasl::credentials(mechanism, start_ok.response) else {
             return self.refuse(&format!("malformed response for the mechanism {mechanism}"));
         };
@@ -107,6 +118,22 @@ impl Session {
                 self.waiting = Some(Waiting::Login);
                 Step::Wait(Wait::Verify(Box::new(verification)))
             }
+        }
+    }
+
+    /// Logs in whom the certificate names.
+    fn log_in_certified(&mut self) -> Step {
+        let login_from = self.broker.config().tls.login_from;
+        let certificate = self.security.certificate();
+        let user = certificate.and_then(|certificate| sasl::user_of(certificate, login_from));
+        let Some(user) = user else {
+            return self.refuse_login(
+                "the client's certificate has no such name as `tls.login_from` asks for",
+            );
+        };
+        match self.broker.login_vouched(user, self.peer.address.ip()) {
+            Ok(identity) => self.welcome(identity),
+            Err(reason) => self.refuse_login(&reason),
         }
     }
 
@@ -187,6 +214,7 @@ impl Session {
                 heartbeat_s: self.limits.heartbeat_s,
                 connected_ms: now_ms,
             },
+            security: self.security.clone(),
             name: self.peer.to_string(),
             capabilities,
             client_properties: properties,

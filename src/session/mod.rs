@@ -49,6 +49,7 @@ use crate::broker::{
     Allowance, Broker, Client, ClientOutbox, Closer, Identity, Pending, Room, Turn, Verification,
 };
 use crate::fault::Fault;
+use crate::security::Security;
 use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode};
 
 /// A frame of a client that has not logged in may have this many bytes, head and end included.
@@ -223,6 +224,7 @@ pub struct Session {
     broker: Arc<Broker>,
     outbox: Arc<ClientOutbox>,
     peer: Peer,
+    security: Security,
     /// How an operator reaches the connection; handed to the broker when the connection is opened.
     close: Option<Closer>,
     phase: Phase,
@@ -253,6 +255,7 @@ impl Session {
             broker,
             outbox,
             peer,
+            security: Security::Plain,
             close: Some(close),
             phase: Phase::Header,
             limits,
@@ -265,6 +268,11 @@ impl Session {
             held: false,
             deferred: None,
         }
+    }
+
+    /// The same, on a connection that is secured.
+    pub fn secured_by(self, security: Security) -> Self {
+        Self { security, ..self }
     }
 
     /// How far the connection has come.
@@ -472,7 +480,7 @@ impl Session {
         match wire::protocol_header(bytes) {
             HeaderCheck::NeedMore => (None, 0),
             HeaderCheck::Ok => (Some(self.start()), PROTOCOL_HEADER.len()),
-            HeaderCheck::Wrong => (Some(self.refuse_header()), bytes.len()),
+            HeaderCheck::Wrong => (Some(self.refuse_header(bytes)), bytes.len()),
         }
     }
 

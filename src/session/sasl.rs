@@ -1,9 +1,18 @@
-//! The SASL mechanisms PLAIN (RFC 4616) and AMQPLAIN: user and password from a client's response.
+//! The SASL mechanisms PLAIN (RFC 4616) and AMQPLAIN, user and password from a client's response, and EXTERNAL (RFC
+//! 4422), a user whom the client's certificate names.
 
+use crate::config::TlsLogin;
+use crate::security::{Certificate, Security};
 use crate::wire::Table;
 
-/// The mechanisms, as `connection.start` lists them.
-pub(super) const MECHANISMS: &str = "PLAIN AMQPLAIN";
+/// The mechanisms, as `connection.start` lists them, for clients that have shown a certificate.
+const CERTIFIED: &str = "PLAIN AMQPLAIN EXTERNAL";
+
+/// The same for others.
+const MECHANISMS: &str = "PLAIN AMQPLAIN";
+
+/// The mechanism of those whom their certificate names.
+pub(super) const EXTERNAL: &str = "EXTERNAL";
 
 /// Who somebody claims to be.
 #[derive(PartialEq, Eq)]
@@ -19,9 +28,23 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The mechanism of this name, if it is one of ours.
-pub(super) fn mechanism(name: &str) -> Option<&'static str> {
-    MECHANISMS.split(' ').find(|known| *known == name)
+/// What a client may log in with.
+pub(super) fn mechanisms(security: &Security) -> &'static str {
+    if security.certificate().is_some() { CERTIFIED } else { MECHANISMS }
+}
+
+/// The mechanism of this name, if it is one of those that the client may log in with.
+pub(super) fn mechanism(name: &str, security: &Security) -> Option<&'static str> {
+    mechanisms(security).split(' ').find(|known| *known == name)
+}
+
+/// The user that a certificate names.
+pub(super) fn user_of(certificate: &Certificate, login_from: TlsLogin) -> Option<&str> {
+    match login_from {
+        TlsLogin::DistinguishedName => Some(&certificate.subject),
+        TlsLogin::CommonName => certificate.common_name.as_deref(),
+        TlsLogin::DnsName => certificate.dns_names.first().map(String::as_str),
+    }
 }
 
 /// What a response to one of our mechanisms holds, if it is well formed.
@@ -96,8 +119,37 @@ mod tests {
 
     #[test]
     fn only_our_mechanisms_are_known() {
-        assert_eq!(mechanism("PLAIN"), Some("PLAIN"));
-        assert_eq!(mechanism("EXTERNAL"), None);
-        assert_eq!(mechanism(""), None);
+        let plain = Security::Plain;
+        assert_eq!(mechanism("PLAIN", &plain), Some("PLAIN"));
+        assert_eq!(mechanism("EXTERNAL", &plain), None);
+        assert_eq!(mechanism("", &plain), None);
+    }
+
+    fn secured(certificate: Option<Certificate>) -> Security {
+        Security::Tls(std::sync::Arc::new(crate::security::Tls {
+            protocol: "tlsv1.3",
+            cipher_suite: String::new(),
+            key_exchange: String::new(),
+            certificate,
+        }))
+    }
+
+    #[test]
+    fn only_those_with_a_certificate_are_named_by_it() {
+        let certificate = Certificate {
+            subject: "CN=me,O=us".to_owned(),
+            issuer: "CN=ca".to_owned(),
+            validity: String::new(),
+            common_name: Some("me".to_owned()),
+            dns_names: vec!["me.example".to_owned(), "other.example".to_owned()],
+        };
+        assert_eq!(mechanism("EXTERNAL", &secured(None)), None);
+        assert_eq!(mechanism("EXTERNAL", &secured(Some(certificate.clone()))), Some("EXTERNAL"));
+        assert_eq!(user_of(&certificate, TlsLogin::DistinguishedName), Some("CN=me,O=us"));
+        assert_eq!(user_of(&certificate, TlsLogin::CommonName), Some("me"));
+        assert_eq!(user_of(&certificate, TlsLogin::DnsName), Some("me.example"));
+        let nameless = Certificate { common_name: None, dns_names: Vec::new(), ..certificate };
+        assert_eq!(user_of(&nameless, TlsLogin::CommonName), None);
+        assert_eq!(user_of(&nameless, TlsLogin::DnsName), None);
     }
 }

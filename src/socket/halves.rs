@@ -7,24 +7,46 @@ use std::task::{Context, Poll};
 
 use async_std::io::{Read, Write};
 use async_std::net::TcpStream;
+use futures_lite::io::{ReadHalf, WriteHalf};
+use futures_rustls::server::TlsStream;
 
 /// What comes.
 #[derive(Debug)]
-pub struct Reading(TcpStream);
+pub struct Reading(ReadingFrom);
+
+#[derive(Debug)]
+enum ReadingFrom {
+    Plain(TcpStream),
+    Secured(Box<ReadHalf<TlsStream<TcpStream>>>),
+}
 
 /// What goes. Closing it tells the peer that nothing more will come; what it sends is still read.
 #[derive(Debug)]
-pub struct Writing(TcpStream);
+pub struct Writing(WritingTo);
+
+#[derive(Debug)]
+enum WritingTo {
+    Plain(TcpStream),
+    Secured(Box<WriteHalf<TlsStream<TcpStream>>>),
+}
 
 impl Reading {
-    pub(super) fn of(stream: TcpStream) -> Self {
-        Self(stream)
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self(ReadingFrom::Plain(stream))
+    }
+
+    pub(super) fn secured(half: ReadHalf<TlsStream<TcpStream>>) -> Self {
+        Self(ReadingFrom::Secured(Box::new(half)))
     }
 }
 
 impl Writing {
-    pub(super) fn of(stream: TcpStream) -> Self {
-        Self(stream)
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self(WritingTo::Plain(stream))
+    }
+
+    pub(super) fn secured(half: WriteHalf<TlsStream<TcpStream>>) -> Self {
+        Self(WritingTo::Secured(Box::new(half)))
     }
 }
 
@@ -34,7 +56,10 @@ impl Read for Reading {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(context, into)
+        match &mut self.0 {
+            ReadingFrom::Plain(stream) => Pin::new(stream).poll_read(context, into),
+            ReadingFrom::Secured(half) => Pin::new(half).poll_read(context, into),
+        }
     }
 
     fn poll_read_vectored(
@@ -42,7 +67,10 @@ impl Read for Reading {
         context: &mut Context<'_>,
         into: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read_vectored(context, into)
+        match &mut self.0 {
+            ReadingFrom::Plain(stream) => Pin::new(stream).poll_read_vectored(context, into),
+            ReadingFrom::Secured(half) => Pin::new(half).poll_read_vectored(context, into),
+        }
     }
 }
 
@@ -52,7 +80,10 @@ impl Write for Writing {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        match &mut self.0 {
+            WritingTo::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            WritingTo::Secured(half) => Pin::new(half).poll_write(context, bytes),
+        }
     }
 
     fn poll_write_vectored(
@@ -60,14 +91,23 @@ impl Write for Writing {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, parts)
+        match &mut self.0 {
+            WritingTo::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            WritingTo::Secured(half) => Pin::new(half).poll_write_vectored(context, parts),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        match &mut self.0 {
+            WritingTo::Plain(stream) => Pin::new(stream).poll_flush(context),
+            WritingTo::Secured(half) => Pin::new(half).poll_flush(context),
+        }
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.shutdown(Shutdown::Write))
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            WritingTo::Plain(stream) => Poll::Ready(stream.shutdown(Shutdown::Write)),
+            WritingTo::Secured(half) => Pin::new(half).poll_close(context),
+        }
     }
 }

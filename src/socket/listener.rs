@@ -2,19 +2,23 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_std::net::TcpListener;
 use async_std::task;
 
-use super::Socket;
+use super::{Arriving, Tls};
 
 /// Accepting goes on after this long when the system refused, mostly because there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 
 /// An address that was taken.
 #[derive(Debug)]
-pub struct Listener(std::net::TcpListener);
+pub struct Listener {
+    socket: std::net::TcpListener,
+    tls: Option<Arc<Tls>>,
+}
 
 impl Listener {
     /// Takes an address. With port 0 the system chooses the port.
@@ -24,7 +28,17 @@ impl Listener {
     pub fn bind(address: &str) -> io::Result<Self> {
         let socket = std::net::TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
-        Ok(Self(socket))
+        Ok(Self { socket, tls: None })
+    }
+
+    /// The same, for connections that begin with a TLS handshake.
+    pub fn secured_by(self, tls: &Arc<Tls>) -> Self {
+        Self { tls: Some(Arc::clone(tls)), ..self }
+    }
+
+    /// Whether they do.
+    pub fn is_secured(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// The address, with the port that the system chose.
@@ -32,17 +46,17 @@ impl Listener {
     /// # Errors
     /// What the system says.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.socket.local_addr()
     }
 
     /// Accepts connections for ever. `whose` says in the log what they are.
-    pub async fn accept(self, whose: &str, mut admit: impl FnMut(Socket)) {
-        let listener = TcpListener::from(self.0);
+    pub async fn accept(self, whose: &str, mut admit: impl FnMut(Arriving)) {
+        let listener = TcpListener::from(self.socket);
         loop {
             let error = match listener.accept().await {
-                Ok((stream, address)) => match Socket::of(stream, address) {
-                    Ok(socket) => {
-                        admit(socket);
+                Ok((stream, address)) => match Arriving::new(stream, address, self.tls.clone()) {
+                    Ok(arriving) => {
+                        admit(arriving);
                         continue;
                     }
                     Err(error) => {

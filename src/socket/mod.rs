@@ -1,18 +1,21 @@
 //! A connection's socket as a value: what it reads from, what it writes to, a handle for everybody else, who is at its
-//! ends, and how it is secured. What kind of socket it is, only this module knows: plain TCP.
+//! ends, and how it is secured. What kind of socket it is, only this module knows: TCP, with TLS or without.
 
+mod arriving;
 mod control;
 mod halves;
 mod listener;
+mod tls;
 
-use std::io;
 use std::net::SocketAddr;
 
-use async_std::net::TcpStream;
+use crate::security::Security;
 
+pub use self::arriving::{Arriving, Handshake};
 pub use self::control::Control;
 pub use self::halves::{Reading, Writing};
 pub use self::listener::{Listener, why_not};
+pub use self::tls::{Tls, TlsError};
 
 /// A connection that was accepted.
 #[derive(Debug)]
@@ -31,25 +34,19 @@ pub struct Socket {
     pub control: Control,
 }
 
-/// What is known about who may read along, and about who the client is.
+/// What is served where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// Nothing is encrypted, and nobody has shown a certificate.
-    Plain,
+pub struct Served {
+    /// The protocol, as RabbitMQ's management API calls it: `amqp`, `amqp/ssl`, `http`, `https`.
+    pub protocol: &'static str,
+    /// Where it is listened for.
+    pub address: SocketAddr,
 }
 
-impl Socket {
-    fn of(stream: TcpStream, address: SocketAddr) -> io::Result<Self> {
-        // What is written, is written in one piece: waiting for more would only delay it.
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            address,
-            local: stream.local_addr()?,
-            security: Security::Plain,
-            reading: Reading::of(stream.clone()),
-            writing: Writing::of(stream.clone()),
-            control: Control::of(stream),
-        })
+impl Served {
+    /// Whether clients speak TLS there.
+    pub fn is_secured(&self) -> bool {
+        matches!(self.protocol, "amqp/ssl" | "https")
     }
 }
 

@@ -24,6 +24,7 @@ fn publisher(desk: &Desk, port: u16) -> Arc<Client> {
         vhost: "/".to_owned(),
         peer,
         terms: Terms::NONE,
+        security: leveret::security::Security::Plain,
         name: format!("{peer} -> broker"),
         capabilities: Capabilities { connection_blocked: true, ..Capabilities::default() },
         client_properties: Table::default(),

@@ -66,6 +66,7 @@ impl Connection {
             vhost: "/".to_owned(),
             peer: SocketAddr::new(here, 1),
             terms: Terms::NONE,
+            security: leveret::security::Security::Plain,
             name: "inside".to_owned(),
             capabilities: Capabilities { consumer_cancel_notify: true, ..Capabilities::default() },
             client_properties: Table::new(),

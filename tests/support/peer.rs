@@ -82,8 +82,22 @@ impl Peer {
         Self::connect_buffered(port, 64 * 1024)
     }
 
+    /// As [`Peer::connect`], logged in by the certificate that was shown (SASL EXTERNAL).
+    pub fn connect_external(port: u16) -> io::Result<Self> {
+        Self::connect_as(port, 64 * 1024, "EXTERNAL", b"")
+    }
+
     /// As [`Peer::connect`], with a buffer of this size for reading.
     pub fn connect_buffered(port: u16, buffer_bytes: usize) -> io::Result<Self> {
+        Self::connect_as(port, buffer_bytes, "PLAIN", b"\0guest\0guest")
+    }
+
+    fn connect_as(
+        port: u16,
+        buffer_bytes: usize,
+        mechanism: &str,
+        response: &[u8],
+    ) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
@@ -91,7 +105,7 @@ impl Peer {
         let mut peer = Self { stream, reader, early: std::collections::VecDeque::new() };
         peer.stream.write_all(b"AMQP\x00\x00\x09\x01")?;
         peer.answer(0, (10, 10))?;
-        peer.send(&method(0, 10, 11, &start_ok()))?;
+        peer.send(&method(0, 10, 11, &start_ok(mechanism, response)))?;
         let tune = peer.answer(0, (10, 30))?;
         let mut tune_ok = tune[..2].to_vec();
         tune_ok.extend(131_072_u32.to_be_bytes());
@@ -432,7 +446,7 @@ impl Arguments {
     }
 }
 
-fn start_ok() -> Vec<u8> {
+fn start_ok(mechanism: &str, response: &[u8]) -> Vec<u8> {
     let mut capabilities = Arguments::new();
     for name in ["connection.blocked", "consumer_cancel_notify", "basic.nack"] {
         capabilities = capabilities.short(name).bits(b't').bits(1);
@@ -442,8 +456,7 @@ fn start_ok() -> Vec<u8> {
     properties.0.extend(capabilities.0);
     let mut start_ok = (properties.0.len() as u32).to_be_bytes().to_vec();
     start_ok.extend(properties.0);
-    start_ok.extend(Arguments::new().short("PLAIN").0);
-    let response = b"\0guest\0guest";
+    start_ok.extend(Arguments::new().short(mechanism).0);
     start_ok.extend((response.len() as u32).to_be_bytes());
     start_ok.extend(response);
     start_ok.extend(Arguments::new().short("en_US").0);

@@ -196,6 +196,7 @@ fn client(broker: &Arc<Broker>) -> Arc<Client> {
         vhost: "/".to_owned(),
         peer: SocketAddr::new(local, 1),
         terms: Terms::NONE,
+        security: leveret::security::Security::Plain,
         name: "desk".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),

@@ -331,6 +331,7 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         vhost: "/".to_owned(),
         peer: SocketAddr::new(here, 1),
         terms: Terms::NONE,
+        security: leveret::security::Security::Plain,
         name: "janitor".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),
