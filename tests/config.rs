@@ -239,13 +239,22 @@ fn every_key_can_be_set_by_its_variable() {
     for (key, _) in keys_shown(SHOWN) {
         let variable = format!("LEVERET_{}", key.replace('.', "_").to_uppercase());
         let value = match key.as_str() {
-            "amqp.listen" | "management.listen" => "127.0.0.1:77",
+            "amqp.listen" | "management.listen" | "tls.listen" | "tls.management_listen" => {
+                "127.0.0.1:77"
+            }
+            "tls.clients" => "required",
+            "tls.version_min" => "1.3",
+            "tls.login_from" => "dns_name",
             "amqp.channel_max" | "amqp.heartbeat_s" => "77",
             "store.index_cache_bytes" => "2097152",
             _ => "65537",
         };
-        let loaded = load_text("", &[(&variable, value)]).unwrap();
-        assert_ne!(values(&loaded.config), values(&Config::default()), "{variable}");
+        // Some need others beside them.
+        let files = "[tls]\ncertificate = 'c'\nkey = 'k'\nclient_ca = 'a'\nclients = 'optional'";
+        let text = if key.starts_with("tls.") { files } else { "" };
+        let before = load_text(text, &[]).unwrap().config;
+        let loaded = load_text(text, &[(&variable, value)]).unwrap();
+        assert_ne!(values(&loaded.config), values(&before), "{variable}");
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     }
 }

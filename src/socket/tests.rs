@@ -9,7 +9,8 @@ use async_std::channel;
 use async_std::task;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Listener, Security, Socket};
+use super::{Listener, Socket};
+use crate::security::Security;
 
 /// A socket that was accepted, and the client at its other end.
 async fn pair() -> (Socket, TcpStream) {
@@ -17,10 +18,10 @@ async fn pair() -> (Socket, TcpStream) {
     let address = listener.address().unwrap();
     let (sender, accepted) = channel::bounded(1);
     let accepting = task::spawn(async move {
-        listener.accept("connections", |socket| sender.try_send(socket).unwrap()).await;
+        listener.accept("connections", |arriving| sender.try_send(arriving).unwrap()).await;
     });
     let client = TcpStream::connect(address).unwrap();
-    let socket = accepted.recv().await.unwrap();
+    let socket = accepted.recv().await.unwrap().enter().unwrap();
     accepting.cancel().await;
     (socket, client)
 }

@@ -10,6 +10,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("counters", 0),
     ("entropy", 0),
     ("footprint", 0),
+    ("security", 0),
     ("wire", 0),
     ("fault", 1),
     ("message", 1),
@@ -35,7 +36,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Modules that take bytes and time as arguments: no sockets, files, threads, clock, random numbers or waiting of their
 /// own, and nothing that all of a process share.
 const PURE: &[&str] =
-    &["wire", "fault", "message", "outbox", "routing", "queue", "broker", "session"];
+    &["wire", "fault", "message", "outbox", "routing", "queue", "broker", "security", "session"];
 const IMPURE_WORDS: &[&str] = &[
     "SystemTime",
     "Instant",
