@@ -132,7 +132,11 @@ impl Access {
     }
 
     /// Logs in a user whom somebody else vouches for.
-    pub(super) fn login_vouched(&self, name: &str, peer: IpAddr) -> Result<Identity, String> {
+    pub(in crate::broker) fn login_vouched(
+        &self,
+        name: &str,
+        peer: IpAddr,
+    ) -> Result<Identity, String> {
         if !self.may_come_from(name, peer) {
             return Err(format!("user '{name}' can only connect from this machine"));
         }
