@@ -164,6 +164,7 @@ impl Connection {
             capabilities: Capabilities::default(),
             client_properties: Table::new(),
             outbox: Arc::clone(&outbox),
+            sink: outbox.clone(),
             close: Box::new(|_| {}),
         };
         let client = broker.connect(new).unwrap();

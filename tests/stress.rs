@@ -123,6 +123,7 @@ impl Connection {
                 capabilities: Capabilities::default(),
                 client_properties: Table::new(),
                 outbox: Arc::clone(&outbox),
+                sink: outbox.clone(),
                 close: Box::new(|_| {}),
             })
             .unwrap();

@@ -12,15 +12,15 @@ use crate::broker::accounts::access::{Action, Identity};
 use crate::broker::delivery::publish::Plan;
 use crate::broker::refusal::Refusal;
 use crate::broker::resource::Resource;
+use crate::broker::sink::Sink;
 use crate::broker::topology::exchange_handle::ExchangeRef;
 use crate::broker::topology::queue_handle::QueueRef;
 use crate::broker::topology::subscriber::ClientOutbox;
 use crate::broker::topology::vhost::Vhost;
-use crate::broker::watch::alarms;
 use crate::message::Memory;
 use crate::outbox::Resume;
 use crate::security::Security;
-use crate::wire::{FRAME_BYTES_MIN, Method, Table, connection};
+use crate::wire::{FRAME_BYTES_MIN, Table};
 
 /// The tag of users who may name somebody else in `user-id`, as in RabbitMQ.
 const IMPERSONATOR: &str = "impersonator";
@@ -89,8 +89,10 @@ pub struct NewClient {
     pub capabilities: Capabilities,
     /// What it said about itself.
     pub client_properties: Table,
-    /// Where everything for it goes.
+    /// Where its deliveries go.
     pub outbox: Arc<ClientOutbox>,
+    /// Hears the rest for it.
+    pub sink: Arc<dyn Sink>,
     /// Closes it from outside.
     pub close: Closer,
 }
@@ -101,6 +103,7 @@ pub struct Client {
     pub(in crate::broker) broker: Arc<Broker>,
     pub(in crate::broker) vhost: Arc<Vhost>,
     pub(in crate::broker) outbox: Arc<ClientOutbox>,
+    pub(in crate::broker) sink: Arc<dyn Sink>,
     pub(in crate::broker) capabilities: Capabilities,
     /// Queues that go when this connection goes, by their numbers.
     exclusive_queues: Mutex<BTreeMap<u64, QueueRef>>,
@@ -162,6 +165,7 @@ impl Broker {
             broker: Arc::clone(self),
             vhost,
             outbox: new.outbox,
+            sink: new.sink,
             capabilities: new.capabilities,
             exclusive_queues: Mutex::default(),
             plan: Mutex::new(Plan::new(self.config.limits.routing_steps_max)),
@@ -321,7 +325,7 @@ impl Client {
         waits
     }
 
-    /// Sends `connection.blocked` or `unblocked` when the client does not know the state of the alarms.
+    /// Tells the client that it is blocked, or no longer, when it does not know the state of the alarms.
     pub fn tell_alarms(&self) {
         if !self.publishes.load(Ordering::Acquire) || !self.capabilities.connection_blocked {
             return;
@@ -333,14 +337,10 @@ impl Client {
             return;
         }
         *told_blocked = reason.is_some();
-        let method = match reason {
-            Some(reason) => {
-                Method::ConnectionBlocked(connection::Blocked { reason: alarms::text(reason) })
-            }
-            None => Method::ConnectionUnblocked(connection::Unblocked {}),
-        };
-        self.outbox.send(0, &method);
-        self.outbox.flush();
+        match reason {
+            Some(shortage) => self.sink.blocked(shortage),
+            None => self.sink.unblocked(),
+        }
     }
 
     /// Whether the user may do this with the queue or exchange.

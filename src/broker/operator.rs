@@ -76,6 +76,7 @@ impl Broker {
             unacked_per_channel_max: usize::MAX,
             unacked_bytes_per_channel_max: usize::MAX,
         };
+        let outbox = Arc::new(ClientOutbox::new(limits, FRAME_BYTES_MIN, || ()));
         self.admit(NewClient {
             identity: Identity { user: Arc::clone(user) },
             vhost: vhost.to_owned(),
@@ -86,7 +87,8 @@ impl Broker {
             capabilities: Capabilities::default(),
             client_properties: Table::default(),
             // Nobody reads it: what an operator is told comes back from the functions that it calls.
-            outbox: Arc::new(ClientOutbox::new(limits, FRAME_BYTES_MIN, || ())),
+            outbox: Arc::clone(&outbox),
+            sink: outbox,
             close: Box::new(drop),
         })
     }

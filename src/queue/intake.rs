@@ -9,7 +9,7 @@ use super::receiver::Receiver;
 use super::state::{DEATHS_PER_CALL, Queue};
 use crate::message::Message;
 
-/// The queue is full and does not make room. The publisher is to be told with `basic.nack`.
+/// The queue is full and does not make room. The publisher is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QueueFull {
     /// The message is refused.

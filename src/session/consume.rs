@@ -162,8 +162,12 @@ impl Channel {
         acks: Acks,
     ) -> Result<Answer, Fault> {
         match context.client.get(self.key, queue, acks, context.now_ms)? {
-            Fetch::Answered => {
+            Fetch::Got => {
                 context.work.replied = true;
+                Ok(Answer::Given)
+            }
+            Fetch::Empty => {
+                context.send(self.key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
                 Ok(Answer::Given)
             }
             Fetch::Later(arrival) => Ok(Answer::Again(arrival, Get { queue: queue.into(), acks })),

@@ -219,6 +219,7 @@ impl Session {
             capabilities,
             client_properties: properties,
             outbox: Arc::clone(&self.outbox),
+            sink: self.outbox.clone(),
             close,
         });
         match connected {

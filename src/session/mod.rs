@@ -28,6 +28,7 @@ mod reply;
 mod rest;
 mod sasl;
 mod settle;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod tx;

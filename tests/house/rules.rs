@@ -67,6 +67,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Modules that another protocol could stand on as well as AMQP.
 const PROTOCOL_FREE: &[&str] = &["message", "routing", "queue", "store", "broker"];
+/// What of `wire` is not data but the protocol's own.
+const PROTOCOL_WORDS: &[&str] = &["Method", "ReplyCode", "Scope"];
 
 /// Words that only one place may use.
 const HOMES: &[(&[&str], &[&str])] = &[
@@ -129,11 +131,18 @@ pub fn imports_point_downward(source: &Source) -> Vec<Violation> {
 
 /// What is beneath the protocols does not know them: an import from a lower layer that is refused nevertheless.
 pub fn no_protocol_beneath_session(source: &Source) -> Vec<Violation> {
-    let refused = |(at, target): (usize, String)| {
-        let is_refused = PROTOCOL_FREE.contains(&module_of(&source.path)?) && target == "fault";
-        is_refused.then(|| (source.line_of(at), format!("`{target}` is for those who speak AMQP")))
-    };
-    imports(source).into_iter().filter_map(refused).collect()
+    if !module_of(&source.path).is_some_and(|home| PROTOCOL_FREE.contains(&home)) {
+        return Vec::new();
+    }
+    let faults = imports(source).into_iter().filter(|(_, target)| target == "fault");
+    let words = PROTOCOL_WORDS.iter().flat_map(|word| {
+        let places = source.words(word).filter(|&at| !source.is_test(at));
+        places.map(|at| (at, (*word).to_owned()))
+    });
+    let refused = faults.chain(words);
+    refused
+        .map(|(at, name)| (source.line_of(at), format!("`{name}` is for those who speak AMQP")))
+        .collect()
 }
 
 /// DashMap, sled, sockets and the async runtime each have one home.

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use leveret::broker::{
-    BindingRequest, Broker, Capabilities, Client, DeclareMode, Events, ExchangeDeclaration, Login,
-    NewClient, QueueDeclaration, Surroundings, Terms,
+    BindingRequest, Broker, Capabilities, Client, ClientOutbox, DeclareMode, Events,
+    ExchangeDeclaration, Login, NewClient, QueueDeclaration, Surroundings, Terms,
 };
 use leveret::config::Config;
 use leveret::outbox::{Limits, Outbox};
@@ -401,6 +401,7 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         unacked_per_channel_max: 1,
         unacked_bytes_per_channel_max: usize::MAX,
     };
+    let outbox: Arc<ClientOutbox> = Arc::new(Outbox::new(limits, 4096, || {}));
     let new = NewClient {
         identity,
         vhost: "/".to_owned(),
@@ -410,7 +411,8 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         name: "janitor".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),
-        outbox: Arc::new(Outbox::new(limits, 4096, || {})),
+        outbox: Arc::clone(&outbox),
+        sink: outbox,
         close: Box::new(|_| {}),
     };
     broker.connect(new).unwrap()

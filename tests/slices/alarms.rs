@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use leveret::broker::{Capabilities, Client, Identity, NewClient, Terms};
+use leveret::broker::{Capabilities, Client, ClientOutbox, Identity, NewClient, Terms};
 use leveret::outbox::{Limits, Outbox};
 use leveret::wire::Table;
 
@@ -19,6 +19,7 @@ fn publisher(desk: &Desk, port: u16) -> Arc<Client> {
         unacked_bytes_per_channel_max: 1 << 20,
     };
     let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let outbox: Arc<ClientOutbox> = Arc::new(Outbox::new(limits, 4096, || {}));
     let new = NewClient {
         identity: Identity { user: "guest".into() },
         vhost: "/".to_owned(),
@@ -28,7 +29,8 @@ fn publisher(desk: &Desk, port: u16) -> Arc<Client> {
         name: format!("{peer} -> broker"),
         capabilities: Capabilities { connection_blocked: true, ..Capabilities::default() },
         client_properties: Table::default(),
-        outbox: Arc::new(Outbox::new(limits, 4096, || {})),
+        outbox: Arc::clone(&outbox),
+        sink: outbox,
         close: Box::new(|_| {}),
     };
     let client = desk.broker.connect(new).unwrap();

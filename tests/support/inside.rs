@@ -71,6 +71,7 @@ impl Connection {
             capabilities: Capabilities { consumer_cancel_notify: true, ..Capabilities::default() },
             client_properties: Table::new(),
             outbox: Arc::clone(&outbox),
+            sink: outbox.clone(),
             close: Box::new(|_| {}),
         };
         let client = broker.connect(new).expect("the first user is let in");

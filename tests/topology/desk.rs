@@ -200,7 +200,8 @@ fn client(broker: &Arc<Broker>) -> Arc<Client> {
         name: "desk".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),
-        outbox,
+        outbox: outbox.clone(),
+        sink: outbox,
         close: Box::new(|_| {}),
     });
     client.unwrap()

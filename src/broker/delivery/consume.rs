@@ -14,7 +14,7 @@ use crate::broker::topology::queue_handle::QueueRef;
 use crate::broker::topology::subscriber::{Consumer, Subscription};
 use crate::outbox::{Acks, ChannelKey, Delivery};
 use crate::queue::{self, AckMode, Condition, Fetched, Got, SubscribeError};
-use crate::wire::{Method, Table, basic};
+use crate::wire::Table;
 
 pub use crate::queue::Exclusivity;
 
@@ -39,8 +39,10 @@ pub struct Consume<'a> {
 #[derive(Debug)]
 #[must_use = "the client waits for an answer"]
 pub enum Fetch {
-    /// It was answered.
-    Answered,
+    /// A message, which is in the outbox.
+    Got,
+    /// There is none.
+    Empty,
     /// It is to be tried again when this is done.
     Later(Pending),
 }
@@ -122,6 +124,7 @@ impl Client {
             acks: consume.acks,
             queue: Arc::clone(&queue),
             outbox: Arc::clone(&self.outbox),
+            sink: Arc::clone(&self.sink),
             cancel_notify: self.capabilities.consumer_cancel_notify,
             started: AtomicBool::new(false),
             live: AtomicBool::new(true),
@@ -170,8 +173,8 @@ impl Client {
         self.broker.cancel(consumer, now_ms);
     }
 
-    /// Fetches one message and writes `get-ok` or `get-empty` (specification 1.8.3.10), unless the message has to be
-    /// read from the journal first.
+    /// Fetches one message into the outbox (specification 1.8.3.10), unless there is none, or it has to be read from the
+    /// journal first.
     ///
     /// # Errors
     /// Access refused, not found or locked.
@@ -190,8 +193,7 @@ impl Client {
             Head::Gone => return Err(self.queue_name(&queue.name).not_found()),
             Head::Empty => {
                 self.outbox.note_empty(key);
-                self.outbox.send(key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
-                return Ok(Fetch::Answered);
+                return Ok(Fetch::Empty);
             }
         };
         let message = crate::broker::topology::subscriber::as_delivered(&queue, &got.entry);
@@ -206,7 +208,7 @@ impl Client {
         };
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);
         self.outbox.get_ok(key, &delivery, remaining);
-        Ok(Fetch::Answered)
+        Ok(Fetch::Got)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::broker::topology::subscriber::ClientOutbox;
+use crate::broker::sink::Sink;
 use crate::outbox::ChannelKey;
 use crate::store::Done;
 
@@ -21,21 +21,21 @@ pub(in crate::broker) fn note(confirmations: &mut Confirmations, key: ChannelKey
 /// Confirms that go to the publisher once the journal has synced and the messages stand in their queues, whichever comes
 /// last: who hears of a confirm finds the message. When the store is lost nothing is confirmed.
 pub(in crate::broker) struct Promise {
-    outbox: Arc<ClientOutbox>,
+    sink: Arc<dyn Sink>,
     confirmations: Confirmations,
     halves_kept: AtomicU8,
 }
 
 impl Promise {
     pub(in crate::broker) fn of(
-        outbox: &Arc<ClientOutbox>,
+        sink: &Arc<dyn Sink>,
         confirmations: Confirmations,
     ) -> Option<Arc<Self>> {
         if confirmations.is_empty() {
             return None;
         }
         let halves_kept = AtomicU8::new(0);
-        Some(Arc::new(Self { outbox: Arc::clone(outbox), confirmations, halves_kept }))
+        Some(Arc::new(Self { sink: Arc::clone(sink), confirmations, halves_kept }))
     }
 
     /// The half of it that the store keeps.
@@ -52,7 +52,7 @@ impl Promise {
     pub(in crate::broker) fn keep_half(&self) {
         if self.halves_kept.fetch_add(1, Ordering::AcqRel) == 1 {
             for (key, numbers) in &self.confirmations {
-                self.outbox.confirm(*key, numbers);
+                self.sink.accepted(*key, numbers);
             }
         }
     }

@@ -24,7 +24,6 @@ use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
 use crate::queue::{Effects, Entry, Hold, Queue, QueueFull};
 use crate::store::{Operation, Place};
-use crate::wire::{Method, ReplyCode, basic};
 
 /// A message to be published.
 #[derive(Debug)]
@@ -101,11 +100,17 @@ pub enum Batch {
     Transaction,
 }
 
-/// What became of a batch, beside what went out through the outbox.
+/// What became of a batch. Of each message that has a number or was to come back, its sink hears for itself.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// How many queues the messages belong in, all together.
+    pub queues: u64,
+    /// How many messages no queue took, and nobody who waits for a reply.
+    pub unroutable: usize,
     /// How many messages a full queue refused.
     pub refused: usize,
+    /// The first queue that did.
+    pub refused_by: Option<QueueRef>,
     /// Channels that published what could not be routed. Nobody got that message, nor what was published behind it in
     /// this batch on the same channel.
     pub failed: Vec<(ChannelKey, Refusal)>,
@@ -242,12 +247,12 @@ impl Client {
     fn hand_to_store(&self, plan: &mut Plan) {
         plan.writes |= !plan.operations.is_empty();
         self.note_writes(plan.writes);
-        plan.promise = Promise::of(&self.outbox, std::mem::take(&mut plan.durable));
+        plan.promise = Promise::of(&self.sink, std::mem::take(&mut plan.durable));
         if !plan.operations.is_empty() {
             let done = plan.promise.as_ref().map(Promise::when_synced);
             self.broker.store.append(std::mem::take(&mut plan.operations), done);
         }
-        self.outbox.note_published(&plan.tallies, &plan.sizes);
+        self.sink.published(&plan.tallies, &plan.sizes);
         plan.forget_tallies();
     }
 
@@ -365,15 +370,17 @@ impl Client {
         let Placing { publish, places, copies, refused, .. } = placing;
         let Publish { key, message, mandatory, confirm, .. } = publish;
         if copies == 0 {
+            plan.outcome.unroutable += 1;
             if mandatory {
                 plan.tally(key).returned += 1;
-                self.return_message(key, &message);
+                self.sink.unroutable(key, &message);
             } else {
                 plan.tally(key).dropped += 1;
             }
         }
         passed.entered += 1;
         passed.left += copies as u64;
+        plan.outcome.queues += copies as u64;
         plan.outcome.refused += usize::from(refused);
         if let Some(number) = confirm {
             if refused {
@@ -393,9 +400,10 @@ impl Client {
     fn reply(&self, plan: &mut Plan, publish: &Publish) {
         let message = &publish.message;
         if !self.broker.replies.deliver(message.routing_key(), message) {
+            plan.outcome.unroutable += 1;
             if publish.mandatory {
                 plan.tally(publish.key).returned += 1;
-                self.return_message(publish.key, message);
+                self.sink.unroutable(publish.key, message);
             } else {
                 plan.tally(publish.key).dropped += 1;
             }
@@ -403,16 +411,6 @@ impl Client {
         if let Some(number) = publish.confirm {
             note(&mut plan.transient, publish.key, number);
         }
-    }
-
-    fn return_message(&self, key: ChannelKey, message: &Arc<Message>) {
-        let method = Method::BasicReturn(basic::Return {
-            reply_code: ReplyCode::NoRoute.code(),
-            reply_text: ReplyCode::NoRoute.name(),
-            exchange: message.exchange(),
-            routing_key: message.routing_key(),
-        });
-        self.outbox.send_content(key.number, &method, message);
     }
 
     /// Puts messages into their queues, as many as the turn allows, and confirms them when all stand there. Answers
@@ -444,10 +442,10 @@ impl Client {
             return false;
         }
         for (key, number) in plan.refused.drain(..) {
-            self.outbox.refuse(key, number);
+            self.sink.refused(key, number);
         }
         for (key, numbers) in plan.transient.drain(..) {
-            self.outbox.confirm(key, &numbers);
+            self.sink.accepted(key, &numbers);
         }
         if let Some(promise) = plan.promise.take() {
             promise.keep_half();
@@ -531,14 +529,15 @@ impl Plan {
 
     /// Reserves a place in a queue that may refuse messages.
     fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> Option<Hold> {
-        match queue.reserve(message) {
-            Ok(hold) => Some(hold),
-            Err(QueueFull::Refuse) => None,
-            Err(QueueFull::DeadLetter) => {
-                self.overflowed.push_back((Arc::clone(queue), Arc::clone(message)));
-                None
-            }
+        let full = match queue.reserve(message) {
+            Ok(hold) => return Some(hold),
+            Err(full) => full,
+        };
+        if full == QueueFull::DeadLetter {
+            self.overflowed.push_back((Arc::clone(queue), Arc::clone(message)));
         }
+        self.outcome.refused_by.get_or_insert_with(|| Arc::clone(queue));
+        None
     }
 }
 

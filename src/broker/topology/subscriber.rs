@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::broker::sink::Sink;
 use crate::broker::topology::arguments::QueueKind;
 use crate::broker::topology::charge::Charge;
 use crate::broker::topology::delivery_count;
@@ -10,7 +11,7 @@ use crate::broker::topology::queue_handle::QueueRef;
 use crate::message::Message;
 use crate::outbox::{Acks, ChannelKey, Delivered, Delivering, Delivery, Outbox};
 use crate::queue::{Entry, Offer, Receiver, Way};
-use crate::wire::{Method, Table, basic};
+use crate::wire::Table;
 
 /// The outbox of a connection to this broker.
 pub type ClientOutbox = Outbox<QueueRef>;
@@ -35,6 +36,7 @@ pub(in crate::broker) struct Subscription {
     pub acks: Acks,
     pub queue: QueueRef,
     pub outbox: Arc<ClientOutbox>,
+    pub sink: Arc<dyn Sink>,
     /// Whether the client wants to hear of it when the queue goes.
     pub cancel_notify: bool,
     pub started: AtomicBool,
@@ -47,9 +49,7 @@ impl Subscription {
     /// Tells the client that its queue is gone (RabbitMQ's consumer cancel notification), once.
     pub fn tell_end(&self) {
         if self.cancel_notify && !self.end_told.swap(true, Ordering::AcqRel) {
-            let cancel = basic::Cancel { consumer_tag: &self.tag, no_wait: true };
-            self.outbox.send_on(self.key, &Method::BasicCancel(cancel));
-            self.outbox.flush();
+            self.sink.cancelled(self.key, &self.tag);
         }
     }
 }

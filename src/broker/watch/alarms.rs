@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::broker::Broker;
 use crate::broker::client::Client;
+use crate::broker::sink::Shortage;
 use crate::broker::watch::notice::Notice;
 use crate::config;
 use crate::message::Memory;
@@ -33,26 +34,6 @@ const MEMORY: u8 = 1;
 const DISK: u8 = 2;
 /// Beside the alarm for memory: it would be over without what transactions hold that are not committed.
 const UNCOMMITTED: u8 = 4;
-
-/// What an alarm is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shortage {
-    /// Messages hold too much memory.
-    Memory,
-    /// The data directory's file system is full, or nearly.
-    Disk,
-    /// Both.
-    MemoryAndDisk,
-}
-
-/// The words of `connection.blocked`.
-pub(in crate::broker) fn text(shortage: Shortage) -> &'static str {
-    match shortage {
-        Shortage::Memory => "low on memory",
-        Shortage::Disk => "low on disk",
-        Shortage::MemoryAndDisk => "low on memory & disk",
-    }
-}
 
 /// The alarms that are on.
 pub(in crate::broker) struct Alarms {
@@ -213,7 +194,7 @@ impl Broker {
         match alarms.reason() {
             Some(shortage) => log::warn!(
                 "alarm: {}: messages hold {} MiB of {} MiB allowed, {} MiB of disk are free; publishers wait",
-                text(shortage),
+                shortage.text(),
                 alarms.memory.held_bytes() >> 20,
                 alarms.memory_bytes_max >> 20,
                 free.map_or_else(|| "?".to_owned(), |free| (free >> 20).to_string()),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leveret::broker::{
-    BindingRequest, Broker, Capabilities, Client, DeclareMode, DeleteExchange, DeleteQueue, Events,
-    Login, NewClient, QueueDeclaration, Surroundings, Terms,
+    BindingRequest, Broker, Capabilities, Client, ClientOutbox, DeclareMode, DeleteExchange,
+    DeleteQueue, Events, Login, NewClient, QueueDeclaration, Surroundings, Terms,
 };
 use leveret::config::Config;
 use leveret::outbox::{Limits, Outbox};
@@ -326,6 +326,7 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         unacked_per_channel_max: 1,
         unacked_bytes_per_channel_max: usize::MAX,
     };
+    let outbox: Arc<ClientOutbox> = Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {}));
     let new = NewClient {
         identity,
         vhost: "/".to_owned(),
@@ -335,7 +336,8 @@ fn janitor(broker: &Arc<Broker>) -> Arc<Client> {
         name: "janitor".to_owned(),
         capabilities: Capabilities::default(),
         client_properties: Table::new(),
-        outbox: Arc::new(Outbox::new(limits, FRAME_BYTES_MAX, || {})),
+        outbox: Arc::clone(&outbox),
+        sink: outbox,
         close: Box::new(|_| {}),
     };
     broker.connect(new).expect("the first virtual host")
