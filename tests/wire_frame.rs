@@ -5,7 +5,7 @@
 
 use leveret::wire::{
     ContentHeader, FRAME_BYTES_MIN, FRAME_OVERHEAD_BYTES, Frame, HeaderCheck, Method,
-    PROTOCOL_HEADER, Properties, PropertiesView, ReplyCode, Table, WireError, basic,
+    PROTOCOL_HEADER, Properties, PropertiesView, ReplyCode, Table, WireError, basic, body_frame,
     encode_content, encode_heartbeat, frame_bytes_needed, next_frame, protocol_header,
 };
 use proptest::collection::vec;
@@ -103,11 +103,14 @@ fn the_properties_of_another_class_are_left_to_the_session() {
 
 #[test]
 fn a_frame_of_exactly_the_limit_is_taken_and_one_more_byte_is_not() {
-    let room = LIMIT as usize - FRAME_OVERHEAD_BYTES;
-    let bytes = frame(3, 1, &vec![7; room]);
+    // The payload alone counts, as in RabbitMQ.
+    let bytes = frame(3, 1, &vec![7; LIMIT as usize]);
     assert_eq!(next_frame(&bytes, LIMIT).unwrap().unwrap().1, bytes.len());
-    let bytes = frame(3, 1, &vec![7; room + 1]);
+    let whole = body_frame(&bytes, 1, LIMIT as usize, LIMIT).unwrap();
+    assert_eq!(whole.1, bytes.len());
+    let bytes = frame(3, 1, &vec![7; LIMIT as usize + 1]);
     assert!(next_frame(&bytes[..7], LIMIT).is_err());
+    assert_eq!(body_frame(&bytes, 1, LIMIT as usize + 1, LIMIT), None);
 }
 
 #[test]

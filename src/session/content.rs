@@ -68,6 +68,15 @@ impl Channel {
         }
     }
 
+    /// Whether a content header may come now.
+    pub(super) fn expect_header(&self) -> Result<(), Fault> {
+        match self.content {
+            None => Err(expected_method()),
+            Some(Content::Announced(_)) => Ok(()),
+            Some(Content::Begun(_)) => Err(expected_body()),
+        }
+    }
+
     pub(super) fn content_header(
         &mut self,
         context: &mut Context<'_>,

@@ -1,6 +1,7 @@
 //! Class exchange (specification 1.6): declaring, deleting, and binding exchanges to one another.
 
 use super::channel::Channel;
+use super::name::on_one_line;
 use super::reply::{Answer, Reply};
 use super::work::Context;
 use crate::broker::{BindingRequest, DeclareMode, DeleteExchange, ExchangeDeclaration};
@@ -14,7 +15,7 @@ impl Channel {
         declare: &exchange::Declare<'_>,
     ) -> Result<Answer, Fault> {
         let declaration = ExchangeDeclaration {
-            name: declare.exchange,
+            name: &on_one_line(declare.exchange),
             kind: declare.kind,
             mode: if declare.passive { DeclareMode::Passive } else { DeclareMode::Active },
             durable: declare.durable,
@@ -33,7 +34,7 @@ impl Channel {
         delete: &exchange::Delete<'_>,
     ) -> Result<Answer, Fault> {
         let condition = DeleteExchange { if_unused: delete.if_unused };
-        let pending = context.client.delete_exchange(delete.exchange, condition)?;
+        let pending = context.client.delete_exchange(&on_one_line(delete.exchange), condition)?;
         let reply = Reply::Method(Method::ExchangeDeleteOk(exchange::DeleteOk));
         Ok(Answer::to_change(pending, delete.no_wait, reply))
     }
@@ -44,8 +45,8 @@ impl Channel {
         bind: &exchange::Bind<'_>,
     ) -> Result<Answer, Fault> {
         let pending = context.client.bind_exchange(&BindingRequest {
-            source: bind.source,
-            destination: bind.destination,
+            source: &on_one_line(bind.source),
+            destination: &on_one_line(bind.destination),
             routing_key: bind.routing_key,
             arguments: &bind.arguments,
         })?;
@@ -59,8 +60,8 @@ impl Channel {
         unbind: &exchange::Unbind<'_>,
     ) -> Result<Answer, Fault> {
         let pending = context.client.unbind_exchange(&BindingRequest {
-            source: unbind.source,
-            destination: unbind.destination,
+            source: &on_one_line(unbind.source),
+            destination: &on_one_line(unbind.destination),
             routing_key: unbind.routing_key,
             arguments: &unbind.arguments,
         })?;

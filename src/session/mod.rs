@@ -18,6 +18,7 @@ mod content;
 mod exchange;
 mod handshake;
 mod lifecycle;
+mod name;
 mod peer;
 mod properties;
 mod publish;
@@ -306,8 +307,9 @@ impl Session {
     pub fn wanted(&self, rest: &[u8]) -> usize {
         match self.phase {
             Phase::Header => PROTOCOL_HEADER.len(),
-            _ => wire::frame_bytes_needed(rest)
-                .map_or(0, |bytes| bytes.min(self.limits.frame_bytes_max as usize)),
+            _ => wire::frame_bytes_needed(rest).map_or(0, |bytes| {
+                bytes.min(wire::largest_frame_bytes(self.limits.frame_bytes_max))
+            }),
         }
     }
 
@@ -450,7 +452,8 @@ impl Session {
             Ok(None) => return (None, 0),
             Err(error) => {
                 let (class_id, method_id) = (error.class_id, error.method_id);
-                let fault = Fault::from(error).at(class_id, method_id);
+                let malformed = || Fault::from(error).at(class_id, method_id);
+                let fault = self.misplaced_header(bytes).unwrap_or_else(malformed);
                 return (Some(self.fault(0, fault, now_ms)), 0);
             }
         };
@@ -475,6 +478,15 @@ impl Session {
             Err(fault) => self.fault(channel, fault, now_ms),
         };
         (Some(step), used)
+    }
+
+    /// What is wrong with a content header where none may be, whatever is wrong in it.
+    fn misplaced_header(&self, bytes: &[u8]) -> Option<Fault> {
+        let channel = wire::header_channel(bytes)?;
+        match self.channels.get(&channel) {
+            Some(Slot::Open(channel)) => channel.expect_header().err(),
+            _ => None,
+        }
     }
 
     fn take_header(&mut self, bytes: &[u8]) -> (Option<Step>, usize) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::channel::Channel;
+use super::name::on_one_line;
 use super::reply::{Answer, Reply};
 use super::work::Context;
 use crate::broker::{BindingRequest, DeclareMode, DeleteQueue, QueueDeclaration};
@@ -16,7 +17,7 @@ impl Channel {
         declare: &queue::Declare<'_>,
     ) -> Result<Answer, Fault> {
         let declaration = QueueDeclaration {
-            name: declare.queue,
+            name: &on_one_line(declare.queue),
             mode: if declare.passive { DeclareMode::Passive } else { DeclareMode::Active },
             durable: declare.durable,
             exclusive: declare.exclusive,
@@ -38,11 +39,12 @@ impl Channel {
         context: &mut Context<'_>,
         bind: &queue::Bind<'_>,
     ) -> Result<Answer, Fault> {
-        let queue = self.queue_named(bind.queue)?;
+        let named = on_one_line(bind.queue);
+        let queue = self.queue_named(&named)?;
         let pending = context.client.bind_queue(&BindingRequest {
-            source: bind.exchange,
+            source: &on_one_line(bind.exchange),
             destination: queue,
-            routing_key: binding_key(bind.queue, bind.routing_key, queue),
+            routing_key: binding_key(&named, bind.routing_key, queue),
             arguments: &bind.arguments,
         })?;
         let reply = Reply::Method(Method::QueueBindOk(queue::BindOk));
@@ -54,11 +56,12 @@ impl Channel {
         context: &mut Context<'_>,
         unbind: &queue::Unbind<'_>,
     ) -> Result<Answer, Fault> {
-        let queue = self.queue_named(unbind.queue)?;
+        let named = on_one_line(unbind.queue);
+        let queue = self.queue_named(&named)?;
         let pending = context.client.unbind_queue(&BindingRequest {
-            source: unbind.exchange,
+            source: &on_one_line(unbind.exchange),
             destination: queue,
-            routing_key: binding_key(unbind.queue, unbind.routing_key, queue),
+            routing_key: binding_key(&named, unbind.routing_key, queue),
             arguments: &unbind.arguments,
         })?;
         Ok(Answer::Later(pending, Reply::Method(Method::QueueUnbindOk(queue::UnbindOk))))
@@ -80,7 +83,8 @@ impl Channel {
         context: &mut Context<'_>,
         delete: &queue::Delete<'_>,
     ) -> Result<Answer, Fault> {
-        let queue = self.queue_named(delete.queue)?;
+        let named = on_one_line(delete.queue);
+        let queue = self.queue_named(&named)?;
         let conditions = DeleteQueue { if_unused: delete.if_unused, if_empty: delete.if_empty };
         let (message_count, pending) =
             context.client.delete_queue(queue, conditions, context.now_ms)?;

@@ -90,8 +90,15 @@ pub fn frame_bytes_needed(buf: &[u8]) -> Option<usize> {
     Some(u32::from_be_bytes([a, b, c, d]) as usize + FRAME_OVERHEAD_BYTES)
 }
 
+/// Bytes of the largest frame that [`next_frame`] takes under a negotiated limit.
+#[inline]
+pub fn largest_frame_bytes(frame_bytes_max: u32) -> usize {
+    frame_bytes_max as usize + FRAME_OVERHEAD_BYTES
+}
+
 /// Cuts the next frame off the head of `buf`: the frame, and how many bytes of `buf` it took. `None` when
-/// more bytes are needed. `frame_bytes_max` is the negotiated limit for a whole frame, overhead included.
+/// more bytes are needed. `frame_bytes_max` is the negotiated limit. By the specification it counts for a whole frame,
+/// overhead included; the payload alone may have as many bytes, because some clients count so and RabbitMQ lets them.
 ///
 /// Type and size are checked as soon as they are there, so that a reader never waits for, nor makes room
 /// for, a frame that will be refused.
@@ -110,7 +117,7 @@ pub fn next_frame(
     }
     let Some(bytes) = frame_bytes_needed(buf) else { return Ok(None) };
     let channel = u16::from_be_bytes([buf[1], buf[2]]);
-    if bytes > frame_bytes_max as usize {
+    if bytes > largest_frame_bytes(frame_bytes_max) {
         return Err(too_large(channel, bytes, frame_bytes_max));
     }
     if buf.len() < bytes {
@@ -124,6 +131,15 @@ pub fn next_frame(
         Ok(frame) => Ok(Some((frame, bytes))),
         Err(error) => Err(error.on_channel(channel)),
     }
+}
+
+/// The channel of the frame at the head of `buf`, if it is all there and is a content header that is long enough for one.
+pub fn header_channel(buf: &[u8]) -> Option<u16> {
+    let bytes = frame_bytes_needed(buf)?;
+    let is_header = buf[0] == FRAME_HEADER
+        && (HEADER_PROPERTIES_AT + 1..=buf.len()).contains(&bytes)
+        && buf[bytes - 1] == FRAME_END;
+    is_header.then(|| u16::from_be_bytes([buf[1], buf[2]]))
 }
 
 /// Whether the frame at the head of `buf` begins a message: its method is `basic.publish`.
@@ -147,7 +163,7 @@ pub fn body_frame(
     let bytes = payload_bytes.checked_add(FRAME_OVERHEAD_BYTES)?;
     let frame = buf.get(..bytes)?;
     let [high, low] = channel.to_be_bytes();
-    let is_expected = bytes <= frame_bytes_max as usize
+    let is_expected = bytes <= largest_frame_bytes(frame_bytes_max)
         && frame[..3] == [FRAME_BODY, high, low]
         && frame_bytes_needed(frame) == Some(bytes)
         && frame[bytes - 1] == FRAME_END;

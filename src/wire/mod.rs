@@ -20,7 +20,8 @@ pub use field::SHORTSTR_BYTES_MAX;
 pub use frame::{
     FRAME_HEAD_BYTES, FRAME_OVERHEAD_BYTES, Frame, HEADER_PROPERTIES_AT, HeaderCheck,
     PROTOCOL_HEADER, begins_publish, body_frame, encode_body_head, encode_content,
-    encode_content_header, encode_heartbeat, frame_bytes_needed, next_frame, protocol_header,
+    encode_content_header, encode_heartbeat, frame_bytes_needed, header_channel,
+    largest_frame_bytes, next_frame, protocol_header,
 };
 pub use generated::constant::{
     FRAME_BODY, FRAME_BYTES_MIN, FRAME_END, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD,

@@ -22,17 +22,17 @@ fn fatal_bytes(rule: &'static str, bytes: Vec<u8>, code: u16, text: &'static str
 fn a_frame_that_cannot_be_read_closes_the_connection_with_501() {
     let mut bad_end = frame(8, 0, b"");
     bad_end[7] = 0xcd;
-    let large = [1, 0, 1, 0x00, 0x02, 0x00, 0x00];
+    let large = [1, 0, 1, 0x00, 0x02, 0x00, 0x01];
     check([
         fatal_bytes("a wrong end octet", bad_end, 501, "FRAME_ERROR - frame ends with 205*")
             .ours(OWN_TEXT),
         fatal_bytes("an unknown type", frame(9, 0, b""), 501, "FRAME_ERROR - unknown frame type 9")
             .ours(OWN_TEXT),
         fatal_bytes(
-            "one byte more than negotiated, before any of its payload came",
+            "a payload of one byte more than negotiated, before any of it came",
             large.to_vec(),
             501,
-            "FRAME_ERROR - frame of 131080 bytes is larger than the limit of 131072",
+            "FRAME_ERROR - frame of 131081 bytes is larger than the limit of 131072",
         )
         .ours(WAITS),
         row(
@@ -136,6 +136,20 @@ fn frames_come_in_order() {
     let flow = || send(1, Method::ChannelFlow(channel::Flow { active: true }));
     check([
         row("a header without a method", [header(60, 1), Step::Closed(505, NO_METHOD, (0, 0))]),
+        row(
+            "a header without a method, of a weight that no header has",
+            [
+                Step::Bytes(frame(2, 1, &[0, 60, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0])),
+                Step::Closed(505, NO_METHOD, (0, 0)),
+            ],
+        ),
+        row(
+            "a header without a method, with properties that are none",
+            [
+                Step::Bytes(frame(2, 1, &[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x20, 0, 9])),
+                Step::Closed(505, NO_METHOD, (0, 0)),
+            ],
+        ),
         row("a body without a method", [part("x"), Step::Closed(505, NO_METHOD, (0, 0))]),
         row(
             "a method instead of a header",

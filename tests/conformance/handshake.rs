@@ -228,10 +228,10 @@ fn limits_that_were_settled_are_kept() {
             "a frame above the size: 501",
             [
                 open_with(2047, 8192, 0),
-                Step::Bytes(vec![1, 0, 1, 0, 0, 0x20, 0]),
+                Step::Bytes(vec![1, 0, 1, 0, 0, 0x20, 1]),
                 Step::Closed(
                     501,
-                    "FRAME_ERROR - frame of 8200 bytes is larger than the limit of 8192",
+                    "FRAME_ERROR - frame of 8201 bytes is larger than the limit of 8192",
                     (0, 0),
                 ),
             ],

@@ -32,6 +32,28 @@ fn named_by_server() -> Step {
 }
 
 #[test]
+fn line_ends_leave_a_name_where_it_is_declared_bound_or_deleted() {
+    check([
+        row(
+            "declared and bound",
+            [
+                call(declare(plain("a\nque\r\nue\n")), declared("aqueue", 0, 0)),
+                call(declare_exchange(an_exchange("an\nex\r\n", "direct")), exchange_declared()),
+                call(bind("aqu\neue", "an\nex", "k"), bound()),
+                publish("anex", "k", "through"),
+                holds("aqueue", 1, 0),
+                call(unbind("aqueue\r", "\nanex", "k"), unbound()),
+            ],
+        ),
+        row("deleted", [queue("gone"), call(delete("go\r\nne"), deleted(0))]),
+        row(
+            "no other method does so",
+            [queue("q"), refused(purge("q\n"), 404, "NOT_FOUND - no queue 'q\n' in vhost '/'")],
+        ),
+    ]);
+}
+
+#[test]
 fn a_queue_is_declared_and_found() {
     check([
         row(
