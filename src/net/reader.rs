@@ -20,8 +20,9 @@ use super::read_buffer::ReadBuffer;
 use super::server::Server;
 use super::turn::Turn;
 use super::watch::REFUSAL;
+use crate::broker::{Identity, Verification};
 use crate::clock::now_ms;
-use crate::session::{self, Outcome, Session, Then, Wait};
+use crate::session::{self, Next, Session};
 use crate::socket::Reading;
 
 /// Reads after which a reader lets others have a turn. A peer that sends without a pause always has something to
@@ -42,21 +43,8 @@ pub(super) struct Reader {
     why: &'static str,
 }
 
-/// Why a reader stops reading.
-enum End {
-    /// Everything is said; what is in the outbox is still to be written.
-    Said,
-    /// The peer is refused and is to wait.
-    Refused,
-    /// The socket is of no use any more.
-    Gone(&'static str),
-}
-
-/// What waiting led to.
-enum Woken<T> {
-    Attention,
-    By(T),
-}
+/// The socket is of no use any more, and why.
+struct Gone(&'static str);
 
 impl Reader {
     pub fn new(
@@ -80,75 +68,76 @@ impl Reader {
 
     /// Serves the connection to its end.
     pub async fn run(mut self) {
-        let end = match self.serve().await {
-            Err(end) => end,
-            Ok(never) => match never {},
-        };
-        match end {
-            End::Said => self.linger().await,
-            End::Refused => {
-                self.hold().await;
+        match self.serve().await {
+            Ok(last) => {
+                if let Next::Refuse = last {
+                    self.hold().await;
+                }
                 self.linger().await;
             }
-            End::Gone(why) => self.why = why,
+            Err(Gone(why)) => self.why = why,
         }
     }
 
-    async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
+    /// Does what the session asks for, up to [`Next::Close`] or [`Next::Refuse`].
+    async fn serve(&mut self) -> Result<Next, Gone> {
         let mut turn = Turn::default();
+        let mut next = Next::Frame;
         loop {
-            let received = self.session.receive(self.buffer.unused(), now_ms());
-            self.buffer.used(received.consumed);
-            turn.spend(received.consumed).await;
-            self.act(received.then).await?;
-        }
-    }
-
-    /// Does what the session asks for, as far as more bytes.
-    async fn act(&mut self, then: Then) -> Result<(), End> {
-        let mut then = then;
-        loop {
-            then = match then {
-                Then::More => {
+            next = match next {
+                Next::Frame => {
+                    let received = self.session.receive(self.buffer.unused(), now_ms());
+                    self.buffer.used(received.consumed);
+                    turn.spend(received.consumed).await;
+                    received.next
+                }
+                Next::Read => {
                     self.note_stage();
                     self.stand_still().await?;
-                    return self.read().await;
+                    self.read().await?;
+                    Next::Frame
                 }
-                Then::Yield => {
+                Next::Yield => {
                     self.attend()?;
                     // Meanwhile it sees neither heartbeats nor the end of its socket.
                     self.link.set_paused(true);
                     yield_now().await;
                     self.link.set_paused(false);
-                    return Ok(());
+                    Next::Frame
                 }
-                Then::Full | Then::Held => return self.stand_still().await,
-                Then::Close => return Err(End::Said),
-                Then::Refuse => return Err(End::Refused),
-                Then::Wait(wait) => match self.wait(wait).await? {
-                    Some(outcome) => match self.session.resume(outcome, now_ms()) {
-                        // Bytes that came before are looked at before more are read.
-                        Then::More => return Ok(()),
-                        then => then,
-                    },
-                    None => return Ok(()),
+                Next::Full | Next::Held => {
+                    self.stand_still().await?;
+                    Next::Frame
+                }
+                Next::Store(pending) => match self.wait_for(pending.wait()).await? {
+                    Some(stored) => self.session.stored(stored, now_ms()),
+                    None => Next::Frame,
                 },
+                Next::Verify(verification) => match self.wait_for(verified(*verification)).await? {
+                    Some(verified) => self.session.verified(verified, now_ms()),
+                    None => Next::Frame,
+                },
+                Next::Room(place) => match self.wait_for(place.wait()).await? {
+                    Some(room) => self.session.make_room(room, now_ms()),
+                    None => Next::Frame,
+                },
+                last @ (Next::Close | Next::Refuse) => return Ok(last),
             };
         }
     }
 
     /// Waits while the peer must not send more.
-    async fn stand_still(&mut self) -> Result<(), End> {
+    async fn stand_still(&mut self) -> Result<(), Gone> {
         if !self.must_stand_still() {
             return Ok(());
         }
         self.link.set_paused(true);
-        let outcome = self.wait_for_gates().await;
+        let waited = self.wait_for_gates().await;
         self.link.set_paused(false);
-        outcome
+        waited
     }
 
-    async fn wait_for_gates(&mut self) -> Result<(), End> {
+    async fn wait_for_gates(&mut self) -> Result<(), Gone> {
         loop {
             self.attend()?;
             let mut gates = self.server.hub.gates.listen();
@@ -161,22 +150,23 @@ impl Reader {
 
     fn must_stand_still(&self) -> bool {
         // A closing connection is read on: its answer is all that is missing.
-        self.session.stage() != session::Stage::Closing
-            && (self.session.is_full() || self.session.is_held())
+        let is_closing =
+            matches!(self.session.stage(), session::Stage::Closing | session::Stage::Closed);
+        !is_closing && (self.session.is_full() || self.session.is_held())
     }
 
     /// Reads once, or until an order changed what is to be done.
-    async fn read(&mut self) -> Result<(), End> {
+    async fn read(&mut self) -> Result<(), Gone> {
         let wanted = self.session.wanted(self.buffer.unused());
         loop {
-            if self.attend()? {
+            if self.attend()? || self.session.stage() == session::Stage::Closed {
                 return Ok(());
             }
             self.buffer.prepare(wanted);
             match self.read_once().await {
-                Woken::Attention => {}
-                Woken::By(Ok(0)) => return Err(End::Gone("the client closed the socket")),
-                Woken::By(Ok(count)) => {
+                None => {}
+                Some(Ok(0)) => return Err(Gone("the client closed the socket")),
+                Some(Ok(count)) => {
                     self.buffer.read(count);
                     self.link.note_read();
                     if self.link.reads().is_multiple_of(READS_PER_TURN) {
@@ -184,57 +174,58 @@ impl Reader {
                     }
                     return Ok(());
                 }
-                Woken::By(Err(error)) => return Err(End::Gone(lost(&error))),
+                Some(Err(error)) => return Err(Gone(lost(&error))),
             }
         }
     }
 
-    async fn read_once(&mut self) -> Woken<io::Result<usize>> {
+    /// `None` when the link called for attention.
+    async fn read_once(&mut self) -> Option<io::Result<usize>> {
         let Self { attention, link, socket, buffer, .. } = self;
         poll_fn(|context| {
             if called(attention, link, context) {
-                return Poll::Ready(Woken::Attention);
+                return Poll::Ready(None);
             }
-            Pin::new(&mut *socket).poll_read(context, buffer.room()).map(Woken::By)
+            Pin::new(&mut *socket).poll_read(context, buffer.room()).map(Some)
         })
         .await
     }
 
     /// Waits for something slow. `None` when the connection was told to close meanwhile.
-    async fn wait(&mut self, wait: Wait) -> Result<Option<Outcome>, End> {
+    async fn wait_for<F: Future>(&mut self, slow: F) -> Result<Option<F::Output>, Gone> {
         self.link.set_paused(true);
-        let mut outcome = pin!(outcome(wait));
+        let mut slow = pin!(slow);
         let waited = loop {
             match self.attend() {
                 Ok(false) => {}
                 Ok(true) => break Ok(None),
-                Err(end) => break Err(end),
+                Err(gone) => break Err(gone),
             }
-            if let Woken::By(outcome) = self.race(&mut outcome).await {
-                break Ok(Some(outcome));
+            if let Some(done) = self.race(&mut slow).await {
+                break Ok(Some(done));
             }
         };
         self.link.set_paused(false);
         waited
     }
 
-    /// Waits for something, or for attention.
-    async fn race<F: Future + Unpin>(&mut self, mut other: F) -> Woken<F::Output> {
+    /// Waits for something, or until the link called for attention, which is `None`.
+    async fn race<F: Future + Unpin>(&mut self, mut other: F) -> Option<F::Output> {
         let Self { attention, link, .. } = self;
         poll_fn(|context| {
             if called(attention, link, context) {
-                return Poll::Ready(Woken::Attention);
+                return Poll::Ready(None);
             }
-            Pin::new(&mut other).poll(context).map(Woken::By)
+            Pin::new(&mut other).poll(context).map(Some)
         })
         .await
     }
 
     /// Follows the orders that came. True when the session was told to close.
-    fn attend(&mut self) -> Result<bool, End> {
+    fn attend(&mut self) -> Result<bool, Gone> {
         let Some(orders) = self.link.take_orders() else { return Ok(false) };
         if let Some(why) = orders.abort {
-            return Err(End::Gone(why));
+            return Err(Gone(why));
         }
         if orders.release {
             self.buffer.release();
@@ -243,10 +234,7 @@ impl Reader {
         let Some(fault) = orders.close else { return Ok(false) };
         self.session.fail(fault, now_ms());
         self.note_stage();
-        match self.session.stage() {
-            session::Stage::Closed => Err(End::Said),
-            _ => Ok(true),
-        }
+        Ok(true)
     }
 
     fn note_stage(&self) {
@@ -286,8 +274,8 @@ impl Reader {
             self.buffer = ReadBuffer::default();
             self.buffer.prepare(0);
             match self.read_once().await {
-                Woken::Attention | Woken::By(Ok(1..)) => {}
-                Woken::By(Ok(0) | Err(_)) => return,
+                None | Some(Ok(1..)) => {}
+                Some(Ok(0) | Err(_)) => return,
             }
         }
     }
@@ -313,24 +301,13 @@ fn called(attention: &mut EventListener, link: &Link, context: &mut Context<'_>)
     called
 }
 
-async fn outcome(wait: Wait) -> Outcome {
-    match wait {
-        Wait::Durable(pending) => match pending.wait().await {
-            Ok(()) => Outcome::Durable,
-            Err(_) => Outcome::Lost,
-        },
-        Wait::Room(turn) => turn.wait().await.map_or(Outcome::Lost, Outcome::Room),
-        Wait::Verify(mut verification) => {
-            if verification.is_refused() {
-                task::sleep(REFUSAL).await;
-            }
-            verification.wait_for_turn().await;
-            match task::spawn_blocking(move || verification.run()).await {
-                Ok(identity) => Outcome::Welcome(identity),
-                Err(reason) => Outcome::Refused(reason),
-            }
-        }
+/// Verifies a password in its turn, on a thread for blocking work.
+async fn verified(mut verification: Verification) -> Result<Identity, String> {
+    if verification.is_refused() {
+        task::sleep(REFUSAL).await;
     }
+    verification.wait_for_turn().await;
+    task::spawn_blocking(move || verification.run()).await
 }
 
 fn lost(error: &io::Error) -> &'static str {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::content::{Content, KnownProperties};
-use super::reply::{Answer, Get};
+use super::next::{Handled, Next};
+use super::reply::{Get, Reply};
 use super::tx::Transaction;
 use super::work::Context;
-use super::{Session, Slot, Step, Wait, Waiting, expected_open, located};
+use super::{Session, Slot, expected_open, located};
 use crate::broker::{Client, Consumer, ExchangeRef, Unfinished};
 use crate::fault::Fault;
 use crate::outbox::ChannelKey;
-use crate::wire::{Method, ReplyCode, access, basic, channel};
+use crate::wire::{Method, ReplyCode, access, basic, channel, queue};
 
 /// One open channel.
 pub(super) struct Channel {
@@ -69,22 +70,22 @@ impl Session {
         number: u16,
         method: Method<'_>,
         now_ms: u64,
-    ) -> Result<Step, Fault> {
+    ) -> Result<Next, Fault> {
         match (self.parts(number, now_ms), method) {
             ((Some(Slot::Open(channel)), Some(mut context)), method) => {
                 channel.expect_method()?;
                 match method {
                     Method::BasicPublish(publish) => {
                         channel.publish(&mut context, &publish)?;
-                        Ok(Step::Next)
+                        Ok(Next::Frame)
                     }
                     Method::BasicAck(ack) => {
                         channel.acknowledge(&mut context, ack)?;
-                        Ok(Step::Next)
+                        Ok(Next::Frame)
                     }
                     Method::ChannelClose(close) => {
                         self.close_by_client(number, &close, now_ms);
-                        Ok(Step::Next)
+                        Ok(Next::Frame)
                     }
                     Method::ChannelOpen(_) => Err(second_open()),
                     Method::TxCommit(_) => {
@@ -92,8 +93,8 @@ impl Session {
                         Ok(self.go_on_committing(now_ms))
                     }
                     method => {
-                        let answer = channel.dispatch(&mut context, method)?;
-                        Ok(self.answer(number, answer))
+                        let handled = channel.dispatch(&mut context, method)?;
+                        self.after(number, handled, now_ms)
                     }
                 }
             }
@@ -103,7 +104,7 @@ impl Session {
         }
     }
 
-    fn open_channel(&mut self, number: u16, now_ms: u64) -> Step {
+    fn open_channel(&mut self, number: u16, now_ms: u64) -> Next {
         let (open, most) = (self.channels.len() + 1, self.limits.channel_max);
         if open > usize::from(most) {
             let text = format!(
@@ -112,12 +113,12 @@ impl Session {
             );
             // As in RabbitMQ the close names no method.
             self.fail(Fault::connection(ReplyCode::NotAllowed, text), now_ms);
-            return Step::Next;
+            return Next::Frame;
         }
         let channel = Channel::new(self.outbox.open_channel(number));
         self.channels.insert(number, Slot::Open(Box::new(channel)));
         self.send(number, &Method::ChannelOpenOk(channel::OpenOk));
-        Step::Next
+        Next::Frame
     }
 
     fn close_by_client(&mut self, number: u16, close: &channel::Close<'_>, now_ms: u64) {
@@ -127,7 +128,7 @@ impl Session {
     }
 
     /// After `channel.close` everything is ignored but the answer, and a close from the other side.
-    fn while_closing(&mut self, number: u16, method: &Method<'_>) -> Step {
+    fn while_closing(&mut self, number: u16, method: &Method<'_>) -> Next {
         match method {
             Method::ChannelCloseOk(_) => {
                 self.channels.remove(&number);
@@ -137,43 +138,57 @@ impl Session {
             }
             _ => {}
         }
-        Step::Next
+        Next::Frame
     }
 
-    pub(super) fn answer(&mut self, channel: u16, answer: Answer) -> Step {
-        match answer {
-            Answer::Given => Step::Next,
-            Answer::Later(pending, reply) if pending.is_done() => {
-                reply.send(&self.outbox, channel);
-                self.work.replied = true;
-                Step::Next
+    /// Does what a handler left to be done.
+    pub(super) fn after(
+        &mut self,
+        channel: u16,
+        handled: Handled,
+        now_ms: u64,
+    ) -> Result<Next, Fault> {
+        match handled {
+            Handled::Done => Ok(Next::Frame),
+            Handled::Reply(pending, reply) if pending.is_done() => {
+                self.reply(channel, reply, now_ms)
             }
-            Answer::Later(pending, reply) => {
-                self.waiting = Some(Waiting::Reply { channel, reply });
-                Step::Wait(Wait::Durable(pending))
+            Handled::Reply(pending, reply) => {
+                self.waiting = Some((channel, reply));
+                Ok(Next::Store(pending))
             }
             // Who does not wait for answers must not change things faster than they can be written down.
-            Answer::None(pending) if self.broker.store_is_full() => {
-                self.waiting = Some(Waiting::Change);
-                Step::Wait(Wait::Durable(pending))
-            }
-            Answer::None(_) => Step::Next,
-            Answer::Again(arrival, get) => {
-                self.waiting = Some(Waiting::Get { channel, get });
-                Step::Wait(Wait::Durable(arrival))
-            }
+            Handled::NoReply(pending) if self.broker.store_is_full() => Ok(Next::Store(pending)),
+            Handled::NoReply(_) => Ok(Next::Frame),
         }
     }
 
-    /// Goes on with a `basic.get` after something has arrived in its queue.
-    pub(super) fn get_again(&mut self, number: u16, get: &Get, now_ms: u64) -> Result<Step, Fault> {
+    /// Sends a reply that nothing holds up any more.
+    pub(super) fn reply(&mut self, number: u16, reply: Reply, now_ms: u64) -> Result<Next, Fault> {
+        match reply {
+            Reply::Method(method) => self.send(number, &method),
+            Reply::Declared { queue, messages, consumers } => {
+                let declared = queue::DeclareOk {
+                    queue: &queue,
+                    message_count: messages,
+                    consumer_count: consumers,
+                };
+                self.send(number, &Method::QueueDeclareOk(declared));
+            }
+            Reply::Get(get) => return self.get_again(number, &get, now_ms),
+        }
+        Ok(Next::Frame)
+    }
+
+    /// Goes on with a `basic.get` whose message was loaded.
+    fn get_again(&mut self, number: u16, get: &Get, now_ms: u64) -> Result<Next, Fault> {
         let (Some(Slot::Open(channel)), Some(mut context)) = self.parts(number, now_ms) else {
-            return Ok(Step::Next);
+            return Ok(Next::Frame);
         };
-        let answer = channel
+        let handled = channel
             .fetch(&mut context, &get.queue, get.acks)
             .map_err(|fault| located(fault, basic::Get::CLASS_ID, basic::Get::METHOD_ID))?;
-        Ok(self.answer(number, answer))
+        self.after(number, handled, now_ms)
     }
 }
 
@@ -215,7 +230,11 @@ impl Channel {
 
     /// Finds the handler of a method. Publishing, acknowledging, committing, opening and
     /// closing have been dealt with.
-    fn dispatch(&mut self, context: &mut Context<'_>, method: Method<'_>) -> Result<Answer, Fault> {
+    fn dispatch(
+        &mut self,
+        context: &mut Context<'_>,
+        method: Method<'_>,
+    ) -> Result<Handled, Fault> {
         match method {
             Method::ChannelFlow(flow) => self.flow(context, flow),
             Method::AccessRequest(_) => {
@@ -247,9 +266,9 @@ impl Channel {
     }
 
     /// Sends a reply on this channel.
-    pub fn reply(&self, context: &mut Context<'_>, method: &Method<'_>) -> Answer {
+    pub fn reply(&self, context: &mut Context<'_>, method: &Method<'_>) -> Handled {
         context.send(self.key.number, method);
-        Answer::Given
+        Handled::Done
     }
 
     /// Sends a reply on this channel unless the client waits for none.
@@ -258,8 +277,8 @@ impl Channel {
         context: &mut Context<'_>,
         no_wait: bool,
         method: &Method<'_>,
-    ) -> Answer {
-        if no_wait { Answer::Given } else { self.reply(context, method) }
+    ) -> Handled {
+        if no_wait { Handled::Done } else { self.reply(context, method) }
     }
 
     /// The queue that a name stands for: an empty one is the queue declared last (specification 1.7.2.3).
@@ -272,7 +291,7 @@ impl Channel {
     }
 
     /// Only starting content again is served: the broker has no use for being told to stop.
-    fn flow(&mut self, context: &mut Context<'_>, flow: channel::Flow) -> Result<Answer, Fault> {
+    fn flow(&mut self, context: &mut Context<'_>, flow: channel::Flow) -> Result<Handled, Fault> {
         if !flow.active {
             return Err(Fault::connection(ReplyCode::NotImplemented, "active=false"));
         }

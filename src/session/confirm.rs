@@ -1,7 +1,7 @@
 //! Class confirm: a channel whose published messages are numbered from 1 and confirmed.
 
 use super::channel::{Channel, Mode};
-use super::reply::Answer;
+use super::next::Handled;
 use super::work::Context;
 use crate::fault::Fault;
 use crate::outbox::ChannelMode;
@@ -12,7 +12,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         select: confirm::Select,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         match self.mode {
             Mode::Transaction(_) => {
                 let text = "cannot switch from tx to confirm mode";

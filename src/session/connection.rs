@@ -1,7 +1,8 @@
 //! Class connection once the connection is open (specification 1.4): closing it, and a renewed secret.
 
 use super::handshake::unexpected;
-use super::{Phase, Session, Step};
+use super::next::Next;
+use super::{Phase, Session};
 use crate::fault::Fault;
 use crate::wire::{Method, connection};
 
@@ -10,7 +11,7 @@ impl Session {
         &mut self,
         method: &Method<'_>,
         now_ms: u64,
-    ) -> Result<Step, Fault> {
+    ) -> Result<Next, Fault> {
         match method {
             Method::ConnectionClose(close) => {
                 let (code, text) = (close.reply_code, close.reply_text.escape_debug());
@@ -18,7 +19,7 @@ impl Session {
                 self.leave(now_ms);
                 self.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
                 self.phase = Phase::Closed;
-                Ok(Step::Close)
+                Ok(Next::Close)
             }
             Method::ConnectionUpdateSecret(_) => Ok(self.update_secret()),
             _ => Err(unexpected(method, &self.phase)),
@@ -27,8 +28,8 @@ impl Session {
 
     /// A client whose credentials expire, such as a token, brings its new ones. Passwords do not expire, so there is
     /// nothing to renew; RabbitMQ's own users are treated the same.
-    fn update_secret(&mut self) -> Step {
+    fn update_secret(&mut self) -> Next {
         self.send(0, &Method::ConnectionUpdateSecretOk(connection::UpdateSecretOk));
-        Step::Next
+        Next::Frame
     }
 }

@@ -4,8 +4,9 @@
 //! `no-local` is accepted and has no effect, as in RabbitMQ.
 
 use super::channel::{Channel, ReplyTo};
+use super::next::Handled;
 use super::properties::REPLY_QUEUE;
-use super::reply::{Answer, Get};
+use super::reply::{Get, Reply};
 use super::work::Context;
 use crate::broker::{Consume, Exclusivity, Fetch};
 use crate::fault::Fault;
@@ -18,7 +19,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         qos: basic::Qos,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         if qos.prefetch_size != 0 {
             let text = format!("prefetch_size!=0 ({})", qos.prefetch_size);
             return Err(Fault::connection(ReplyCode::NotImplemented, text));
@@ -37,7 +38,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         consume: &basic::Consume<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let generated;
         let tag = match consume.consumer_tag {
             "" => {
@@ -106,7 +107,7 @@ impl Channel {
         context: &mut Context<'_>,
         consume: &basic::Consume<'_>,
         tag: &str,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let refused = |text| Err(Fault::channel(ReplyCode::PreconditionFailed, text));
         if !consume.no_ack {
             return refused("reply consumer cannot acknowledge");
@@ -124,7 +125,7 @@ impl Channel {
         context: &mut Context<'_>,
         consume: &basic::Consume<'_>,
         consumer_tag: &str,
-    ) -> Answer {
+    ) -> Handled {
         let consuming = Method::BasicConsumeOk(basic::ConsumeOk { consumer_tag });
         self.reply_unless(context, consume.no_wait, &consuming)
     }
@@ -134,7 +135,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         cancel: &basic::Cancel<'_>,
-    ) -> Answer {
+    ) -> Handled {
         let consumer_tag = cancel.consumer_tag;
         if let Some(consumer) = self.consumers.remove(consumer_tag) {
             context.client.cancel(&consumer, context.now_ms);
@@ -149,7 +150,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         get: &basic::Get<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let queue = self.queue_named(get.queue)?;
         self.fetch(context, queue, acks(get.no_ack))
     }
@@ -160,17 +161,19 @@ impl Channel {
         context: &mut Context<'_>,
         queue: &str,
         acks: Acks,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         match context.client.get(self.key, queue, acks, context.now_ms)? {
             Fetch::Got => {
                 context.work.replied = true;
-                Ok(Answer::Given)
+                Ok(Handled::Done)
+            }
+            Fetch::Later(arrival) => {
+                Ok(Handled::Reply(arrival, Reply::Get(Get { queue: queue.into(), acks })))
             }
             Fetch::Empty => {
                 context.send(self.key.number, &Method::BasicGetEmpty(basic::GetEmpty {}));
-                Ok(Answer::Given)
+                Ok(Handled::Done)
             }
-            Fetch::Later(arrival) => Ok(Answer::Again(arrival, Get { queue: queue.into(), acks })),
         }
     }
 }

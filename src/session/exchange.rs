@@ -2,7 +2,8 @@
 
 use super::channel::Channel;
 use super::name::on_one_line;
-use super::reply::{Answer, Reply};
+use super::next::Handled;
+use super::reply::Reply;
 use super::work::Context;
 use crate::broker::{BindingRequest, DeclareMode, DeleteExchange, ExchangeDeclaration};
 use crate::fault::Fault;
@@ -13,7 +14,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         declare: &exchange::Declare<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let declaration = ExchangeDeclaration {
             name: &on_one_line(declare.exchange),
             kind: declare.kind,
@@ -25,25 +26,25 @@ impl Channel {
         };
         let pending = context.client.declare_exchange(&declaration)?;
         let reply = Reply::Method(Method::ExchangeDeclareOk(exchange::DeclareOk));
-        Ok(Answer::to_change(pending, declare.no_wait, reply))
+        Ok(Handled::change(pending, declare.no_wait, reply))
     }
 
     pub(super) fn exchange_delete(
         &mut self,
         context: &mut Context<'_>,
         delete: &exchange::Delete<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let condition = DeleteExchange { if_unused: delete.if_unused };
         let pending = context.client.delete_exchange(&on_one_line(delete.exchange), condition)?;
         let reply = Reply::Method(Method::ExchangeDeleteOk(exchange::DeleteOk));
-        Ok(Answer::to_change(pending, delete.no_wait, reply))
+        Ok(Handled::change(pending, delete.no_wait, reply))
     }
 
     pub(super) fn exchange_bind(
         &mut self,
         context: &mut Context<'_>,
         bind: &exchange::Bind<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let pending = context.client.bind_exchange(&BindingRequest {
             source: &on_one_line(bind.source),
             destination: &on_one_line(bind.destination),
@@ -51,14 +52,14 @@ impl Channel {
             arguments: &bind.arguments,
         })?;
         let reply = Reply::Method(Method::ExchangeBindOk(exchange::BindOk));
-        Ok(Answer::to_change(pending, bind.no_wait, reply))
+        Ok(Handled::change(pending, bind.no_wait, reply))
     }
 
     pub(super) fn exchange_unbind(
         &mut self,
         context: &mut Context<'_>,
         unbind: &exchange::Unbind<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let pending = context.client.unbind_exchange(&BindingRequest {
             source: &on_one_line(unbind.source),
             destination: &on_one_line(unbind.destination),
@@ -66,6 +67,6 @@ impl Channel {
             arguments: &unbind.arguments,
         })?;
         let reply = Reply::Method(Method::ExchangeUnbindOk(exchange::UnbindOk));
-        Ok(Answer::to_change(pending, unbind.no_wait, reply))
+        Ok(Handled::change(pending, unbind.no_wait, reply))
     }
 }

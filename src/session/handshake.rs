@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use super::next::Next;
 use super::sasl::{self, Credentials};
-use super::{Discarding, Phase, Session, Step, Wait, Waiting};
+use super::{Discarding, Phase, Session};
 use crate::broker::{Capabilities, Identity, Login, NewClient, Terms};
 use crate::fault::Fault;
 use crate::wire::{FRAME_BYTES_MIN, Frame, Method, PROTOCOL_HEADER, ReplyCode, Table, connection};
@@ -36,7 +37,7 @@ pub(super) struct Applicant {
 
 impl Session {
     /// Answers a protocol header that is served.
-    pub(super) fn start(&mut self) -> Step {
+    pub(super) fn start(&mut self) -> Next {
         let start = connection::Start {
             version_major: 0,
             version_minor: 9,
@@ -46,11 +47,11 @@ impl Session {
         };
         self.send(0, &Method::ConnectionStart(start));
         self.phase = Phase::Starting;
-        Step::Next
+        Next::Frame
     }
 
     /// Answers any other header with the one that is served (specification 4.2.2).
-    pub(super) fn refuse_header(&mut self, bytes: &[u8]) -> Step {
+    pub(super) fn refuse_header(&mut self, bytes: &[u8]) -> Next {
         let what = if bytes.starts_with(TLS_HANDSHAKE) {
             "this is TLS, which has a port of its own (`tls.listen`)"
         } else {
@@ -59,19 +60,19 @@ impl Session {
         log::warn!("{}: refused: {what}", self.peer);
         self.outbox.send_raw(&PROTOCOL_HEADER);
         self.phase = Phase::Closed;
-        Step::Close
+        Next::Close
     }
 
     /// Gives up on a client that has not opened its connection.
-    pub(super) fn refuse(&mut self, reason: &str) -> Step {
+    pub(super) fn refuse(&mut self, reason: &str) -> Next {
         log::warn!("{}: refused: {reason}", self.peer);
         self.phase = Phase::Closed;
-        Step::Refuse
+        Next::Refuse
     }
 
-    pub(super) fn handshake_frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Step, Fault> {
+    pub(super) fn handshake_frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Next, Fault> {
         let method = match frame {
-            Frame::Heartbeat { .. } => return Ok(Step::Next),
+            Frame::Heartbeat { .. } => return Ok(Next::Frame),
             Frame::Method { channel: 0, method } => method,
             _ => {
                 let text = format!("unexpected frame in connection state {}", self.phase.name());
@@ -86,13 +87,13 @@ impl Session {
                 log::info!("{}: closed by the client before it was open", self.peer);
                 self.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
                 self.phase = Phase::Closed;
-                Ok(Step::Close)
+                Ok(Next::Close)
             }
             (phase, method) => Err(unexpected(&method, phase)),
         }
     }
 
-    fn log_in(&mut self, start_ok: connection::StartOk<'_>) -> Step {
+    fn log_in(&mut self, start_ok: connection::StartOk<'_>) -> Next {
         let Some(mechanism) = sasl::mechanism(start_ok.mechanism, &self.security) else {
             let name = start_ok.mechanism.escape_debug();
             return self.refuse(&format!("unknown authentication mechanism '{name}'"));
@@ -115,14 +116,13 @@ impl Session {
             Login::Refused(reason) => self.refuse_login(&reason),
             Login::Verify(verification) => {
                 self.phase = Phase::Verifying;
-                self.waiting = Some(Waiting::Login);
-                Step::Wait(Wait::Verify(Box::new(verification)))
+                Next::Verify(Box::new(verification))
             }
         }
     }
 
     /// Logs in whom the certificate names.
-    fn log_in_certified(&mut self) -> Step {
+    fn log_in_certified(&mut self) -> Next {
         let login_from = self.broker.config().tls.login_from;
         let certificate = self.security.certificate();
         let user = certificate.and_then(|certificate| sasl::user_of(certificate, login_from));
@@ -138,7 +138,7 @@ impl Session {
     }
 
     /// Goes on with a client that logged in.
-    pub(super) fn welcome(&mut self, identity: Identity) -> Step {
+    pub(super) fn welcome(&mut self, identity: Identity) -> Next {
         if let Some(applicant) = &mut self.applicant {
             applicant.identity = Some(identity);
         }
@@ -150,11 +150,11 @@ impl Session {
         };
         self.send(0, &Method::ConnectionTune(tune));
         self.phase = Phase::Tuning;
-        Step::Next
+        Next::Frame
     }
 
     /// Turns away a client whose password is wrong. It is told so only if it asked to be.
-    pub(super) fn refuse_login(&mut self, reason: &str) -> Step {
+    pub(super) fn refuse_login(&mut self, reason: &str) -> Next {
         let Some(applicant) = &self.applicant else { return self.refuse(reason) };
         if !applicant.capabilities.authentication_failure_close {
             return self.refuse(reason);
@@ -165,10 +165,10 @@ impl Session {
             applicant.mechanism
         );
         self.send_close(&Fault::connection(ReplyCode::AccessRefused, text));
-        Step::Next
+        Next::Frame
     }
 
-    fn tune(&mut self, tune_ok: connection::TuneOk) -> Step {
+    fn tune(&mut self, tune_ok: connection::TuneOk) -> Next {
         let amqp = &self.broker.config().amqp;
         let (channel_max, frame_bytes_max) = (amqp.channel_max, amqp.frame_bytes_max);
         let (channels, frame_bytes) = (tune_ok.channel_max, tune_ok.frame_max);
@@ -189,10 +189,10 @@ impl Session {
         self.limits.heartbeat_s = tune_ok.heartbeat;
         self.outbox.set_frame_bytes_max(self.limits.frame_bytes_max);
         self.phase = Phase::Opening;
-        Step::Next
+        Next::Frame
     }
 
-    fn open(&mut self, open: connection::Open<'_>, now_ms: u64) -> Step {
+    fn open(&mut self, open: connection::Open<'_>, now_ms: u64) -> Next {
         let (Some(applicant), Some(close)) = (self.applicant.take(), self.close.take()) else {
             return self.refuse("opened twice");
         };
@@ -237,7 +237,7 @@ impl Session {
                 self.send_close(&fault);
             }
         }
-        Step::Next
+        Next::Frame
     }
 
     pub(super) fn send_close(&mut self, fault: &Fault) {

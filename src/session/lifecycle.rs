@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 
 use super::channel::Ending;
-use super::{Discarding, Phase, Session, Slot, Step};
+use super::next::Next;
+use super::{Discarding, Phase, Session, Slot};
 use crate::fault::Fault;
 use crate::wire::{self, Frame, Method, ReplyCode, channel, connection};
 
@@ -127,25 +128,21 @@ impl Session {
     }
 
     /// Throws away what a client sends that was told to close, until it agrees.
-    pub(super) fn discard(
-        &mut self,
-        discarding: Discarding,
-        bytes: &[u8],
-    ) -> (Option<Step>, usize) {
+    pub(super) fn discard(&mut self, discarding: Discarding, bytes: &[u8]) -> (Next, usize) {
         if discarding == Discarding::Bytes {
             return self.discard_bytes(bytes);
         }
         match wire::next_frame(bytes, self.limits.frame_bytes_max) {
-            Ok(None) => (None, 0),
+            Ok(None) => (Next::Read, 0),
             Ok(Some((Frame::Method { channel: 0, method }, used))) => match method {
-                Method::ConnectionCloseOk(_) => (Some(self.close_agreed()), used),
+                Method::ConnectionCloseOk(_) => (self.close_agreed(), used),
                 Method::ConnectionClose(_) => {
                     self.send(0, &Method::ConnectionCloseOk(connection::CloseOk));
-                    (Some(self.close_agreed()), used)
+                    (self.close_agreed(), used)
                 }
-                _ => (Some(Step::Next), used),
+                _ => (Next::Frame, used),
             },
-            Ok(Some((_, used))) => (Some(Step::Next), used),
+            Ok(Some((_, used))) => (Next::Frame, used),
             Err(_) => {
                 self.phase = Phase::Closing(Discarding::Bytes);
                 self.discard_bytes(bytes)
@@ -154,16 +151,16 @@ impl Session {
     }
 
     /// The client sends its agreement last, so it is looked for at the end only.
-    fn discard_bytes(&mut self, bytes: &[u8]) -> (Option<Step>, usize) {
+    fn discard_bytes(&mut self, bytes: &[u8]) -> (Next, usize) {
         if bytes.ends_with(CLOSE_OK_FRAME) {
-            return (Some(self.close_agreed()), bytes.len());
+            return (self.close_agreed(), bytes.len());
         }
-        (None, bytes.len().saturating_sub(CLOSE_OK_FRAME.len() - 1))
+        (Next::Read, bytes.len().saturating_sub(CLOSE_OK_FRAME.len() - 1))
     }
 
-    fn close_agreed(&mut self) -> Step {
+    fn close_agreed(&mut self) -> Next {
         self.phase = Phase::Closed;
-        Step::Close
+        Next::Close
     }
 }
 

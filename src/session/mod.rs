@@ -2,9 +2,10 @@
 //! go out through the connection's outbox, and what has to be waited for is handed to the caller.
 //!
 //! A [`Session`] is a plain value without sockets, clocks or tasks. Its owner calls [`Session::receive`] with
-//! whatever the peer sent and does what the answer says: bring more bytes, let others have a turn, wait for the disk or
-//! for a password to be verified and come back with [`Session::resume`], or close. There is one file for each class of
-//! methods; `handshake` and `lifecycle` know the phases of a connection, `content` puts messages together.
+//! whatever the peer sent and does what [`Next`] says: bring more bytes, let others have a turn, wait for the store, for a
+//! password to be verified or for room and come back with what came of it, or close. There is one file for each class of
+//! methods, whose handlers leave a `Handled`; `handshake` and `lifecycle` know the phases of a connection, `content` puts
+//! messages together.
 //!
 //! Messages published in one call of `receive` form one batch. The batch is handed to the broker at the end of
 //! the call, and before any method whose answer could show whether it was.
@@ -19,6 +20,7 @@ mod exchange;
 mod handshake;
 mod lifecycle;
 mod name;
+mod next;
 mod peer;
 mod properties;
 mod publish;
@@ -39,19 +41,19 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+pub use self::next::{Next, Received};
 pub use self::peer::Peer;
 pub use self::properties::{Read, Sender, read as read_properties};
 
 use self::channel::Channel;
 use self::handshake::Applicant;
 use self::repeat::{Repeat, Seen};
-use self::reply::{Get, Reply};
+use self::reply::Reply;
 use self::work::{Context, Progress, Work};
-use crate::broker::{
-    Allowance, Broker, Client, ClientOutbox, Closer, Identity, Pending, Room, Turn, Verification,
-};
+use crate::broker::{Allowance, Broker, Client, ClientOutbox, Closer, Identity, Room, Turn};
 use crate::fault::Fault;
 use crate::security::Security;
+use crate::store::Lost;
 use crate::wire::{self, Frame, HeaderCheck, Method, PROTOCOL_HEADER, ReplyCode};
 
 /// A frame of a client that has not logged in may have this many bytes, head and end included.
@@ -60,63 +62,6 @@ const HANDSHAKE_FRAME_BYTES_MAX: u32 = 8192;
 /// Deliveries pause when the outbox holds its configured bound; replies may fill it up to this many times the
 /// bound before requests pause too. Between the two a slow consumer's acknowledgements are still read.
 const OUTBOX_BOUNDS_MAX: usize = 2;
-
-/// What came of some bytes.
-#[derive(Debug)]
-pub struct Received {
-    /// How many of the bytes are done with. The rest is the beginning of a frame, or follows something that has
-    /// to be waited for; it is passed again.
-    pub consumed: usize,
-    /// What to do next.
-    pub then: Then,
-}
-
-/// What the owner of a session does next.
-#[derive(Debug)]
-pub enum Then {
-    /// Bring more bytes.
-    More,
-    /// What came leads to more than one turn does. Let others have theirs, then pass the rest again, even if it is empty:
-    /// nothing of it is looked at before what was begun is finished.
-    Yield,
-    /// Wait until the peer has read some of what it was sent, then pass the rest again.
-    Full,
-    /// The rest begins with a message that may not be published yet. Wait while [`Session::is_held`], then pass it again.
-    Held,
-    /// Wait for this, tell the outcome to [`Session::resume`], then pass the rest again.
-    Wait(Wait),
-    /// Write what is in the outbox and close the socket.
-    Close,
-    /// Close the socket after a while during which the peer gets no answer: guessing passwords takes time.
-    Refuse,
-}
-
-/// Something that takes its time.
-#[derive(Debug)]
-pub enum Wait {
-    /// A change on its way to the disk, or a message on its way from there.
-    Durable(Pending),
-    /// A password that has to be verified, which is slow. In a box, so that what the session hands on for every frame
-    /// stays small.
-    Verify(Box<Verification>),
-    /// Room for the body of a large message.
-    Room(Turn),
-}
-
-/// How a wait ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The change is on the disk, the message in memory.
-    Durable,
-    /// The store is gone, and with it the promise.
-    Lost,
-    /// The password was right.
-    Welcome(Identity),
-    /// It was not; the reason is for the log.
-    Refused(String),
-    /// There is room for the body.
-    Room(Room),
-}
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,26 +146,6 @@ impl Slot {
     }
 }
 
-/// What the session does when a wait is over.
-enum Waiting {
-    Reply { channel: u16, reply: Reply },
-    Get { channel: u16, get: Get },
-    Change,
-    Login,
-    Room,
-}
-
-/// What a frame led to.
-#[derive(Debug)]
-enum Step {
-    Next,
-    /// Something has to be finished before the next frame.
-    Yield,
-    Wait(Wait),
-    Close,
-    Refuse,
-}
-
 /// One connection's protocol.
 pub struct Session {
     broker: Arc<Broker>,
@@ -235,7 +160,8 @@ pub struct Session {
     applicant: Option<Box<Applicant>>,
     client: Option<Arc<Client>>,
     channels: FxHashMap<u16, Slot>,
-    waiting: Option<Waiting>,
+    /// The reply that is sent when the store has done what is waited for, and its channel.
+    waiting: Option<(u16, Reply)>,
     work: Work,
     repeat: Repeat,
     /// What comes next is a message that may not be published yet.
@@ -353,11 +279,11 @@ impl Session {
         let mut consumed = 0;
         self.work.allowance = Allowance::default();
         match self.go_on(now_ms) {
-            Step::Next if !self.work.must_yield() => {}
-            step => {
+            Next::Frame if !self.work.must_yield() => {}
+            next => {
                 self.outbox.flush();
-                let then = if matches!(step, Step::Next) { Then::Yield } else { step.into() };
-                return Received { consumed, then };
+                let next = if matches!(next, Next::Frame) { Next::Yield } else { next };
+                return Received { consumed, next };
             }
         }
         let holds = self.holds_publishing();
@@ -367,7 +293,7 @@ impl Session {
         if !holds && self.work.arrears.is_open() {
             self.work.arrears.close();
         }
-        let then = loop {
+        let next = loop {
             if holds && wire::begins_publish(&bytes[consumed..]) && self.client.is_some() {
                 self.work.arrears.count_to(&mut counted, consumed);
                 if !self.is_let_through() {
@@ -378,24 +304,21 @@ impl Session {
                     }
                     if self.must_give_up() {
                         if self.is_behind(now_ms) {
-                            break Then::Yield;
+                            break Next::Yield;
                         }
                         self.give_up_transactions(now_ms);
                     }
-                    break Then::Held;
+                    break Next::Held;
                 }
                 self.work.arrears.begin_message();
             }
-            let (step, used) = self.take(&bytes[consumed..], now_ms);
+            let (next, used) = self.take(&bytes[consumed..], now_ms);
             consumed += used;
-            match step {
-                Some(Step::Next) if self.work.must_yield() => break Then::Yield,
-                Some(Step::Next) if self.work.take_replied() && self.is_full() => {
-                    break Then::Full;
-                }
-                Some(Step::Next) => {}
-                Some(step) => break step.into(),
-                None => break Then::More,
+            match next {
+                Next::Frame if self.work.must_yield() => break Next::Yield,
+                Next::Frame if self.work.take_replied() && self.is_full() => break Next::Full,
+                Next::Frame => {}
+                next => break next,
             }
         };
         self.work.arrears.count_to(&mut counted, consumed);
@@ -403,58 +326,65 @@ impl Session {
         if consumed > 0 {
             self.outbox.note_received(consumed);
         }
-        Received { consumed, then: self.end_turn(then, progress, now_ms) }
+        Received { consumed, next: self.end_turn(next, progress, now_ms) }
     }
 
-    /// Goes on after a wait.
-    pub fn resume(&mut self, outcome: Outcome, now_ms: u64) -> Then {
-        let Some(waiting) = self.waiting.take() else { return Then::More };
-        let (channel, result) = match (waiting, outcome) {
-            (Waiting::Reply { channel, reply }, Outcome::Durable) => {
-                reply.send(&self.outbox, channel);
-                (channel, Ok(Step::Next))
-            }
-            (Waiting::Change, Outcome::Durable) => (0, Ok(Step::Next)),
-            (Waiting::Reply { channel, .. }, _) => (channel, Err(store_lost())),
-            (Waiting::Get { channel, get }, Outcome::Durable) => {
-                (channel, self.get_again(channel, &get, now_ms))
-            }
-            (Waiting::Get { channel, .. }, _) => (channel, Err(store_lost())),
-            (Waiting::Room, Outcome::Room(room)) => {
-                self.work.room = Some(room);
-                (0, Ok(Step::Next))
-            }
-            (Waiting::Login, Outcome::Welcome(identity)) => (0, Ok(self.welcome(identity))),
-            (Waiting::Login, Outcome::Refused(reason)) => (0, Ok(self.refuse_login(&reason))),
-            (Waiting::Change | Waiting::Login | Waiting::Room, _) => (0, Err(store_lost())),
+    /// Goes on after [`Next::Store`], with what came of it.
+    pub fn stored(&mut self, stored: Result<(), Lost>, now_ms: u64) -> Next {
+        let (channel, result) = match (self.waiting.take(), stored) {
+            (Some((channel, reply)), Ok(())) => (channel, self.reply(channel, reply, now_ms)),
+            (Some((channel, _)), Err(Lost)) => (channel, Err(store_lost())),
+            (None, Ok(())) => (0, Ok(Next::Frame)),
+            (None, Err(Lost)) => (0, Err(store_lost())),
         };
-        let step = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
-        let progress = self.finish_work(now_ms);
-        self.end_turn(step.into(), progress, now_ms)
+        self.go_on_with(channel, result, now_ms)
     }
 
-    /// Takes one frame off the head of `bytes`: what it led to, `None` when it is not complete, and how many
-    /// bytes it had.
-    fn take(&mut self, bytes: &[u8], now_ms: u64) -> (Option<Step>, usize) {
+    /// Goes on after [`Next::Verify`]: with who the client is, or why it is refused, for the log.
+    pub fn verified(&mut self, verified: Result<Identity, String>, now_ms: u64) -> Next {
+        let next = match verified {
+            _ if !matches!(self.phase, Phase::Verifying) => Next::Frame,
+            Ok(identity) => self.welcome(identity),
+            Err(reason) => self.refuse_login(&reason),
+        };
+        self.go_on_with(0, Ok(next), now_ms)
+    }
+
+    /// Goes on after [`Next::Room`], with the room; none when the broker is ending.
+    pub fn make_room(&mut self, room: Option<Room>, now_ms: u64) -> Next {
+        let is_there = room.is_some();
+        self.work.room = room;
+        let result = if is_there { Ok(Next::Frame) } else { Err(store_lost()) };
+        self.go_on_with(0, result, now_ms)
+    }
+
+    fn go_on_with(&mut self, channel: u16, result: Result<Next, Fault>, now_ms: u64) -> Next {
+        let next = result.unwrap_or_else(|fault| self.fault(channel, fault, now_ms));
+        let progress = self.finish_work(now_ms);
+        self.end_turn(next, progress, now_ms)
+    }
+
+    /// Takes one frame off the head of `bytes`, if it is complete: what comes next, and how many bytes it had.
+    fn take(&mut self, bytes: &[u8], now_ms: u64) -> (Next, usize) {
         match self.phase {
-            Phase::Closed => return (Some(Step::Close), bytes.len()),
+            Phase::Closed => return (Next::Close, bytes.len()),
             Phase::Closing(discarding) => return self.discard(discarding, bytes),
             Phase::Header => return self.take_header(bytes),
             _ => {}
         }
-        if let Some((outcome, used)) = self.publish_again(bytes, now_ms) {
+        if let Some((published, used)) = self.publish_again(bytes, now_ms) {
             let channel = self.repeat.channel();
-            let step = outcome.map(|()| Step::Next);
-            return (Some(step.unwrap_or_else(|fault| self.fault(channel, fault, now_ms))), used);
+            let next = published.map(|()| Next::Frame);
+            return (next.unwrap_or_else(|fault| self.fault(channel, fault, now_ms)), used);
         }
         let (frame, used) = match wire::next_frame(bytes, self.limits.frame_bytes_max) {
             Ok(Some(cut)) => cut,
-            Ok(None) => return (None, 0),
+            Ok(None) => return (Next::Read, 0),
             Err(error) => {
                 let (class_id, method_id) = (error.class_id, error.method_id);
                 let malformed = || Fault::from(error).at(class_id, method_id);
                 let fault = self.misplaced_header(bytes).unwrap_or_else(malformed);
-                return (Some(self.fault(0, fault, now_ms)), 0);
+                return (self.fault(0, fault, now_ms), 0);
             }
         };
         let channel = match frame {
@@ -463,21 +393,21 @@ impl Session {
             | Frame::Body { channel, .. }
             | Frame::Heartbeat { channel } => channel,
         };
-        // Its answer could show whether what was published before was done, and it could change what that leads to.
+        // Its reply could show whether what was published before was done, and it could change what that leads to.
         if !rest::gathers(&frame) && self.is_behind(now_ms) {
-            return (Some(Step::Yield), 0);
+            return (Next::Yield, 0);
         }
         let seen = Seen::from(&frame);
-        let step = match self.frame(frame, now_ms) {
+        let next = match self.frame(frame, now_ms) {
             // It is taken again when there is room.
-            Ok(step @ Step::Wait(Wait::Room(_))) => return (Some(step), 0),
-            Ok(step) => {
+            Ok(next @ Next::Room(_)) => return (next, 0),
+            Ok(next) => {
                 self.remember(seen, &bytes[..used]);
-                step
+                next
             }
             Err(fault) => self.fault(channel, fault, now_ms),
         };
-        (Some(step), used)
+        (next, used)
     }
 
     /// What is wrong with a content header where none may be, whatever is wrong in it.
@@ -489,15 +419,15 @@ impl Session {
         }
     }
 
-    fn take_header(&mut self, bytes: &[u8]) -> (Option<Step>, usize) {
+    fn take_header(&mut self, bytes: &[u8]) -> (Next, usize) {
         match wire::protocol_header(bytes) {
-            HeaderCheck::NeedMore => (None, 0),
-            HeaderCheck::Ok => (Some(self.start()), PROTOCOL_HEADER.len()),
-            HeaderCheck::Wrong => (Some(self.refuse_header(bytes)), bytes.len()),
+            HeaderCheck::NeedMore => (Next::Read, 0),
+            HeaderCheck::Ok => (self.start(), PROTOCOL_HEADER.len()),
+            HeaderCheck::Wrong => (self.refuse_header(bytes), bytes.len()),
         }
     }
 
-    fn frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Step, Fault> {
+    fn frame(&mut self, frame: Frame<'_>, now_ms: u64) -> Result<Next, Fault> {
         if !matches!(self.phase, Phase::Running) {
             return self.handshake_frame(frame, now_ms);
         }
@@ -518,7 +448,7 @@ impl Session {
                     open.content_body(context, payload).map(|()| None)
                 })
             }
-            Frame::Heartbeat { channel: 0 } => Ok(Step::Next),
+            Frame::Heartbeat { channel: 0 } => Ok(Next::Frame),
             Frame::Heartbeat { .. } => {
                 Err(Fault::connection(ReplyCode::UnexpectedFrame, "heartbeat on a channel"))
             }
@@ -530,18 +460,17 @@ impl Session {
         number: u16,
         now_ms: u64,
         take: impl FnOnce(&mut Channel, &mut Context<'_>) -> Result<Option<Turn>, Fault>,
-    ) -> Result<Step, Fault> {
+    ) -> Result<Next, Fault> {
         if number == 0 {
             let text = "content on channel 0";
             return Err(Fault::connection(ReplyCode::UnexpectedFrame, text));
         }
         match self.parts(number, now_ms) {
             (Some(Slot::Open(channel)), Some(mut context)) => {
-                let Some(turn) = take(channel, &mut context)? else { return Ok(Step::Next) };
-                self.waiting = Some(Waiting::Room);
-                Ok(Step::Wait(Wait::Room(turn)))
+                let turn = take(channel, &mut context)?;
+                Ok(turn.map_or(Next::Frame, Next::Room))
             }
-            (Some(Slot::Closing), _) => Ok(Step::Next),
+            (Some(Slot::Closing), _) => Ok(Next::Frame),
             _ => Err(expected_open()),
         }
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::channel::Channel;
 use super::name::on_one_line;
-use super::reply::{Answer, Reply};
+use super::next::Handled;
+use super::reply::Reply;
 use super::work::Context;
 use crate::broker::{BindingRequest, DeclareMode, DeleteQueue, QueueDeclaration};
 use crate::fault::Fault;
@@ -15,7 +16,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         declare: &queue::Declare<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let declaration = QueueDeclaration {
             name: &on_one_line(declare.queue),
             mode: if declare.passive { DeclareMode::Passive } else { DeclareMode::Active },
@@ -31,14 +32,14 @@ impl Channel {
             messages: declared.messages,
             consumers: declared.consumers,
         };
-        Ok(Answer::to_change(declared.pending, declare.no_wait, reply))
+        Ok(Handled::change(declared.pending, declare.no_wait, reply))
     }
 
     pub(super) fn queue_bind(
         &mut self,
         context: &mut Context<'_>,
         bind: &queue::Bind<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let named = on_one_line(bind.queue);
         let queue = self.queue_named(&named)?;
         let pending = context.client.bind_queue(&BindingRequest {
@@ -48,14 +49,14 @@ impl Channel {
             arguments: &bind.arguments,
         })?;
         let reply = Reply::Method(Method::QueueBindOk(queue::BindOk));
-        Ok(Answer::to_change(pending, bind.no_wait, reply))
+        Ok(Handled::change(pending, bind.no_wait, reply))
     }
 
     pub(super) fn queue_unbind(
         &mut self,
         context: &mut Context<'_>,
         unbind: &queue::Unbind<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let named = on_one_line(unbind.queue);
         let queue = self.queue_named(&named)?;
         let pending = context.client.unbind_queue(&BindingRequest {
@@ -64,14 +65,14 @@ impl Channel {
             routing_key: binding_key(&named, unbind.routing_key, queue),
             arguments: &unbind.arguments,
         })?;
-        Ok(Answer::Later(pending, Reply::Method(Method::QueueUnbindOk(queue::UnbindOk))))
+        Ok(Handled::Reply(pending, Reply::Method(Method::QueueUnbindOk(queue::UnbindOk))))
     }
 
     pub(super) fn queue_purge(
         &mut self,
         context: &mut Context<'_>,
         purge: &queue::Purge<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let queue = self.queue_named(purge.queue)?;
         let message_count = context.client.purge_queue(queue, context.now_ms)?;
         let purged = Method::QueuePurgeOk(queue::PurgeOk { message_count });
@@ -82,14 +83,14 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         delete: &queue::Delete<'_>,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let named = on_one_line(delete.queue);
         let queue = self.queue_named(&named)?;
         let conditions = DeleteQueue { if_unused: delete.if_unused, if_empty: delete.if_empty };
         let (message_count, pending) =
             context.client.delete_queue(queue, conditions, context.now_ms)?;
         let reply = Reply::Method(Method::QueueDeleteOk(queue::DeleteOk { message_count }));
-        Ok(Answer::to_change(pending, delete.no_wait, reply))
+        Ok(Handled::change(pending, delete.no_wait, reply))
     }
 }
 

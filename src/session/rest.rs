@@ -1,32 +1,33 @@
 //! What one turn leaves for the next: messages that are still on their way to their queues, a commit that is under way,
 //! and a fault that closes a channel or the connection behind them. All of it comes before the next frame.
 
+use super::next::{Handled, Next};
 use super::refusal::of_publish;
-use super::reply::{Answer, Reply};
+use super::reply::Reply;
 use super::work::Progress;
-use super::{Phase, Session, Slot, Step, Then, Wait, located};
+use super::{Phase, Session, Slot, located};
 use crate::fault::Fault;
 use crate::wire::{Frame, Method, Scope, channel, tx};
 
 impl Session {
-    /// Goes on with what earlier turns left. Nothing may be read before that leads to [`Step::Next`].
-    pub(super) fn go_on(&mut self, now_ms: u64) -> Step {
+    /// Goes on with what earlier turns left. Nothing may be read before that leads to [`Next::Frame`].
+    pub(super) fn go_on(&mut self, now_ms: u64) -> Next {
         if !self.work.is_unfinished() && self.deferred.is_none() {
-            return Step::Next;
+            return Next::Frame;
         }
         if self.flush(now_ms) == Progress::More {
-            return Step::Yield;
+            return Next::Yield;
         }
         self.close_failed(now_ms);
         self.go_on_unfinished(now_ms);
-        let mut step = self.go_on_committing(now_ms);
-        if !matches!(step, Step::Yield)
+        let mut next = self.go_on_committing(now_ms);
+        if !matches!(next, Next::Yield)
             && !self.work.is_unfinished()
             && let Some((channel, fault)) = self.deferred.take()
         {
-            step = self.fault(channel, fault, now_ms);
+            next = self.fault(channel, fault, now_ms);
         }
-        step
+        next
     }
 
     /// Goes on with what is settled and closed, as far as this turn allows.
@@ -50,26 +51,27 @@ impl Session {
     }
 
     /// Goes on with a commit, if there is one.
-    pub(super) fn go_on_committing(&mut self, now_ms: u64) -> Step {
+    pub(super) fn go_on_committing(&mut self, now_ms: u64) -> Next {
         let (Some(client), Some(commit)) = (&self.client, &mut self.work.commit) else {
-            return Step::Next;
+            return Next::Frame;
         };
         if !commit.publish(client, now_ms) {
-            return Step::Yield;
+            return Next::Yield;
         }
         for (settled, how) in commit.take_settled() {
             self.work.settle(client, settled, how, now_ms);
         }
         if !self.work.unfinished.is_empty() {
-            return Step::Yield;
+            return Next::Yield;
         }
-        let Some(commit) = self.work.commit.take() else { return Step::Next };
+        let Some(commit) = self.work.commit.take() else { return Next::Frame };
         let number = commit.channel();
         match commit.end() {
             Ok(()) => {
                 let reply = Reply::Method(Method::TxCommitOk(tx::CommitOk));
-                let answer = Answer::Later(client.barrier(), reply);
-                self.answer(number, answer)
+                let handled = Handled::Reply(client.barrier(), reply);
+                let next = self.after(number, handled, now_ms);
+                next.unwrap_or_else(|fault| self.fault(number, fault, now_ms))
             }
             Err(fault) => {
                 let fault = located(fault, tx::Commit::CLASS_ID, tx::Commit::METHOD_ID);
@@ -79,10 +81,10 @@ impl Session {
     }
 
     /// Closes what a fault closes, or does so in a later turn: first comes what stood before it.
-    pub(super) fn fault(&mut self, channel: u16, fault: Fault, now_ms: u64) -> Step {
+    pub(super) fn fault(&mut self, channel: u16, fault: Fault, now_ms: u64) -> Next {
         if matches!(self.phase, Phase::Running) && self.is_behind(now_ms) {
             self.deferred = Some((channel, fault));
-            return Step::Yield;
+            return Next::Yield;
         }
         self.close_for(channel, fault, now_ms)
     }
@@ -99,24 +101,22 @@ impl Session {
 
     /// What a turn ends with: before anything else what is unfinished has to be finished, but no wait for the disk puts
     /// that off.
-    pub(super) fn end_turn(&mut self, then: Then, progress: Progress, now_ms: u64) -> Then {
+    pub(super) fn end_turn(&mut self, next: Next, progress: Progress, now_ms: u64) -> Next {
         let is_unfinished = progress == Progress::More || self.work.is_unfinished();
-        match then {
-            Then::More | Then::Full | Then::Held if is_unfinished => Then::Yield,
-            // It is asked for again.
-            Then::Wait(Wait::Room(_)) if is_unfinished => {
-                self.waiting = None;
-                Then::Yield
+        match next {
+            // Room is asked for again.
+            Next::Frame | Next::Read | Next::Full | Next::Held | Next::Room(_) if is_unfinished => {
+                Next::Yield
             }
-            Then::Wait(wait) => {
+            Next::Store(_) | Next::Verify(_) => {
                 let unfinished = std::mem::take(&mut self.work.unfinished);
                 if !unfinished.is_empty() {
                     let unfinished = unfinished.into_iter().map(|(one, _)| one).collect();
                     self.broker.leave_unfinished(unfinished, now_ms);
                 }
-                Then::Wait(wait)
+                next
             }
-            then => then,
+            next => next,
         }
     }
 
@@ -131,30 +131,18 @@ impl Session {
     }
 
     /// Closes what a fault closes.
-    fn close_for(&mut self, channel: u16, fault: Fault, now_ms: u64) -> Step {
+    fn close_for(&mut self, channel: u16, fault: Fault, now_ms: u64) -> Next {
         match self.phase {
-            Phase::Closing(_) | Phase::Closed => Step::Next,
+            Phase::Closing(_) | Phase::Closed => Next::Frame,
             Phase::Running if channel != 0 && fault.scope == Scope::Channel => {
                 self.fail_channel(channel, &fault, now_ms);
-                Step::Next
+                Next::Frame
             }
             Phase::Running => {
                 self.fail(fault, now_ms);
-                Step::Next
+                Next::Frame
             }
             _ => self.refuse(&fault.to_string()),
-        }
-    }
-}
-
-impl From<Step> for Then {
-    fn from(step: Step) -> Self {
-        match step {
-            Step::Next => Self::More,
-            Step::Yield => Self::Yield,
-            Step::Wait(wait) => Self::Wait(wait),
-            Step::Close => Self::Close,
-            Step::Refuse => Self::Refuse,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Class basic, settling deliveries (specification 1.8.3.13 to 1.8.3.17): acknowledge, reject, return, recover.
 
 use super::channel::{Channel, Mode};
-use super::reply::Answer;
+use super::next::Handled;
 use super::work::Context;
 use crate::broker::{QueueRef, Settlement};
 use crate::fault::Fault;
@@ -34,24 +34,24 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         reject: basic::Reject,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let settled = self.take_one(context, reject.delivery_tag)?;
         self.give_back(context, settled, reject.requeue);
-        Ok(Answer::Given)
+        Ok(Handled::Done)
     }
 
     pub(super) fn nack(
         &mut self,
         context: &mut Context<'_>,
         nack: basic::Nack,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let settled = if nack.multiple {
             self.take_through(context, nack.delivery_tag)?
         } else {
             self.take_one(context, nack.delivery_tag)?
         };
         self.give_back(context, settled, nack.requeue);
-        Ok(Answer::Given)
+        Ok(Handled::Done)
     }
 
     /// The reply leaves ahead of the deliveries that follow: clients forget, when it comes, what they have not
@@ -60,7 +60,7 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         recover: basic::Recover,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let settled = self.take_all(context, recover.requeue)?;
         let answer = self.reply(context, &Method::BasicRecoverOk(basic::RecoverOk));
         context.settle(settled, Settlement::Requeue);
@@ -71,10 +71,10 @@ impl Channel {
         &mut self,
         context: &mut Context<'_>,
         recover: basic::RecoverAsync,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Handled, Fault> {
         let settled = self.take_all(context, recover.requeue)?;
         context.settle(settled, Settlement::Requeue);
-        Ok(Answer::Given)
+        Ok(Handled::Done)
     }
 
     /// Recovering to the same consumer, which the specification has too, is refused as in RabbitMQ.

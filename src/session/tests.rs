@@ -132,21 +132,34 @@ impl Talk {
         loop {
             let received = self.session.receive(&self.rest, now_ms);
             self.rest.drain(..received.consumed);
-            let mut then = received.then;
-            let waited = matches!(then, Then::Wait(_));
-            while let Then::Wait(wait) = then {
-                then = self.session.resume(outcome(wait), now_ms);
-            }
-            match then {
-                Then::More if waited => {}
-                Then::Yield => self.turns += 1,
-                Then::More | Then::Wait(_) => return Ended::More,
-                Then::Full => return Ended::Full,
-                Then::Held => return Ended::Held,
-                Then::Close => return Ended::Close,
-                Then::Refuse => return Ended::Refuse,
+            let mut next = received.next;
+            loop {
+                next = match self.wait(next, now_ms) {
+                    Ok(next) => next,
+                    Err(next) => {
+                        break match next {
+                            Next::Frame => {}
+                            Next::Yield => self.turns += 1,
+                            Next::Full => return Ended::Full,
+                            Next::Held => return Ended::Held,
+                            Next::Close => return Ended::Close,
+                            Next::Refuse => return Ended::Refuse,
+                            _ => return Ended::More,
+                        };
+                    }
+                };
             }
         }
+    }
+
+    /// Waits for what the session wants to wait for; what else it wants is the error.
+    fn wait(&mut self, next: Next, now_ms: u64) -> Result<Next, Next> {
+        Ok(match next {
+            Next::Store(pending) => self.session.stored(pending.wait_blocking(), now_ms),
+            Next::Verify(verification) => self.session.verified(verification.run(), now_ms),
+            Next::Room(turn) => self.session.make_room(turn.take(), now_ms),
+            next => return Err(next),
+        })
     }
 
     /// What is to be written.
@@ -170,20 +183,6 @@ impl Talk {
         }
         assert!(rest.is_empty());
         heard
-    }
-}
-
-fn outcome(wait: Wait) -> Outcome {
-    match wait {
-        Wait::Durable(pending) => match pending.wait_blocking() {
-            Ok(()) => Outcome::Durable,
-            Err(_) => Outcome::Lost,
-        },
-        Wait::Room(turn) => turn.take().map_or(Outcome::Lost, Outcome::Room),
-        Wait::Verify(verification) => match verification.run() {
-            Ok(identity) => Outcome::Welcome(identity),
-            Err(reason) => Outcome::Refused(reason),
-        },
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::channel::{Channel, Mode};
+use super::next::Handled;
 use super::refusal::of_publish;
-use super::reply::Answer;
 use super::work::Context;
 use crate::broker::{
     Batch, Client, ExchangeRef, Outcome, Publish, Publishes, QueueRef, Settlement, Uncommitted,
@@ -138,7 +138,7 @@ impl Transaction {
 }
 
 impl Channel {
-    pub(super) fn tx_select(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
+    pub(super) fn tx_select(&mut self, context: &mut Context<'_>) -> Result<Handled, Fault> {
         match self.mode {
             Mode::Confirm { .. } => {
                 return Err(refused("cannot switch from confirm to tx mode"));
@@ -162,7 +162,7 @@ impl Channel {
         Ok(())
     }
 
-    pub(super) fn tx_rollback(&mut self, context: &mut Context<'_>) -> Result<Answer, Fault> {
+    pub(super) fn tx_rollback(&mut self, context: &mut Context<'_>) -> Result<Handled, Fault> {
         let key = self.key;
         let resumed = self.transaction()?.abandon(context.client, key);
         context.client.resume(resumed, context.now_ms);

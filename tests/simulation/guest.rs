@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use leveret::broker::{Broker, ClientOutbox, Refusal};
+use leveret::broker::{Broker, ClientOutbox, Pending, Refusal};
 use leveret::fault::Fault;
 use leveret::outbox::{Buffer, Limits, Outbox};
-use leveret::session::{self, Outcome, Session, Then, Wait};
+use leveret::session::{self, Next, Session};
+use leveret::store::Lost;
 use leveret::wire::{
     Frame, Method, PROTOCOL_HEADER, Properties, Table, basic, channel, confirm, connection,
     encode_content, next_frame, tx,
@@ -307,50 +308,44 @@ impl Guest {
             let now_ms = self.life.now_ms();
             let received = self.session.borrow_mut().receive(bytes, now_ms);
             bytes = &bytes[received.consumed..];
-            let mut then = received.then;
+            let mut next = received.next;
             loop {
-                let outcome = match then {
-                    Then::More if bytes.is_empty() => return Ok(()),
-                    Then::More => break,
-                    Then::Yield => {
+                next = match next {
+                    Next::Frame | Next::Read if bytes.is_empty() => return Ok(()),
+                    Next::Frame | Next::Read => break,
+                    Next::Yield => {
                         // Others may come in between, and what was begun goes on even if there are no more bytes.
                         self.keep_waiting(&mut looks)?;
                         continue 'turns;
                     }
-                    Then::Full | Then::Held => {
+                    Next::Full | Next::Held => {
                         self.keep_waiting(&mut looks)?;
+                        if bytes.is_empty() {
+                            return Ok(());
+                        }
                         break;
                     }
-                    Then::Close | Then::Refuse => return Err(Over),
-                    Then::Wait(wait) => self.wait(wait)?,
+                    Next::Close | Next::Refuse => return Err(Over),
+                    Next::Store(pending) => {
+                        let stored = self.wait_for(pending)?;
+                        self.session.borrow_mut().stored(stored, self.life.now_ms())
+                    }
+                    Next::Verify(verification) => {
+                        let verified = verification.run();
+                        self.session.borrow_mut().verified(verified, self.life.now_ms())
+                    }
+                    Next::Room(_) => panic!("no body is large enough to wait for room"),
                 };
-                then = self.session.borrow_mut().resume(outcome, self.life.now_ms());
-                if matches!(then, Then::More) {
-                    break;
-                }
-            }
-            if bytes.is_empty() {
-                return Ok(());
             }
         }
     }
 
-    fn wait(&self, wait: Wait) -> Result<Outcome, Over> {
-        let pending = match wait {
-            Wait::Verify(verification) => {
-                return Ok(match verification.run() {
-                    Ok(identity) => Outcome::Welcome(identity),
-                    Err(why) => Outcome::Refused(why),
-                });
-            }
-            Wait::Durable(pending) => pending,
-            Wait::Room(_) => panic!("no body is large enough to wait for room"),
-        };
+    fn wait_for(&self, pending: Pending) -> Result<Result<(), Lost>, Over> {
         let mut looks = 0;
         while !pending.is_settled() {
             self.keep_waiting(&mut looks)?;
         }
-        Ok(if pending.wait_blocking().is_ok() { Outcome::Durable } else { Outcome::Lost })
+        Ok(pending.wait_blocking())
     }
 
     /// The socket is lost, or closed.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use leveret::broker::{Broker, ClientOutbox};
 use leveret::outbox::{Buffer, Limits, Outbox};
-use leveret::session::{self, Outcome, Session, Then, Wait};
+use leveret::session::{self, Next, Session};
 use leveret::wire::{
     Frame, Method, PROTOCOL_HEADER, Properties, Table, basic, channel, confirm, connection,
     encode_content, next_frame,
@@ -151,27 +151,22 @@ impl Peer {
         loop {
             let received = self.session.receive(bytes, now_ms);
             bytes = &bytes[received.consumed..];
-            let mut then = received.then;
+            let mut next = received.next;
             loop {
-                let outcome = match then {
-                    Then::More if bytes.is_empty() => return,
-                    Then::More | Then::Yield => break,
-                    Then::Full => panic!("requests outgrow the outbox, which is drained each step"),
-                    Then::Held => panic!("publishers are held back, though nothing is short"),
-                    Then::Close | Then::Refuse => panic!("the connection is closed"),
-                    Then::Wait(Wait::Durable(pending)) => {
-                        pending.wait_blocking().expect("the store is well");
-                        Outcome::Durable
+                next = match next {
+                    Next::Read if bytes.is_empty() => return,
+                    Next::Frame | Next::Read | Next::Yield => break,
+                    Next::Full => panic!("requests outgrow the outbox, which is drained each step"),
+                    Next::Held => panic!("publishers are held back, though nothing is short"),
+                    Next::Close | Next::Refuse => panic!("the connection is closed"),
+                    Next::Room(_) => panic!("no body is large enough to wait for room"),
+                    Next::Store(pending) => {
+                        let stored = pending.wait_blocking();
+                        assert!(stored.is_ok(), "the store is well");
+                        self.session.stored(stored, now_ms)
                     }
-                    Then::Wait(Wait::Room(_)) => panic!("no body is large enough to wait for room"),
-                    Then::Wait(Wait::Verify(verification)) => {
-                        Outcome::Welcome(verification.run().expect("the password is right"))
-                    }
+                    Next::Verify(verification) => self.session.verified(verification.run(), now_ms),
                 };
-                then = self.session.resume(outcome, now_ms);
-                if matches!(then, Then::More | Then::Yield) {
-                    break;
-                }
             }
         }
     }

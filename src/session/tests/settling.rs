@@ -112,19 +112,19 @@ fn counts(talk: &Talk) -> (usize, usize, usize) {
     (counts.ready as usize, counts.unacknowledged as usize, counts.consumers as usize)
 }
 
-/// Says something, and calls `between` whenever it is the turn of others. Answers how often.
+/// Says something, and calls `between` whenever it is the turn of others. Returns how often.
 fn say(talk: &mut Talk, bytes: &[u8], mut between: impl FnMut(&mut Talk)) -> usize {
     let mut rest = bytes;
     for turns in 0.. {
         let received = talk.session.receive(rest, NOW_MS);
         rest = &rest[received.consumed..];
-        match received.then {
-            Then::Yield => between(talk),
-            Then::More => {
+        match received.next {
+            Next::Yield => between(talk),
+            Next::Read => {
                 assert!(rest.is_empty());
                 return turns;
             }
-            then => panic!("{then:?}"),
+            next => panic!("{next:?}"),
         }
     }
     0
@@ -253,7 +253,7 @@ fn a_connection_that_leaves_very_much_leaves_an_errand() {
             let nack = basic::Nack { delivery_tag: 0, multiple: true, requeue: true };
             let bytes = frame(1, &Method::BasicNack(nack));
             let received = talk.session.receive(&bytes, NOW_MS);
-            assert!(matches!(received.then, Then::Yield));
+            assert!(matches!(received.next, Next::Yield));
         }
         let (_, before, _) = counts(&talk);
         talk.session.end("the test ends it", NOW_MS);
@@ -321,7 +321,7 @@ fn what_a_connection_acknowledged_last_does_not_come_back_after_a_stop() {
     }
     let ack = basic::Ack { delivery_tag: MANY as u64 - 1, multiple: true };
     let received = talk.session.receive(&frame(1, &Method::BasicAck(ack)), NOW_MS);
-    assert!(matches!(received.then, Then::Yield));
+    assert!(matches!(received.next, Next::Yield));
     talk.session.end("the test ends it", NOW_MS);
     let (ready, left, _) = counts(&talk);
     assert!((ready, left) != (1, 0), "it took one turn");

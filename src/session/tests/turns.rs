@@ -104,11 +104,11 @@ fn confirming() -> Vec<u8> {
 
 impl Talk {
     /// Says something and takes one turn for it.
-    fn turn(&mut self, bytes: &[u8]) -> Then {
+    fn turn(&mut self, bytes: &[u8]) -> Next {
         self.rest.extend_from_slice(bytes);
         let received = self.session.receive(&self.rest, NOW_MS);
         self.rest.drain(..received.consumed);
-        received.then
+        received.next
     }
 }
 
@@ -121,7 +121,7 @@ fn a_turn_is_bounded_and_others_have_theirs_between() {
         let (mut before, first) = (hall.copies(), hall.copies());
         let mut bytes = fanned(properties, MESSAGES);
         let mut turns = 0;
-        while let Then::Yield = talk.turn(&std::mem::take(&mut bytes)) {
+        while let Next::Yield = talk.turn(&std::mem::take(&mut bytes)) {
             turns += 1;
             let after = hall.copies();
             assert!(after - before <= TURN as u64, "{} copies in one turn", after - before);
@@ -190,7 +190,7 @@ fn an_order_to_close_comes_behind_what_was_begun() {
     let mut talk = hall.place.open();
     talk.say(&confirming());
     talk.hear();
-    assert!(matches!(talk.turn(&fanned(TRANSIENT, 1)), Then::Yield));
+    assert!(matches!(talk.turn(&fanned(TRANSIENT, 1)), Next::Yield));
     talk.session.fail(Fault::connection(ReplyCode::ConnectionForced, "stop"), NOW_MS);
     assert_eq!(talk.session.stage(), Stage::Open);
     talk.say(&[]);
@@ -215,7 +215,7 @@ fn a_connection_that_goes_in_the_middle_leaves_an_errand_and_nothing_else() {
                 false => fanned(properties, 10),
             };
             let mut all = turns;
-            while all > 0 && matches!(talk.turn(&std::mem::take(&mut bytes)), Then::Yield) {
+            while all > 0 && matches!(talk.turn(&std::mem::take(&mut bytes)), Next::Yield) {
                 all -= 1;
             }
             let before = hall.copies();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use leveret::broker::{Broker, ClientOutbox};
 use leveret::outbox::{Buffer, Limits, Outbox};
-use leveret::session::{Outcome, Peer, Session, Stage, Then, Wait};
+use leveret::session::{Next, Peer, Session, Stage};
 
 use super::world::FRAME_BYTES_MAX;
 use crate::targets::listener::Listener;
@@ -79,7 +79,7 @@ impl Side {
             let received = self.session.receive(&rest, now_ms);
             assert!(received.consumed <= rest.len(), "more was taken than there was");
             rest.drain(..received.consumed);
-            if self.follow(received.then, now_ms) {
+            if self.follow(received.next, now_ms) {
                 break;
             }
         }
@@ -91,38 +91,29 @@ impl Side {
     }
 
     /// Does what the session says. True when it wants more bytes, or none ever.
-    fn follow(&mut self, mut then: Then, now_ms: u64) -> bool {
+    fn follow(&mut self, mut next: Next, now_ms: u64) -> bool {
         loop {
-            let wait = match then {
-                Then::More => return true,
-                Then::Yield => return false,
-                Then::Full => {
+            next = match next {
+                Next::Read => return true,
+                Next::Frame | Next::Yield => return false,
+                Next::Full => {
                     self.write(now_ms);
                     return false;
                 }
                 // Nothing is short, and one body always has room.
-                Then::Held => panic!("publishers are held back"),
-                Then::Close | Then::Refuse => {
+                Next::Held => panic!("publishers are held back"),
+                Next::Close | Next::Refuse => {
                     self.over = true;
                     return true;
                 }
-                Then::Wait(wait) => wait,
-            };
-            let outcome = match wait {
-                Wait::Durable(pending) => {
-                    pending.wait_blocking().expect("the store is well");
-                    Outcome::Durable
+                Next::Store(pending) => {
+                    let stored = pending.wait_blocking();
+                    assert!(stored.is_ok(), "the store is well");
+                    self.session.stored(stored, now_ms)
                 }
-                Wait::Room(turn) => turn.take().map_or(Outcome::Lost, Outcome::Room),
-                Wait::Verify(verification) => match verification.run() {
-                    Ok(identity) => Outcome::Welcome(identity),
-                    Err(reason) => Outcome::Refused(reason),
-                },
+                Next::Room(turn) => self.session.make_room(turn.take(), now_ms),
+                Next::Verify(verification) => self.session.verified(verification.run(), now_ms),
             };
-            match self.session.resume(outcome, now_ms) {
-                Then::More | Then::Yield => return false,
-                next => then = next,
-            }
         }
     }
 
