@@ -39,6 +39,8 @@ pub struct Certificate {
     pub issuer: String,
     /// From when to when it is valid.
     pub validity: String,
+    /// Until when, in seconds since the Unix epoch.
+    pub expires_s: u64,
     /// The subject's common name.
     pub common_name: Option<String>,
     /// Its DNS names.
@@ -76,6 +78,7 @@ impl Certificate {
             subject: distinguished_name(subject),
             issuer: distinguished_name(certificate.issuer()),
             validity: format!("{} - {}", validity.not_before, validity.not_after),
+            expires_s: u64::try_from(validity.not_after.timestamp()).unwrap_or(0),
             common_name: value_of(subject, &OID_X509_COMMON_NAME),
             dns_names: dns_names.collect(),
         })

@@ -223,6 +223,13 @@ fn the_management_api_speaks_tls_too() {
     let secure: Vec<bool> = listeners.iter().map(|one| one["tls"].as_bool().unwrap()).collect();
     assert_eq!(secure, [false, true, false, true, false, true]);
     assert_eq!(overview["contexts"].as_array().unwrap().len(), 2);
+    // The certificate is good until 2100.
+    let expiring = |within: &str| {
+        let api = Api::new(&secured.server.management());
+        api.request("GET", &format!("/api/health/checks/certificate-expiration/{within}"), "")
+            .status
+    };
+    assert_eq!((expiring("10/weeks"), expiring("200/years")), (200, 503));
 }
 
 #[test]

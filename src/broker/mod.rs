@@ -37,7 +37,9 @@ pub use client::{Capabilities, Client, Closer, NewClient, Terms};
 pub use declaration::binding::BindingRequest;
 pub use declaration::exchange_declaration::{DeclareMode, DeleteExchange, ExchangeDeclaration};
 pub use declaration::queue_declaration::{DeclaredQueue, DeleteQueue, QueueDeclaration};
-pub use definitions::json::{from_json as table_from_json, to_json as table_to_json};
+pub use definitions::json::{
+    from_json as table_from_json, object as object_from_json, to_json as table_to_json,
+};
 pub use definitions::recovery::Census;
 pub use definitions::user_to_json;
 pub use delivery::consume::{Consume, Exclusivity, Fetch};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ use super::paging;
 use super::reply::{Outcome, Reply};
 use crate::broker::{
     BindingRequest, BindingView, QueueRef, bindings_from, bindings_to_exchange, bindings_to_queue,
-    table_from_json, table_to_json,
+    object_from_json, table_from_json, table_to_json,
 };
 use crate::store::DestinationKind;
 use crate::wire::Table;
@@ -208,15 +209,22 @@ pub(super) fn between(call: &Call<'_>) -> Outcome {
 struct Bind {
     #[serde(default)]
     routing_key: String,
-    #[serde(default)]
-    arguments: Option<Map<String, Json>>,
+    #[serde(default, deserialize_with = "object_or_null")]
+    arguments: Map<String, Json>,
+}
+
+fn object_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Json>, D::Error> {
+    match Json::deserialize(from)? {
+        Json::Null => Ok(Map::new()),
+        other => object_from_json(other).map_err(D::Error::custom),
+    }
 }
 
 /// `POST bindings/VHOST/e/SOURCE/KIND/DESTINATION`.
 pub(super) fn bind(call: &Call<'_>) -> Outcome {
     let ends = Ends::of(call)?;
     let bind: Bind = call.body_or_empty()?;
-    let arguments = table_from_json(&bind.arguments.unwrap_or_default());
+    let arguments = table_from_json(&bind.arguments);
     let arguments = arguments.map_err(Reply::bad_request)?;
     let request = BindingRequest {
         source: ends.source,

@@ -12,7 +12,8 @@ use super::reply::{Outcome, Reply};
 use super::stats::{EXCHANGE_NAMES, Stats, exchange_values};
 use super::{clock, paging};
 use crate::broker::{
-    DeclareMode, DeleteExchange, ExchangeDeclaration, ExchangeRef, table_from_json, table_to_json,
+    DeclareMode, DeleteExchange, ExchangeDeclaration, ExchangeRef, object_from_json,
+    table_from_json, table_to_json,
 };
 
 /// Who made what was there from the start, in RabbitMQ's words.
@@ -76,7 +77,7 @@ struct Declaration {
     auto_delete: Flag,
     #[serde(default)]
     internal: Flag,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_from_json")]
     arguments: Map<String, Json>,
 }
 

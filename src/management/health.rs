@@ -7,6 +7,8 @@ use super::call::Call;
 use super::overview;
 use super::reply::{Outcome, Reply};
 use crate::broker::Shortage;
+use crate::clock;
+use crate::socket;
 
 fn ok() -> Outcome {
     Ok(Reply::json(&json!({ "status": "ok" })))
@@ -34,6 +36,79 @@ pub(super) fn alarms(call: &Call<'_>) -> Outcome {
 /// `GET health/checks/virtual-hosts`: each is there as soon as the broker answers.
 pub(super) fn virtual_hosts(_: &Call<'_>) -> Outcome {
     ok()
+}
+
+/// `GET health/checks/is-in-service`, `ready-to-serve-clients`, `metadata-store/initialized`, and `healthchecks/node`: so
+/// it is as soon as the broker answers.
+pub(super) fn answers(_: &Call<'_>) -> Outcome {
+    ok()
+}
+
+/// `GET aliveness-test/VHOST`, which publishes nothing any more, as in RabbitMQ.
+pub(super) fn aliveness(call: &Call<'_>) -> Outcome {
+    call.enter(call.part(0))?;
+    ok()
+}
+
+/// `GET health/checks/below-node-connection-limit`.
+pub(super) fn connections(call: &Call<'_>) -> Outcome {
+    let limit = call.api.broker.config().amqp.connections_max;
+    let connections = call.api.broker.client_count();
+    if connections < limit {
+        let figures = json!({ "status": "ok", "limit": limit, "connections": connections });
+        return Ok(Reply::json(&figures));
+    }
+    Err(Reply::with(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({
+            "status": "failed",
+            "reason": "node connection limit is reached",
+            "limit": limit,
+            "connections": connections,
+        }),
+    ))
+}
+
+/// `GET health/checks/certificate-expiration/WITHIN/UNIT`.
+pub(super) fn certificates(call: &Call<'_>) -> Outcome {
+    let days = match call.part(1) {
+        "days" | "day" => 1,
+        "weeks" | "week" => 7,
+        "months" | "month" => 30,
+        "years" | "year" => 365,
+        _ => return Err(Reply::bad_request("Invalid expiration unit.")),
+    };
+    let Ok(within) = call.part(0).parse::<u32>() else {
+        return Err(Reply::bad_request("Invalid expiration period."));
+    };
+    let until_s = clock::now_ms() / 1000 + u64::from(within) * days * 24 * 60 * 60;
+    let tls = &call.api.broker.config().tls;
+    let expires_s = if tls.is_on() { socket::expires_s(tls) } else { None };
+    if expires_s.is_none_or(|expires_s| expires_s > until_s) {
+        return ok();
+    }
+    let secured = call.api.served.iter().filter(|served| served.is_secured());
+    let expired = secured.map(|served| {
+        json!({
+            "node": call.api.node,
+            "protocol": served.protocol,
+            "port": served.address.port(),
+            "expires_s": expires_s,
+        })
+    });
+    Err(Reply::with(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({
+            "status": "failed",
+            "reason": "Certificates expiring",
+            "expired": expired.collect::<Vec<_>>(),
+        }),
+    ))
+}
+
+/// `GET deprecated-features` and `deprecated-features/used`: nothing here is.
+pub(super) fn deprecated(_: &Call<'_>) -> Outcome {
+    Ok(Reply::json(&json!([])))
 }
 
 /// `GET health/checks/node-is-quorum-critical`.

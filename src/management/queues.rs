@@ -10,7 +10,9 @@ use super::paging;
 use super::queue_object::{Detail, QueueObject};
 use super::reply::{Outcome, Reply};
 use super::{clock, consumers};
-use crate::broker::{DeclareMode, DeleteQueue, QueueDeclaration, QueueRef, table_from_json};
+use crate::broker::{
+    DeclareMode, DeleteQueue, QueueDeclaration, QueueRef, object_from_json, table_from_json,
+};
 
 /// What a declaration says.
 #[derive(Debug, Default, Deserialize)]
@@ -19,7 +21,7 @@ struct Declaration {
     durable: Flag,
     #[serde(default)]
     auto_delete: Flag,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_from_json")]
     arguments: Map<String, Json>,
 }
 

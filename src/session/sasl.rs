@@ -140,6 +140,7 @@ mod tests {
             subject: "CN=me,O=us".to_owned(),
             issuer: "CN=ca".to_owned(),
             validity: String::new(),
+            expires_s: 0,
             common_name: Some("me".to_owned()),
             dns_names: vec!["me.example".to_owned(), "other.example".to_owned()],
         };

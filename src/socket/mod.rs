@@ -15,7 +15,7 @@ pub use self::arriving::{Arriving, Handshake};
 pub use self::control::Control;
 pub use self::halves::{Reading, Writing};
 pub use self::listener::{Listener, why_not};
-pub use self::tls::{Tls, TlsError};
+pub use self::tls::{Tls, TlsError, expires_s};
 
 /// A connection that was accepted.
 #[derive(Debug)]

@@ -105,6 +105,12 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// When the certificate expires that the files hold now, in seconds since the Unix epoch. Nothing when there is none.
+pub fn expires_s(settings: &config::Tls) -> Option<u64> {
+    let shown = certificates("certificate", settings.certificate.as_deref()).ok()?;
+    Certificate::parse(shown.first()?).map(|certificate| certificate.expires_s)
+}
+
 /// Why a handshake did not come about, in words.
 pub(super) fn why_failed(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());

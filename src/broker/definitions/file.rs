@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
+use super::json;
+
 use crate::store::{DestinationKind, PermissionRecord};
 
 /// A file of definitions.
@@ -62,7 +64,7 @@ pub(super) struct Exchange {
     pub auto_delete: bool,
     #[serde(default)]
     pub internal: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     pub arguments: Map<String, Json>,
 }
 
@@ -76,7 +78,7 @@ pub(super) struct Queue {
     pub durable: bool,
     #[serde(default)]
     pub auto_delete: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     pub arguments: Map<String, Json>,
 }
 
@@ -89,7 +91,7 @@ pub(super) struct Binding {
     pub destination_type: DestinationType,
     #[serde(default)]
     pub routing_key: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::object")]
     pub arguments: Map<String, Json>,
 }
 

@@ -1,5 +1,6 @@
 //! Arguments and headers as JSON, as RabbitMQ's definitions and its management API write them.
 
+use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::wire::{SHORTSTR_BYTES_MAX, TABLE_DEPTH_MAX, Table, Value};
@@ -10,6 +11,18 @@ use crate::wire::{SHORTSTR_BYTES_MAX, TABLE_DEPTH_MAX, Table, Value};
 /// One line about the value that has no place in a table.
 pub fn from_json(arguments: &Map<String, Json>) -> Result<Table, String> {
     table_from_json(arguments, 1)
+}
+
+/// Reads an object. An empty list stands for an empty one: some languages write it so, and RabbitMQ takes it.
+///
+/// # Errors
+/// When it is neither.
+pub fn object<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Json>, D::Error> {
+    match Json::deserialize(from)? {
+        Json::Object(entries) => Ok(entries),
+        Json::Array(values) if values.is_empty() => Ok(Map::new()),
+        other => Err(D::Error::custom(format!("expected an object, not {other}"))),
+    }
 }
 
 /// A table at this depth. What is nested deeper than a client may nest could not be read back.
