@@ -8,68 +8,43 @@
 //! Nothing here takes long. What concerns many chunks at once, a queue that is deleted or emptied, is put off at first
 //! and carried out in slices (see `deferred`). Whoever looks meanwhile sees it carried out; only counts lag behind.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::{ControlFlow, RangeInclusive};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use self::deferred::{Closing, Deferred, Settlement};
+use self::changed::ChangedChunks;
+use self::deferred::{Closing, Deferred};
+use self::floors::Floors;
+use self::indexed::NoChunks;
+use self::queue::Queue;
+use self::usage::{SegmentUsage, Usage};
 use super::base::IndexError;
-use super::chunk::{CHUNK_POSITIONS, ChunkKey, Content, LiveMessage};
+use super::chunk::{CHUNK_POSITIONS, ChunkKey, LiveMessage};
 use super::log::{LogPosition, SegmentId};
 use super::operation::{Place, Position, QueueId, Run};
 
+mod changed;
 mod deferred;
 mod floors;
+mod indexed;
 mod keeping;
+mod queue;
+mod settlement;
+mod usage;
 mod view;
 
+pub(super) use self::indexed::Chunks;
 pub(super) use self::keeping::Changes;
 
 /// When the chunks in memory take more than this, it is time for a checkpoint.
 const CHANGED_BYTES_MAX: usize = 16 << 20;
-
-/// What a chunk in memory takes beside its content.
-const CHUNK_OVERHEAD_BYTES: usize = 96;
 
 /// A run over more chunks than this is compared with the chunks that there are, instead of asking for each.
 const CHUNKS_ASKED_MAX: u64 = 4;
 
 /// The last chunk number that there can be.
 const NUMBER_MAX: u64 = Position::MAX / CHUNK_POSITIONS;
-
-/// What the index holds of the ledger.
-pub(super) trait Chunks: Send + Sync {
-    /// The chunk under this key.
-    fn chunk(&self, key: ChunkKey) -> Result<Option<Content>, IndexError>;
-
-    /// Visits a queue's chunks with these numbers, in order, until `visit` breaks off.
-    fn scan(
-        &self,
-        queue: QueueId,
-        numbers: RangeInclusive<u64>,
-        visit: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
-    ) -> Result<(), IndexError>;
-}
-
-/// Holds nothing.
-struct NoChunks;
-
-impl Chunks for NoChunks {
-    fn chunk(&self, _: ChunkKey) -> Result<Option<Content>, IndexError> {
-        Ok(None)
-    }
-
-    fn scan(
-        &self,
-        _: QueueId,
-        _: RangeInclusive<u64>,
-        _: &mut dyn FnMut(u64, Content) -> ControlFlow<()>,
-    ) -> Result<(), IndexError> {
-        Ok(())
-    }
-}
 
 /// All that is alive.
 pub(super) struct Ledger {
@@ -78,9 +53,7 @@ pub(super) struct Ledger {
     /// The same queues in order, for walks that are taken up again.
     ids: BTreeSet<QueueId>,
     /// Chunks that the index does not hold, or holds otherwise. Empty ones are to go from it.
-    changed: BTreeMap<ChunkKey, Chunk>,
-    /// What `changed` takes.
-    changed_bytes: usize,
+    changed: ChangedChunks,
     /// Counts updates of the index. One under way takes what changed in an earlier age.
     age: u64,
     /// The last chunk that the update under way takes.
@@ -97,51 +70,9 @@ pub(super) struct Ledger {
     deferred_above: u64,
     /// What was put off, in the order in which it came.
     deferred: VecDeque<Deferred>,
-    /// Queues that have lost messages since their floor was last kept.
-    stale_floors: Vec<QueueId>,
-    /// Whose floors were last kept in a segment.
-    floors_in: BTreeMap<SegmentId, Vec<QueueId>>,
-    usage: FxHashMap<SegmentId, Usage>,
+    floors: Floors,
+    usage: SegmentUsage,
     entries: u64,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// Above every position seen.
-    next: Position,
-    /// How many messages it has, those included whose settlement is deferred.
-    entries: u64,
-    /// From this chunk on the index holds nothing.
-    indexed_end: u64,
-    /// The chunk to which a message came last.
-    filling: u64,
-    /// Chunks from this one on came in this age.
-    frontier: u64,
-    frontier_age: u64,
-    /// Settlements that were put off, in order.
-    deferred: VecDeque<Settlement>,
-    /// No chunk before this one holds anything alive.
-    bottom: u64,
-    /// It is in `stale_floors`.
-    is_floor_stale: bool,
-    /// The segment in which its floor was last kept.
-    floor_in: SegmentId,
-}
-
-#[derive(Debug, Default)]
-struct Chunk {
-    content: Content,
-    /// How many messages the index holds under its key. The index has no record of a chunk without one.
-    indexed: u8,
-    /// The age in which it came to differ from what the index holds.
-    age: u64,
-}
-
-/// What of a segment is alive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) places: u64,
-    pub(super) bytes: u64,
 }
 
 impl Default for Ledger {
@@ -150,8 +81,7 @@ impl Default for Ledger {
             index: Arc::new(NoChunks),
             queues: FxHashMap::default(),
             ids: BTreeSet::new(),
-            changed: BTreeMap::new(),
-            changed_bytes: 0,
+            changed: ChangedChunks::default(),
             age: 1,
             last: None,
             indexed: 0,
@@ -160,9 +90,8 @@ impl Default for Ledger {
             closing: FxHashMap::default(),
             deferred_above: 256,
             deferred: VecDeque::new(),
-            stale_floors: Vec::new(),
-            floors_in: BTreeMap::new(),
-            usage: FxHashMap::default(),
+            floors: Floors::default(),
+            usage: SegmentUsage::default(),
             entries: 0,
         }
     }
@@ -218,44 +147,36 @@ impl Ledger {
                 queue.frontier = number;
             }
             // Nothing more comes to the chunk before; packed it takes a few bytes.
-            let before = (place.queue, std::mem::replace(&mut queue.filling, number));
-            if let Some(chunk) = self.changed.get_mut(&before) {
-                self.changed_bytes -= chunk.bytes();
-                chunk.content.pack();
-                self.changed_bytes += chunk.bytes();
-            }
+            self.changed.pack((place.queue, std::mem::replace(&mut queue.filling, number)));
         }
         queue.next = queue.next.max(place.position.saturating_add(1));
         queue.bottom = queue.bottom.min(number);
         entry.low = (place.position % CHUNK_POSITIONS) as u8;
         let key = (place.queue, number);
-        if !self.changed.contains_key(&key) && !self.fetch(key)? {
-            self.changed_bytes += CHUNK_OVERHEAD_BYTES;
-            self.changed.insert(key, Chunk { age: self.age, ..Chunk::default() });
+        if !self.changed.contains(key) && !self.fetch(key)? {
+            self.changed.begin(key, self.age);
         }
-        let (Some(chunk), Some(queue)) =
-            (self.changed.get_mut(&key), self.queues.get_mut(&place.queue))
-        else {
-            return Ok(());
-        };
-        self.changed_bytes -= chunk.bytes();
-        let entries = chunk.content.open();
-        let usage = self.usage.entry(entry.location.segment).or_default();
-        usage.places += 1;
-        usage.bytes += u64::from(entry.share);
-        match entries.binary_search_by_key(&entry.low, |entry| entry.low) {
-            Ok(at) => {
-                entry.returns = entries[at].returns;
-                let old = std::mem::replace(&mut entries[at], entry);
-                release(&mut self.usage, &old);
+        self.usage.add(&entry);
+        let replaced = self.changed.edit(key, |entries| {
+            match entries.binary_search_by_key(&entry.low, |entry| entry.low) {
+                Ok(at) => {
+                    entry.returns = entries[at].returns;
+                    Some(std::mem::replace(&mut entries[at], entry))
+                }
+                Err(at) => {
+                    entries.insert(at, entry);
+                    None
+                }
             }
-            Err(at) => {
-                entries.insert(at, entry);
+        });
+        match (replaced.flatten(), self.queues.get_mut(&place.queue)) {
+            (Some(old), _) => self.usage.remove(&old),
+            (None, Some(queue)) => {
                 queue.entries += 1;
                 self.entries += 1;
             }
+            (None, None) => {}
         }
-        self.changed_bytes += chunk.bytes();
         Ok(())
     }
 
@@ -300,7 +221,7 @@ impl Ledger {
         if last - first < CHUNKS_ASKED_MAX {
             for number in first..=last {
                 let key = (queue, number);
-                if self.changed.contains_key(&key) || self.fetch(key)? {
+                if self.changed.contains(key) || self.fetch(key)? {
                     self.settle_in(key, run);
                 }
             }
@@ -311,7 +232,7 @@ impl Ledger {
             self.settle_in((queue, number), run);
         }
         for (number, content) in found.indexed {
-            self.take_in((queue, number), content);
+            self.changed.take_in((queue, number), content, self.age);
             self.settle_in((queue, number), run);
         }
         let rest = found.next.map(|next| {
@@ -323,36 +244,23 @@ impl Ledger {
 
     /// The messages of one chunk, which is here, in a run of positions are gone.
     fn settle_in(&mut self, key: ChunkKey, run: Run) {
-        let (Some(chunk), Some(queue)) = (self.changed.get_mut(&key), self.queues.get_mut(&key.0))
-        else {
-            return;
-        };
-        self.changed_bytes -= chunk.bytes();
+        let Some(queue) = self.queues.get_mut(&key.0) else { return };
         let base = key.1 * CHUNK_POSITIONS;
         debug_assert!(run.last() >= base, "a run ends before the chunk that it is settled in");
         let low = run.first.saturating_sub(base) as u8;
         let high = run.last().saturating_sub(base).min(CHUNK_POSITIONS - 1) as u8;
-        let entries = chunk.content.open();
-        let start = entries.partition_point(|entry| entry.low < low);
-        let end = entries.partition_point(|entry| entry.low <= high);
-        if start < end && !queue.is_floor_stale {
-            queue.is_floor_stale = true;
-            self.stale_floors.push(key.0);
-        }
-        for entry in entries.drain(start..end) {
-            queue.entries -= 1;
-            self.entries -= 1;
-            release(&mut self.usage, &entry);
-        }
-        if entries.is_empty() {
-            // Give its memory back.
-            chunk.content = Content::default();
-        }
-        self.changed_bytes += chunk.bytes();
-        if chunk.content.is_empty() && chunk.indexed == 0 {
-            // What the index never knew needs no trace.
-            self.changed.remove(&key);
-            self.changed_bytes -= CHUNK_OVERHEAD_BYTES;
+        let usage = &mut self.usage;
+        let settled = self.changed.edit(key, |entries| {
+            let start = entries.partition_point(|entry| entry.low < low);
+            let end = entries.partition_point(|entry| entry.low <= high);
+            entries.drain(start..end).for_each(|entry| usage.remove(&entry));
+            (end - start) as u64
+        });
+        let settled = settled.unwrap_or_default();
+        queue.entries -= settled;
+        self.entries -= settled;
+        if settled > 0 {
+            self.floors.note_loss(key.0, queue);
         }
     }
 
@@ -360,16 +268,14 @@ impl Ledger {
     pub(super) fn returned(&mut self, place: Place, count: u32) -> Result<(), IndexError> {
         let key = (place.queue, place.position / CHUNK_POSITIONS);
         let low = (place.position % CHUNK_POSITIONS) as u8;
-        if !self.changed.contains_key(&key) && !self.fetch(key)? {
+        if !self.changed.contains(key) && !self.fetch(key)? {
             return Ok(());
         }
-        let Some(chunk) = self.changed.get_mut(&key) else { return Ok(()) };
-        self.changed_bytes -= chunk.bytes();
-        let entries = chunk.content.open();
-        if let Ok(at) = entries.binary_search_by_key(&low, |entry| entry.low) {
-            entries[at].returns = count;
-        }
-        self.changed_bytes += chunk.bytes();
+        self.changed.edit(key, |entries| {
+            if let Ok(at) = entries.binary_search_by_key(&low, |entry| entry.low) {
+                entries[at].returns = count;
+            }
+        });
         Ok(())
     }
 
@@ -379,24 +285,13 @@ impl Ledger {
             return Ok(false);
         }
         let Some(content) = self.index.chunk(key)? else { return Ok(false) };
-        self.take_in(key, content);
+        self.changed.take_in(key, content, self.age);
         Ok(true)
-    }
-
-    fn take_in(&mut self, key: ChunkKey, content: Content) {
-        let indexed = content.entries().len() as u8;
-        let chunk = Chunk { content, indexed, age: self.age };
-        self.changed_bytes += chunk.bytes();
-        self.changed.insert(key, chunk);
     }
 
     /// Takes note of a chunk that the index holds, without keeping it.
     pub(super) fn load(&mut self, key: ChunkKey, entries: &[LiveMessage]) {
-        for entry in entries {
-            let usage = self.usage.entry(entry.location.segment).or_default();
-            usage.places += 1;
-            usage.bytes += u64::from(entry.share);
-        }
+        entries.iter().for_each(|entry| self.usage.add(entry));
         let count = entries.len() as u64;
         self.entries += count;
         self.indexed += count;
@@ -405,15 +300,19 @@ impl Ledger {
         queue.entries += count;
         queue.indexed_end = queue.indexed_end.max(key.1 + 1);
         queue.filling = queue.filling.max(key.1);
-        if !queue.is_floor_stale {
-            // Nobody knows what was kept of its floor.
-            queue.is_floor_stale = true;
-            self.stale_floors.push(key.0);
-        }
+        // Nobody knows what was kept of its floor.
+        self.floors.note_loss(key.0, queue);
         if let Some(last) = entries.last() {
             let position = key.1.saturating_mul(CHUNK_POSITIONS) + u64::from(last.low);
             queue.next = queue.next.max(position.saturating_add(1));
         }
+    }
+
+    /// Counts anew in a debug build what is counted by hand.
+    fn recount(&self) {
+        debug_assert_eq!(self.changed.bytes(), self.changed.recounted(), "bytes of chunks");
+        let entries = || self.queues.values().map(|queue| queue.entries).sum::<u64>();
+        debug_assert_eq!(self.entries, entries(), "messages of queues");
     }
 
     /// How many places hold a message. What is still to be settled counts.
@@ -423,50 +322,29 @@ impl Ledger {
 
     /// What changed since the last checkpoint takes so many bytes.
     pub(super) fn changed_bytes(&self) -> usize {
-        self.changed_bytes
+        self.changed.bytes()
     }
 
     /// What changed takes so much memory that it is time for a checkpoint.
     pub(super) fn is_heavy(&self) -> bool {
-        self.changed_bytes > CHANGED_BYTES_MAX
+        self.changed.bytes() > CHANGED_BYTES_MAX
     }
 
     /// What of a segment is alive.
     pub(super) fn usage(&self, segment: SegmentId) -> Usage {
-        self.usage.get(&segment).copied().unwrap_or_default()
+        self.usage.of(segment)
     }
 
     /// The segments in which something is alive, in no order.
     pub(super) fn segments(&self) -> impl Iterator<Item = SegmentId> {
-        self.usage.iter().filter(|(_, usage)| usage.places > 0).map(|(id, _)| *id)
+        self.usage.segments()
     }
 
     /// A segment was deleted.
     pub(super) fn forget_segment(&mut self, segment: SegmentId) {
-        let usage = self.usage.remove(&segment).unwrap_or_default();
-        debug_assert!(usage.places == 0, "segment {segment} went with {} places", usage.places);
-        self.floors_in.remove(&segment);
+        self.usage.forget(segment);
+        self.floors.forget(segment);
     }
-}
-
-impl Chunk {
-    fn bytes(&self) -> usize {
-        self.content.bytes() + CHUNK_OVERHEAD_BYTES
-    }
-}
-
-fn release(usage: &mut FxHashMap<SegmentId, Usage>, entry: &LiveMessage) {
-    let segment = entry.location.segment;
-    let Some(usage) = usage.get_mut(&segment) else {
-        debug_assert!(false, "segment {segment} is not known to hold anything");
-        return;
-    };
-    debug_assert!(
-        usage.places > 0 && usage.bytes >= u64::from(entry.share),
-        "more goes from segment {segment} than is in it"
-    );
-    usage.places = usage.places.saturating_sub(1);
-    usage.bytes = usage.bytes.saturating_sub(u64::from(entry.share));
 }
 
 #[cfg(test)]

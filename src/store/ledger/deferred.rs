@@ -7,10 +7,11 @@
 use std::ops::ControlFlow;
 
 use super::super::base::IndexError;
-use super::super::chunk::{ChunkKey, Content, LiveMessage};
+use super::super::chunk::{ChunkKey, Content};
 use super::super::log::LogPosition;
-use super::super::operation::{Position, QueueId, Run};
-use super::{Ledger, Queue, release};
+use super::super::operation::{QueueId, Run};
+use super::Ledger;
+use super::settlement::Settlement;
 
 /// Something that was put off, and the position of the record that says it.
 #[derive(Debug, Clone, Copy)]
@@ -18,17 +19,6 @@ pub(super) enum Deferred {
     /// The first settlement of its queue that was put off.
     Settlement(QueueId, LogPosition),
     Closing(QueueId, LogPosition),
-}
-
-/// Positions that are to be settled.
-#[derive(Debug)]
-pub(super) struct Settlement {
-    /// In order and apart.
-    runs: Vec<Run>,
-    /// The first run that is not settled.
-    at: usize,
-    /// What is left of that run.
-    rest: Option<Run>,
 }
 
 /// A deleted queue.
@@ -52,49 +42,9 @@ pub(super) struct Gathered {
     pub(super) next: Option<u64>,
 }
 
-impl Settlement {
-    fn new(mut runs: Vec<Run>) -> Self {
-        if !runs.is_sorted_by(|one, other| one.last() < other.first) {
-            runs.sort_unstable_by_key(|run| run.first);
-            runs.dedup_by(|run, before| {
-                let overlaps = run.first <= before.last();
-                if overlaps {
-                    before.count = run.last().max(before.last()) - before.first + 1;
-                }
-                overlaps
-            });
-        }
-        let rest = runs.first().copied();
-        Self { runs, at: 0, rest }
-    }
-
-    /// Whether a position is still to be settled by this.
-    fn covers(&self, position: Position) -> bool {
-        let at = self.runs.partition_point(|run| run.last() < position);
-        let run = match at.cmp(&self.at) {
-            std::cmp::Ordering::Less => None,
-            std::cmp::Ordering::Equal => self.rest.as_ref(),
-            std::cmp::Ordering::Greater => self.runs.get(at),
-        };
-        run.is_some_and(|run| (run.first..=run.last()).contains(&position))
-    }
-}
-
 impl Closing {
     pub(super) fn new(indexed_end: u64) -> Self {
         Self { from: 0, indexed_end }
-    }
-}
-
-impl Queue {
-    /// Whether the message at a position is dead though it still stands in its chunk.
-    pub(super) fn has_settled(&self, position: Position) -> bool {
-        self.deferred.iter().any(|settlement| settlement.covers(position))
-    }
-
-    /// Takes out what is dead.
-    pub(super) fn strip(&self, number: u64, entries: &mut Vec<LiveMessage>) {
-        entries.retain(|entry| !self.has_settled(entry.position(number)));
     }
 }
 
@@ -166,7 +116,7 @@ impl Ledger {
         while let Some(known) = self.queues.get_mut(&queue)
             && let Some(settlement) = known.deferred.front_mut()
         {
-            let Some(run) = settlement.rest else {
+            let Some(run) = settlement.rest() else {
                 known.deferred.pop_front();
                 break;
             };
@@ -179,11 +129,7 @@ impl Ledger {
             if let Some(known) = self.queues.get_mut(&queue)
                 && let Some(settlement) = known.deferred.front_mut()
             {
-                settlement.rest = rest;
-                if rest.is_none() {
-                    settlement.at += 1;
-                    settlement.rest = settlement.runs.get(settlement.at).copied();
-                }
+                settlement.go_on(rest);
             }
         }
         *count += looked_at.max(1);
@@ -213,13 +159,12 @@ impl Ledger {
         };
         let found = self.gather((queue, from), super::NUMBER_MAX, indexed_end, count_max)?;
         for number in found.here {
-            if let Some(chunk) = self.changed.remove(&(queue, number)) {
-                self.changed_bytes -= chunk.bytes();
-                chunk.content.entries().iter().for_each(|entry| release(&mut self.usage, entry));
+            if let Some(chunk) = self.changed.remove((queue, number)) {
+                chunk.content.entries().iter().for_each(|entry| self.usage.remove(entry));
             }
         }
         for (_, content) in found.indexed {
-            content.entries().iter().for_each(|entry| release(&mut self.usage, entry));
+            content.entries().iter().for_each(|entry| self.usage.remove(entry));
         }
         *count += found.count.max(1);
         match (found.next, self.closing.get_mut(&queue)) {
@@ -261,7 +206,7 @@ impl Ledger {
             self.index.scan(queue, first..=end, &mut |number, content| {
                 looked += 1;
                 // What is here was changed since, or was found to be gone.
-                if !self.changed.contains_key(&(queue, number)) {
+                if !self.changed.contains((queue, number)) {
                     indexed.push((number, content));
                 }
                 if looked < count_max {

@@ -4,6 +4,7 @@
 //! Of a queue that lost nothing since its floor was last kept, it need not be kept again, unless the segment goes in
 //! which it was kept.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::super::base::IndexError;
@@ -11,19 +12,43 @@ use super::super::chunk::CHUNK_POSITIONS;
 use super::super::log::SegmentId;
 use super::super::operation::{Place, Position, QueueId};
 use super::Ledger;
+use super::queue::Queue;
+
+/// Which floors are to be kept, and in which segments others were.
+#[derive(Debug, Default)]
+pub(super) struct Floors {
+    /// Queues that have lost messages since their floor was last kept.
+    stale: Vec<QueueId>,
+    /// Whose floors were last kept in a segment.
+    kept_in: BTreeMap<SegmentId, Vec<QueueId>>,
+}
+
+impl Floors {
+    /// A queue has lost messages.
+    pub(super) fn note_loss(&mut self, id: QueueId, queue: &mut Queue) {
+        if !std::mem::replace(&mut queue.is_floor_stale, true) {
+            self.stale.push(id);
+        }
+    }
+
+    /// A segment was deleted.
+    pub(super) fn forget(&mut self, segment: SegmentId) {
+        self.kept_in.remove(&segment);
+    }
+}
 
 impl Ledger {
     /// The queues whose floors are to be kept before these segments go. Until [`Ledger::floors_kept`] they are expected to
     /// be kept.
     pub(crate) fn take_unkept(&mut self, going: &[SegmentId]) -> Vec<QueueId> {
-        let mut unkept = std::mem::take(&mut self.stale_floors);
+        let mut unkept = std::mem::take(&mut self.floors.stale);
         for queue in &unkept {
             if let Some(queue) = self.queues.get_mut(queue) {
                 queue.is_floor_stale = false;
             }
         }
         for segment in going {
-            let kept = self.floors_in.remove(segment).unwrap_or_default();
+            let kept = self.floors.kept_in.remove(segment).unwrap_or_default();
             unkept.extend(kept.into_iter().filter(|queue| {
                 self.queues.get(queue).is_some_and(|queue| queue.floor_in == *segment)
             }));
@@ -77,7 +102,7 @@ impl Ledger {
         for Place { queue, .. } in floors {
             if let Some(known) = self.queues.get_mut(queue) {
                 known.floor_in = segment;
-                self.floors_in.entry(segment).or_default().push(*queue);
+                self.floors.kept_in.entry(segment).or_default().push(*queue);
             }
         }
     }

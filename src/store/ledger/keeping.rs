@@ -10,7 +10,9 @@ use std::sync::Arc;
 use super::super::base::IndexError;
 use super::super::chunk::ChunkKey;
 use super::super::operation::QueueId;
-use super::{Chunk, Chunks, Ledger, NUMBER_MAX, NoChunks};
+use super::changed::Chunk;
+use super::indexed::{Chunks, NoChunks};
+use super::{Ledger, NUMBER_MAX};
 
 /// Some chunks that the index must change.
 pub(crate) struct Changes {
@@ -25,8 +27,9 @@ pub(crate) struct Changes {
 impl Ledger {
     /// What changed so far is what an update of the index is to take in.
     pub(crate) fn freeze(&mut self) {
+        self.recount();
         self.age += 1;
-        self.last = self.changed.last_key_value().map(|(key, _)| *key);
+        self.last = self.changed.last_key();
         self.dropping.append(&mut self.closed);
     }
 
@@ -79,8 +82,7 @@ impl Ledger {
     /// The index holds these chunks now. Nothing has changed since they were taken.
     pub(crate) fn changes_kept(&mut self, changes: &Changes) {
         for (key, _) in &changes.chunks {
-            let Some(chunk) = self.changed.remove(key) else { continue };
-            self.changed_bytes -= chunk.bytes();
+            let Some(chunk) = self.changed.remove(*key) else { continue };
             let count = chunk.content.entries().len() as u64;
             self.indexed = self.indexed + count - u64::from(chunk.indexed);
             if let Some(queue) = self.queues.get_mut(&key.0)
@@ -99,11 +101,7 @@ impl Ledger {
     /// Makes chunks in memory small.
     pub(crate) fn pack(&mut self, keys: impl Iterator<Item = ChunkKey>) {
         for key in keys {
-            if let Some(chunk) = self.changed.get_mut(&key) {
-                self.changed_bytes -= chunk.bytes();
-                chunk.content.pack();
-                self.changed_bytes += chunk.bytes();
-            }
+            self.changed.pack(key);
         }
     }
 
@@ -135,7 +133,7 @@ impl Ledger {
             count += found.count;
             for (number, mut content) in found.indexed {
                 content.pack();
-                self.take_in((queue, number), content);
+                self.changed.take_in((queue, number), content, self.age);
             }
             if let Some(next) = found.next {
                 return Ok(Some((queue, next)));
@@ -152,11 +150,7 @@ impl Ledger {
             self.carry_out(usize::MAX)?;
         }
         self.attach(Arc::new(NoChunks));
-        self.changed.retain(|_, chunk| !chunk.content.is_empty());
-        for chunk in self.changed.values_mut() {
-            chunk.indexed = 0;
-        }
-        self.changed_bytes = self.changed.values().map(Chunk::bytes).sum();
+        self.changed.forget_indexed();
         for queue in self.queues.values_mut() {
             queue.indexed_end = 0;
         }

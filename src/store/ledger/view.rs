@@ -60,7 +60,7 @@ impl Ledger {
         for position in positions {
             let number = position / CHUNK_POSITIONS;
             if open.as_ref().is_none_or(|(open, _)| *open != number) {
-                let entries = match self.changed.get(&(queue, number)) {
+                let entries = match self.changed.get((queue, number)) {
                     Some(chunk) => chunk.content.entries().into_owned(),
                     None if number < known.indexed_end => {
                         let content = self.index.chunk((queue, number))?;
