@@ -11,7 +11,7 @@ use super::fields::{Fields, put_number};
 use super::log::Location;
 use super::newer::{Undecoded, Unknown};
 use super::operation::{Position, QueueId};
-use super::reader::Survivor;
+use super::survivor::Survivor;
 
 /// Positions are kept in chunks of this many. Which chunk a position belongs to never changes, so that
 /// each chunk can be written alone.

@@ -62,6 +62,7 @@ mod space;
 mod state;
 mod step;
 mod steps;
+mod survivor;
 mod topology;
 
 use std::collections::VecDeque;
@@ -84,10 +85,11 @@ pub use self::operation::{
     Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
 pub use self::options::{Events, Options, Slice, Surroundings};
-pub use self::reader::{ReadDone, Reread, Survivor};
+pub use self::reader::{ReadDone, Reread};
 pub use self::recovery::Recovered;
 pub use self::step::Step;
 pub use self::steps::{CommitterSteps, ReaderSteps, Steps};
+pub use self::survivor::Survivor;
 
 use self::background::Background;
 use self::commit_log::CommitLog;

@@ -31,23 +31,6 @@ pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// An index or a segment that could not be read so often in a row, over several seconds, will not recover by itself.
 const FAILURES_MAX: u32 = 25;
 
-/// What the store knows of a live message without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Survivor {
-    /// Its place in the queue.
-    pub position: Position,
-    /// Bytes of its body.
-    pub body_bytes: u32,
-    /// How often it has come back to the queue.
-    pub returns: u32,
-    /// Its priority, 0 when it has none.
-    pub priority: u8,
-    /// When the broker accepted it, in milliseconds since the Unix epoch.
-    pub accepted_ms: u64,
-    /// Its own expiration in milliseconds, when it has one.
-    pub expiration_ms: Option<u64>,
-}
-
 /// A message read back.
 #[derive(Debug, Clone)]
 pub struct Reread {

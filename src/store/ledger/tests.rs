@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::chunk::Content;
 use crate::store::log::Location;
-use crate::store::reader::Survivor;
+use crate::store::survivor::Survivor;
 
 /// Nothing here asks which record it was.
 const BY: LogPosition = LogPosition { segment: 1, offset: 0 };

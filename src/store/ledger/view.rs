@@ -7,7 +7,7 @@ use super::super::base::IndexError;
 use super::super::chunk::{CHUNK_POSITIONS, ChunkKey, LiveMessage};
 use super::super::log::Location;
 use super::super::operation::{Place, Position, QueueId};
-use super::super::reader::Survivor;
+use super::super::survivor::Survivor;
 use super::{Ledger, NUMBER_MAX};
 
 /// A live message, and where it stands.
