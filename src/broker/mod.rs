@@ -6,6 +6,7 @@
 //! outbox. A queue's lock is never held while another queue's is taken.
 
 mod accounts;
+mod actor;
 mod client;
 mod declaration;
 mod definitions;
@@ -33,6 +34,7 @@ pub use accounts::access::{
     HashError, Identity, Login, Verification, hash as hash_password, import_hash, shown_hash,
 };
 pub use accounts::users::Put;
+pub use actor::Actor;
 pub use client::{Capabilities, Client, Closer, NewClient, Terms};
 pub use declaration::binding::BindingRequest;
 pub use declaration::exchange_declaration::{DeclareMode, DeleteExchange, ExchangeDeclaration};
@@ -157,7 +159,7 @@ pub struct Broker {
     arrivals: Arc<Arrivals>,
     frugality: Frugality,
     departed: Departed,
-    operators: Operators,
+    operators: Arc<Operators>,
     /// Held while users and permissions change, so that their order in memory is their order in the journal.
     accounts: MeetingLock<()>,
     census: Census,
@@ -213,7 +215,7 @@ impl Broker {
             returns: Returns::default(),
             room_hook,
             departed: Departed::default(),
-            operators: Operators::default(),
+            operators: Arc::default(),
             accounts: MeetingLock::new(&meet, Meeting::Accounts, ()),
             census: Census::default(),
             last_queue_id: MeetingLock::new(&meet, Meeting::QueueIds, recovered.queue_id_max),

@@ -5,24 +5,21 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::broker::accounts::access::{Action, Identity};
-use crate::broker::client::{Capabilities, Client, NewClient, Terms};
+use crate::broker::Broker;
+use crate::broker::accounts::access::Action;
+use crate::broker::actor::Actor;
 use crate::broker::delivery::consume::Head;
 use crate::broker::delivery::paging;
 use crate::broker::delivery::publish::Publish;
 use crate::broker::delivery::settle::Settlement;
 use crate::broker::pending::Pending;
 use crate::broker::refusal::Refusal;
+use crate::broker::sink::{Shortage, Sink};
+use crate::broker::topology::queue_handle::QueueRef;
 use crate::broker::topology::subscriber::as_delivered;
-use crate::broker::{Broker, ClientOutbox};
 use crate::message::{Message, Sizes};
-use crate::outbox::{Limits, Tally};
+use crate::outbox::{ChannelKey, Tally};
 use crate::queue::{AckMode, Position};
-use crate::security::Security;
-use crate::wire::{FRAME_BYTES_MIN, Table};
-
-/// The channel that an operator publishes on.
-const CHANNEL: u16 = 1;
 
 /// What operators published, who have no connection that could count it.
 #[derive(Debug, Default)]
@@ -32,6 +29,22 @@ impl Operators {
     pub(in crate::broker) fn tally(&self) -> (Tally, Sizes) {
         *self.0.lock()
     }
+}
+
+impl Sink for Operators {
+    fn published(&self, tallies: &[(ChannelKey, Tally)], all_sizes: &Sizes) {
+        let (tally, sizes) = &mut *self.0.lock();
+        tallies.iter().for_each(|(_, more)| tally.add(more));
+        sizes.add(all_sizes);
+    }
+
+    // What else there is to say an operator is answered by what it calls.
+    fn accepted(&self, _: ChannelKey, _: &[u64]) {}
+    fn refused(&self, _: ChannelKey, _: u64) {}
+    fn unroutable(&self, _: ChannelKey, _: &Arc<Message>) {}
+    fn cancelled(&self, _: ChannelKey, _: &str) {}
+    fn blocked(&self, _: Shortage) {}
+    fn unblocked(&self) {}
 }
 
 /// A message that an operator took out of a queue, or gave back after a look.
@@ -59,8 +72,8 @@ pub struct Peeked {
 pub struct Published {
     /// Whether a queue took it.
     pub routed: bool,
-    /// Whether a full queue refused it.
-    pub refused: bool,
+    /// The full queue that refused it, the first of them.
+    pub refused_by: Option<QueueRef>,
     /// When it is on the disk, if it has to be.
     pub pending: Pending,
 }
@@ -70,31 +83,12 @@ impl Broker {
     ///
     /// # Errors
     /// Not allowed when there is no such virtual host or the user has no permission in it.
-    pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Client, Refusal> {
-        let limits = Limits {
-            bytes_max: usize::MAX,
-            unacked_per_channel_max: usize::MAX,
-            unacked_bytes_per_channel_max: usize::MAX,
-        };
-        let outbox = Arc::new(ClientOutbox::new(limits, FRAME_BYTES_MIN, || ()));
-        self.admit(NewClient {
-            identity: Identity { user: Arc::clone(user) },
-            vhost: vhost.to_owned(),
-            peer: Terms::NONE.local,
-            terms: Terms::NONE,
-            security: Security::Plain,
-            name: format!("operator '{user}'"),
-            capabilities: Capabilities::default(),
-            client_properties: Table::default(),
-            // Nobody reads it: what an operator is told comes back from the functions that it calls.
-            outbox: Arc::clone(&outbox),
-            sink: outbox,
-            close: Box::new(drop),
-        })
+    pub fn operator(self: &Arc<Self>, user: &Arc<str>, vhost: &str) -> Result<Actor, Refusal> {
+        self.admit(user, vhost, None, self.operators.clone())
     }
 }
 
-impl Client {
+impl Actor {
     /// Publishes one message and says what became of it. An exchange that does not exist has no target.
     ///
     /// # Errors
@@ -107,22 +101,15 @@ impl Client {
         now_ms: u64,
     ) -> Result<Published, Refusal> {
         let persistent = message.facts().persistent;
-        let key = self.outbox.open_channel(CHANNEL);
-        let publish =
-            Publish { key, message: Arc::new(message), extra_keys, mandatory: true, confirm: None };
-        let mut outcome = self.publish(&mut (Arc::clone(exchange), publish).into(), now_ms);
-        let traffic = self.outbox.traffic();
-        let mut counted = self.broker.operators.0.lock();
-        counted.0.add(&traffic.tally);
-        counted.1.add(&traffic.sizes);
-        drop(counted);
+        let (key, message) = (ChannelKey::NONE, Arc::new(message));
+        let publish = Publish { key, message, extra_keys, mandatory: true, confirm: None };
+        let mut outcome = self.publish_at_once((Arc::clone(exchange), publish).into(), now_ms);
         if let Some((_, refusal)) = outcome.failed.pop() {
             return Err(refusal);
         }
-        let refused = outcome.refused > 0;
-        let routed = traffic.tally.returned == 0;
+        let routed = outcome.unroutable == 0;
         let pending = if persistent && routed { self.barrier() } else { Pending::NONE };
-        Ok(Published { routed, refused, pending })
+        Ok(Published { routed, refused_by: outcome.refused_by, pending })
     }
 
     /// Takes up to `count` ready messages from the head of a queue, and settles all of them alike once the last was

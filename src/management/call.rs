@@ -8,7 +8,7 @@ use super::Api;
 use super::authentication::Caller;
 use super::reply::{Outcome, Reply};
 use super::request::Request;
-use crate::broker::{Client, ExchangeRef, Pending, Put, QueueRef, Refusal};
+use crate::broker::{Actor, ExchangeRef, Pending, Put, QueueRef, Refusal};
 
 /// RabbitMQ's name for the default exchange in paths.
 const DEFAULT_EXCHANGE: &str = "amq.default";
@@ -99,7 +99,7 @@ impl Call<'_> {
     ///
     /// # Errors
     /// 404 when it may not enter.
-    pub fn operator(&self, vhost: &str) -> Result<Client, Reply> {
+    pub fn operator(&self, vhost: &str) -> Result<Actor, Reply> {
         self.enter(vhost)?;
         Ok(self.api.broker.operator(&self.caller.user, vhost)?)
     }

@@ -261,7 +261,7 @@ pub(super) fn publish(call: &Call<'_>) -> Outcome {
     }
     let published = operator.publish_one(&exchange, message, read.extra_keys, now_ms)?;
     wait(published.pending)?;
-    if published.refused {
+    if published.refused_by.is_some() {
         return Err(Reply::bad_request(
             "a queue that the message belongs to is full and refused it",
         ));

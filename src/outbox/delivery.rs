@@ -16,6 +16,11 @@ pub struct ChannelKey {
     pub(super) epoch: u32,
 }
 
+impl ChannelKey {
+    /// Of somebody who has no channels.
+    pub const NONE: Self = Self { number: 0, epoch: 0 };
+}
+
 /// One message on its way to a consumer.
 #[derive(Debug)]
 pub struct Delivery<'a, Q> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leveret::broker::{
-    BindingRequest, Broker, Client, DeclareMode, Events, ExchangeDeclaration, ExchangeRef, Meet,
-    Meeting, Pending, Publish, QueueDeclaration, Remaining, Stepped, Surroundings,
+    BindingRequest, Broker, Capabilities, Client, ClientOutbox, DeclareMode, Events,
+    ExchangeDeclaration, ExchangeRef, Identity, Meet, Meeting, NewClient, Pending, Publish,
+    QueueDeclaration, Remaining, Stepped, Surroundings, Terms,
 };
 use leveret::config::Config;
 use leveret::message::{Facts, Message};
-use leveret::outbox::ChannelKey;
+use leveret::outbox::{ChannelKey, Limits, Outbox};
 use leveret::queue::Totals;
 use leveret::store::{self, Step, Steps};
 use leveret::wire::{Table, Value};
@@ -22,7 +23,7 @@ const SLICES_MAX: usize = 100_000;
 /// The broker and its user.
 pub struct Desk {
     pub broker: Arc<Broker>,
-    pub client: Client,
+    pub client: Arc<Client>,
     pub key: ChannelKey,
     pub now_ms: u64,
     /// The store's steps, where nobody else takes them.
@@ -82,14 +83,15 @@ impl Desk {
         }
         let now_ms = 1_700_000_000_000;
         let broker = Broker::open(config, events, surroundings, now_ms).unwrap();
-        let client = broker.operator(&"guest".into(), "/").unwrap();
+        let client = connect(&broker);
         let key = client.outbox().open_channel(1);
         Self { broker, client, key, now_ms, steps, _directory: Arc::clone(directory) }
     }
 
     /// Closes the broker in good order, and opens the directory again.
     pub fn reopened(self, configure: impl FnOnce(&mut Config)) -> Self {
-        let Self { broker, client, steps, _directory: directory, .. } = self;
+        let Self { broker, client, now_ms, steps, _directory: directory, .. } = self;
+        broker.disconnect(&client, now_ms);
         let closing = Arc::clone(&broker);
         let closed = std::thread::spawn(move || closing.close());
         while !closed.is_finished() {
@@ -231,4 +233,28 @@ fn write(steps: &Mutex<Option<Steps>>) {
             return;
         }
     }
+}
+
+/// Somebody whose connection takes whatever comes.
+fn connect(broker: &Arc<Broker>) -> Arc<Client> {
+    let limits = Limits {
+        bytes_max: usize::MAX,
+        unacked_per_channel_max: usize::MAX,
+        unacked_bytes_per_channel_max: usize::MAX,
+    };
+    let outbox: Arc<ClientOutbox> = Arc::new(Outbox::new(limits, 4096, || {}));
+    let new = NewClient {
+        identity: Identity { user: "guest".into() },
+        vhost: "/".to_owned(),
+        peer: Terms::NONE.local,
+        terms: Terms::NONE,
+        security: leveret::security::Security::Plain,
+        name: "desk".to_owned(),
+        capabilities: Capabilities::default(),
+        client_properties: Table::default(),
+        outbox: Arc::clone(&outbox),
+        sink: outbox,
+        close: Box::new(|_| {}),
+    };
+    broker.connect(new).unwrap()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use leveret::broker::{Broker, Client, DeclareMode, DeleteQueue, QueueDeclaration};
+use leveret::broker::{Actor, Broker, DeclareMode, DeleteQueue, QueueDeclaration};
 use leveret::message::{Facts, Message};
 use leveret::wire::Table;
 use parking_lot::Mutex;
@@ -58,11 +58,11 @@ fn what_was_confirmed_while_queues_came_and_went_is_there_after_each_restart() {
     expect_all(&open(directory.path()), &confirmed);
 }
 
-fn operator(broker: &Arc<Broker>) -> Client {
+fn operator(broker: &Arc<Broker>) -> Actor {
     broker.operator(&Arc::from("guest"), "/").unwrap()
 }
 
-fn declare(client: &Client, name: &str) {
+fn declare(client: &Actor, name: &str) {
     let declaration = QueueDeclaration {
         name,
         mode: DeclareMode::Active,

@@ -1,7 +1,7 @@
 //! Binding and unbinding queues and exchanges (specification 1.7.2.3, and RabbitMQ's `exchange.bind`).
 
 use crate::broker::accounts::access::Action;
-use crate::broker::client::Client;
+use crate::broker::actor::Actor;
 use crate::broker::declaration::removal::Removal;
 use crate::broker::pending::Pending;
 use crate::broker::refusal::{Refusal, RefusalKind};
@@ -25,7 +25,7 @@ pub struct BindingRequest<'a> {
     pub arguments: &'a Table,
 }
 
-impl Client {
+impl Actor {
     /// Binds a queue to an exchange.
     ///
     /// # Errors

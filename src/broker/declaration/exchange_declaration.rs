@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::broker::accounts::access::Action;
-use crate::broker::client::Client;
+use crate::broker::actor::Actor;
 use crate::broker::declaration::removal::Removal;
 use crate::broker::pending::Pending;
 use crate::broker::refusal::Refusal;
@@ -72,7 +72,7 @@ pub struct DeleteExchange {
     pub if_unused: bool,
 }
 
-impl Client {
+impl Actor {
     /// Declares an exchange (specification 1.6.2.1).
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::broker::Broker;
 use crate::broker::accounts::access::Action;
-use crate::broker::client::Client;
+use crate::broker::actor::Actor;
 use crate::broker::declaration::exchange_declaration::{
     DeclareMode, RESERVED_PREFIX, expect_name_fits,
 };
@@ -68,7 +68,7 @@ pub struct DeleteQueue {
     pub if_empty: bool,
 }
 
-impl Client {
+impl Actor {
     /// Declares a queue (specification 1.7.2.1).
     ///
     /// # Errors
@@ -90,8 +90,12 @@ impl Client {
         let lifetime = Lifetime {
             durable: declaration.durable,
             auto_delete: declaration.auto_delete,
-            owner: declaration.exclusive.then_some(self.id),
+            owner: if declaration.exclusive { self.connection } else { None },
         };
+        if declaration.exclusive && lifetime.owner.is_none() {
+            let text = format!("exclusive {resource} needs a connection");
+            return Err(Refusal::precondition_failed(text));
+        }
         self.broker.departed.queues_declared.fetch_add(1, Ordering::Relaxed);
         let topology = self.vhost.topology.lock();
         if let Some(queue) = self.vhost.queues.get(&*name) {

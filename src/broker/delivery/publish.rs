@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use crate::broker::accounts::access::Action;
+use crate::broker::actor::Actor;
 use crate::broker::client::Client;
 use crate::broker::delivery::dead_lettering::{Attended, Budget};
 use crate::broker::delivery::deliveries::Deliveries;
@@ -169,21 +170,6 @@ struct Placing {
 }
 
 impl Client {
-    /// The exchange that a message is to be published to.
-    ///
-    /// # Errors
-    /// Not found, or access refused for an internal exchange and by permission.
-    pub fn target(&self, exchange: &str) -> Result<ExchangeRef, Refusal> {
-        let name = self.exchange_name(exchange);
-        self.permit(Action::Write, &name)?;
-        let exchange = self.exchange(exchange)?;
-        if exchange.settings.internal {
-            let text = format!("cannot publish to internal {name}");
-            return Err(Refusal::access_refused(text));
-        }
-        Ok(exchange)
-    }
-
     /// Publishes a batch and leaves it empty, however long it takes: for those who keep nobody waiting by it. Returns and
     /// confirms go out through the outbox.
     pub fn publish(&self, batch: &mut Publishes, now_ms: u64) -> Outcome {
@@ -216,6 +202,34 @@ impl Client {
     /// was confirmed to nobody.
     pub(in crate::broker) fn give_up_publishing(&self) {
         *self.plan.lock() = Plan::new(self.broker.config.limits.routing_steps_max);
+    }
+}
+
+impl Actor {
+    /// The exchange that a message is to be published to.
+    ///
+    /// # Errors
+    /// Not found, or access refused for an internal exchange and by permission.
+    pub fn target(&self, exchange: &str) -> Result<ExchangeRef, Refusal> {
+        let name = self.exchange_name(exchange);
+        self.permit(Action::Write, &name)?;
+        let exchange = self.exchange(exchange)?;
+        if exchange.settings.internal {
+            let text = format!("cannot publish to internal {name}");
+            return Err(Refusal::access_refused(text));
+        }
+        Ok(exchange)
+    }
+
+    /// Publishes a batch, however long it takes: for those who keep nobody waiting by it and hear from the outcome what
+    /// became of it.
+    pub(in crate::broker) fn publish_at_once(&self, mut batch: Publishes, now_ms: u64) -> Outcome {
+        let mut plan = Plan::new(self.broker.config.limits.routing_steps_max);
+        loop {
+            if let Some(outcome) = self.take_turn(&mut plan, &mut batch, now_ms) {
+                return outcome;
+            }
+        }
     }
 
     fn take_turn(&self, plan: &mut Plan, messages: &mut Publishes, now_ms: u64) -> Option<Outcome> {

@@ -2,9 +2,7 @@
 //! behind it on the connection waits.
 
 use super::*;
-use crate::broker::{
-    BindingRequest, Client, DeclareMode, DeleteQueue, QueueDeclaration, Remaining,
-};
+use crate::broker::{Actor, BindingRequest, DeclareMode, DeleteQueue, QueueDeclaration, Remaining};
 use crate::wire::{Table, confirm, tx};
 
 /// Steps, places and messages that one turn may do.
@@ -16,7 +14,7 @@ const MESSAGES: u64 = 3;
 /// A broker with queues that get whatever goes through `amq.fanout`.
 struct Hall {
     place: Place,
-    clerk: Client,
+    clerk: Actor,
 }
 
 impl Hall {
