@@ -11,7 +11,7 @@ use crate::broker::actor::Actor;
 use crate::broker::delivery::consume::Head;
 use crate::broker::delivery::paging;
 use crate::broker::delivery::publish::Publish;
-use crate::broker::delivery::settle::Settlement;
+use crate::broker::delivery::settling::Settlement;
 use crate::broker::pending::Pending;
 use crate::broker::refusal::Refusal;
 use crate::broker::sink::{Shortage, Sink};

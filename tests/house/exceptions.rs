@@ -1,8 +1,9 @@
-//! Files and functions that may be longer than the rule says, each with its reason, from `exceptions.toml`.
+//! Files and functions that may be longer than the rule says, and imports that break the order inside a module, each with its reason, from `exceptions.toml`.
 //! One that is not needed any more is a fault as well.
 
 use serde::Deserialize;
 
+use crate::rooms::Tolerated;
 use crate::source::Function;
 
 #[derive(Deserialize)]
@@ -23,6 +24,9 @@ struct Exception {
 pub struct Exceptions {
     #[serde(default)]
     exception: Vec<Exception>,
+    /// Imports that break the order inside a module.
+    #[serde(default)]
+    pub import: Vec<Tolerated>,
 }
 
 impl Exceptions {

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod exceptions;
+mod rooms;
 mod rules;
 mod source;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use exceptions::Exceptions;
@@ -119,6 +121,22 @@ fn nothing_is_left_over() {
         found.into_iter().map(move |(line, fault)| format!("{path}:{line}: {fault}"))
     });
     refuse(&violations.collect::<Vec<_>>());
+}
+
+#[test]
+fn rooms_and_files_inside_a_module_have_an_order() {
+    let exceptions = Exceptions::read(include_str!("exceptions.toml"));
+    let mut needed = BTreeSet::new();
+    let mut violations = Vec::new();
+    let files = files();
+    for module in rooms::WATCHED {
+        let beneath = files.iter().filter(|(path, _)| rules::module_of(path) == Some(module));
+        let rust = beneath.filter(|(path, _)| path.ends_with(".rs")).cloned();
+        let inside = rooms::Inside::new(module, rust.map(|(path, text)| Source::new(path, text)));
+        violations.extend(rooms::faults(&inside, &exceptions.import, &mut needed));
+    }
+    violations.extend(rooms::idle(&exceptions.import, &needed));
+    refuse(&violations);
 }
 
 #[test]

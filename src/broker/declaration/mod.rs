@@ -3,5 +3,6 @@
 pub(super) mod binding;
 pub(super) mod exchange_declaration;
 pub(super) mod queue_declaration;
+pub(super) mod reconfiguration;
 pub(super) mod removal;
 pub(super) mod vhost_creation;

@@ -10,7 +10,6 @@ use crate::broker::declaration::exchange_declaration::{
     DeclareMode, RESERVED_PREFIX, expect_name_fits,
 };
 use crate::broker::declaration::removal::Removal;
-use crate::broker::delivery::reply_to;
 use crate::broker::errands::{Errand, Progress};
 use crate::broker::pending::Pending;
 use crate::broker::refusal::Refusal;
@@ -19,6 +18,7 @@ use crate::broker::topology::arguments::{self, DeclaredAs, QueueSettings};
 use crate::broker::topology::equivalence;
 use crate::broker::topology::exchange_handle::Target;
 use crate::broker::topology::queue_handle::{Lifetime, QueueHandle, QueueRef};
+use crate::broker::topology::reply_address;
 use crate::broker::topology::subscriber::Subscriber;
 use crate::broker::topology::vhost::{Counts, Vhost};
 use crate::queue::{Condition, Kept, Parting, Window};
@@ -78,7 +78,7 @@ impl Actor {
         declaration: &QueueDeclaration<'_>,
         now_ms: u64,
     ) -> Result<DeclaredQueue, Refusal> {
-        if declaration.mode == DeclareMode::Passive || reply_to::is_name(declaration.name) {
+        if declaration.mode == DeclareMode::Passive || reply_address::is_name(declaration.name) {
             return self.find_queue(declaration.name, now_ms);
         }
         let name: Arc<str> = match declaration.name {
@@ -165,8 +165,8 @@ impl Actor {
     }
 
     fn find_queue(&self, name: &str, now_ms: u64) -> Result<DeclaredQueue, Refusal> {
-        if reply_to::is_name(name) {
-            return if name == reply_to::QUEUE || self.broker.replies.contains(name) {
+        if reply_address::is_name(name) {
+            return if name == reply_address::QUEUE || self.broker.replies.contains(name) {
                 let name = Arc::from(name);
                 Ok(DeclaredQueue { name, messages: 0, consumers: 1, pending: Pending::NONE })
             } else {

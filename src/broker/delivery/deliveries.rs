@@ -6,8 +6,7 @@ use std::vec;
 
 use rustc_hash::FxHashMap;
 
-use crate::broker::topology::gate::Passage;
-use crate::broker::topology::queue_handle::QueueRef;
+use crate::broker::topology::queue_handle::{Passage, QueueRef};
 use crate::queue::Entry;
 
 /// Room for so many queues is kept from batch to batch.

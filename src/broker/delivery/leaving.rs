@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::broker::Broker;
 use crate::broker::client::Client;
 use crate::broker::delivery::departure::Departure;
-use crate::broker::delivery::settle::Settlement;
+use crate::broker::delivery::settling::Settlement;
 use crate::broker::delivery::settling::{Allowance, Settling};
 use crate::broker::errands::{Errand, Progress};
 use crate::broker::topology::queue_handle::QueueRef;

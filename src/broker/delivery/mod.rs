@@ -14,6 +14,5 @@ pub(super) mod promise;
 pub(super) mod publish;
 pub(super) mod reply_to;
 pub(super) mod returning;
-pub(super) mod settle;
 pub(super) mod settling;
 pub(super) mod timers;

@@ -15,11 +15,11 @@ use crate::broker::client::Client;
 use crate::broker::delivery::dead_lettering::{Attended, Budget};
 use crate::broker::delivery::deliveries::Deliveries;
 use crate::broker::delivery::promise::{Confirmations, Promise, note};
-use crate::broker::delivery::reply_to;
 use crate::broker::pending::Pending;
 use crate::broker::refusal::Refusal;
 use crate::broker::topology::exchange_handle::{ExchangeRef, Passed};
 use crate::broker::topology::queue_handle::QueueRef;
+use crate::broker::topology::reply_address;
 use crate::broker::topology::routes::Routes;
 use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
@@ -314,7 +314,7 @@ impl Actor {
             tally.published_confirm += u64::from(publish.confirm.is_some());
             plan.sizes.count(publish.message.body().len() as u64);
             if exchange.is_default()
-                && publish.message.routing_key_bytes().starts_with(reply_to::PREFIX.as_bytes())
+                && publish.message.routing_key_bytes().starts_with(reply_address::PREFIX.as_bytes())
             {
                 self.reply(plan, &publish);
                 continue;

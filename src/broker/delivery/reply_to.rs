@@ -7,21 +7,11 @@ use crate::broker::client::Client;
 use crate::broker::meeting::Meet;
 use crate::broker::refusal::Refusal;
 use crate::broker::registry::Registry;
+use crate::broker::topology::reply_address::PREFIX;
 use crate::broker::topology::subscriber::ClientOutbox;
 use crate::message::Message;
 use crate::outbox::ChannelKey;
 use crate::routing::KeyHash;
-
-/// The pseudo-queue that requesters consume from, and put into their requests' `reply-to`.
-pub const QUEUE: &str = "amq.rabbitmq.reply-to";
-
-/// How the address of every requester begins.
-pub const PREFIX: &str = "amq.rabbitmq.reply-to.";
-
-/// Whether a name stands for direct replies: such a queue may be declared, to see whether it is there, but is none.
-pub(in crate::broker) fn is_name(name: &str) -> bool {
-    name == QUEUE || name.starts_with(PREFIX)
-}
 
 /// Where replies to one requester go.
 struct Requester {

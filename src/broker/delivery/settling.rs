@@ -1,5 +1,6 @@
-//! Settling very many deliveries: a part in each turn. A session goes on with it before it looks at its next frame; when
-//! the session is gone the rest is an errand.
+//! Acknowledging, rejecting and returning deliveries (specification 1.8.3.13 to 1.8.3.16). Of very many a part is settled
+//! in each turn: a session goes on with it before it looks at its next frame; when the session is gone the rest is an
+//! errand.
 //!
 //! What is acknowledged or refused goes from the first to the last. What comes back goes from the last to the first, into
 //! queues that are held meanwhile, so that for everybody else it comes back in one move.
@@ -10,7 +11,6 @@ use rustc_hash::FxHashSet;
 
 use crate::broker::Broker;
 use crate::broker::client::Client;
-use crate::broker::delivery::settle::Settlement;
 use crate::broker::errands::{Errand, Progress};
 use crate::broker::topology::queue_handle::QueueRef;
 use crate::outbox::{Resume, Settled, Unacked};
@@ -24,6 +24,17 @@ const RESUME_COSTS: usize = 4;
 
 /// So many consumers are offered messages in a turn in which nothing else is done.
 pub(in crate::broker) const RESUMED_PER_TURN: usize = POSITIONS_PER_TURN / RESUME_COSTS;
+
+/// What a client says of deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done with.
+    Acknowledge,
+    /// Back to the queue.
+    Requeue,
+    /// Refused: to the dead-letter exchange, if there is one.
+    Reject,
+}
 
 /// What may still be done in a turn, in deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,5 +267,65 @@ impl Errand for Settling {
     /// What was acknowledged does not come back after a stop, and what came back says so.
     fn finish(&mut self, broker: &Broker) {
         while self.step(broker, broker.errands.seen_ms()) != Progress::Over {}
+    }
+}
+
+impl Client {
+    /// Settles deliveries that were taken from the channel's ledger: all of them at once.
+    pub fn settle(&self, settled: Settled<QueueRef>, how: Settlement, now_ms: u64) {
+        let Settled { mut unacked, resume } = settled;
+        self.broker.settle(&mut unacked, how, now_ms);
+        self.broker.resume_some(resume, now_ms);
+    }
+}
+
+impl Broker {
+    /// One lock for each queue touched.
+    pub(in crate::broker) fn settle(
+        &self,
+        unacked: &mut [Unacked<QueueRef>],
+        how: Settlement,
+        now_ms: u64,
+    ) {
+        for_each_queue(unacked, |queue, positions| {
+            self.settle_positions(queue, positions, how, now_ms);
+        });
+    }
+
+    /// Settles deliveries of one queue.
+    pub(in crate::broker) fn settle_positions(
+        &self,
+        queue: &QueueRef,
+        positions: &[Position],
+        how: Settlement,
+        now_ms: u64,
+    ) {
+        self.with_queue(queue, now_ms, |state, fx| match how {
+            Settlement::Acknowledge => state.ack(positions, now_ms, fx),
+            Settlement::Requeue => state.requeue(positions, now_ms, fx),
+            Settlement::Reject => state.reject(positions, now_ms, fx),
+        });
+    }
+
+    /// Offers messages to consumers that had found no room or credit and may have it now.
+    pub(in crate::broker) fn resume_some(
+        &self,
+        consumers: impl IntoIterator<Item = Resume<QueueRef>>,
+        now_ms: u64,
+    ) {
+        for Resume { queue, consumer } in consumers {
+            self.with_queue(&queue, now_ms, |state, fx| state.resume(consumer, now_ms, fx));
+        }
+    }
+
+    /// Does so with as many as a turn allows, and leaves the rest for later.
+    pub fn resume(&self, consumers: Vec<Resume<QueueRef>>, now_ms: u64) {
+        if consumers.len() <= RESUMED_PER_TURN {
+            self.resume_some(consumers, now_ms);
+        } else {
+            let unacked = Default::default();
+            let waiting = Settled { unacked, resume: consumers };
+            self.run_or_leave(Settling::new(waiting, Settlement::Acknowledge), now_ms);
+        }
     }
 }

@@ -2,11 +2,7 @@
 //! leave when the messages are in the queue. Whoever deletes the queue shuts the gate: if the queue has to be
 //! empty for that, only while nobody is on the way.
 
-use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::broker::topology::queue_handle::QueueRef;
 
 /// Stands for a gate that is shut, beside the number of those who are in it still.
 const SHUT: usize = 1 << (usize::BITS - 1);
@@ -30,7 +26,8 @@ impl Gate {
         self.0.compare_exchange(0, SHUT, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    fn enter(&self) -> bool {
+    /// Lets somebody in. False when it is shut.
+    pub(in crate::broker) fn enter(&self) -> bool {
         let entered = self.0.fetch_add(1, Ordering::AcqRel) & SHUT == 0;
         if !entered {
             self.leave();
@@ -38,43 +35,14 @@ impl Gate {
         entered
     }
 
-    fn follow(&self) {
+    /// Lets one more in behind somebody who is in it.
+    pub(in crate::broker) fn follow(&self) {
         self.0.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn leave(&self) {
+    /// Takes note that somebody has left it.
+    pub(in crate::broker) fn leave(&self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A publisher on its way into a queue.
-#[derive(Debug)]
-pub(in crate::broker) struct Passage(QueueRef);
-
-impl Passage {
-    /// Announces a publisher. Nothing when the queue is being deleted: it is as good as not there.
-    pub(in crate::broker) fn into(queue: &QueueRef) -> Option<Self> {
-        queue.gate.enter().then(|| Self(Arc::clone(queue)))
-    }
-
-    /// Announces one more on the same way: somebody is in the gate, so that this one is let in too.
-    pub(in crate::broker) fn another(&self) -> Self {
-        self.0.gate.follow();
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl Deref for Passage {
-    type Target = QueueRef;
-
-    fn deref(&self) -> &QueueRef {
-        &self.0
-    }
-}
-
-impl Drop for Passage {
-    fn drop(&mut self) {
-        self.0.gate.leave();
     }
 }
 

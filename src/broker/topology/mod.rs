@@ -11,6 +11,7 @@ pub(super) mod gate;
 pub(super) mod in_force;
 pub(super) mod properties;
 pub(super) mod queue_handle;
+pub(super) mod reply_address;
 pub(super) mod routes;
 pub(super) mod subscriber;
 pub(super) mod vhost;

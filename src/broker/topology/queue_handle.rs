@@ -1,6 +1,7 @@
 //! One queue as the broker holds it: its name and settings, and behind a lock the state machine with its
 //! consumers. Nothing else is locked while this lock is held, save the outbox of a consumer.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -251,5 +252,36 @@ impl Eq for QueueHandle {}
 impl std::fmt::Debug for QueueHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("QueueHandle").field("id", &self.id).field("name", &self.name).finish()
+    }
+}
+
+/// A publisher on its way into a queue.
+#[derive(Debug)]
+pub(in crate::broker) struct Passage(QueueRef);
+
+impl Passage {
+    /// Announces a publisher. Nothing when the queue is being deleted: it is as good as not there.
+    pub(in crate::broker) fn into(queue: &QueueRef) -> Option<Self> {
+        queue.gate.enter().then(|| Self(Arc::clone(queue)))
+    }
+
+    /// Announces one more on the same way: somebody is in the gate, so that this one is let in too.
+    pub(in crate::broker) fn another(&self) -> Self {
+        self.0.gate.follow();
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Deref for Passage {
+    type Target = QueueRef;
+
+    fn deref(&self) -> &QueueRef {
+        &self.0
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.0.gate.leave();
     }
 }

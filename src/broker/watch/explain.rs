@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::broker::Broker;
-use crate::broker::delivery::reply_to;
 use crate::broker::topology::exchange_handle::{ExchangeRef, Target};
+use crate::broker::topology::reply_address;
 use crate::broker::watch::listing::{BindingView, bindings_from};
 use crate::routing::{Mismatch, explain};
 use crate::store::DestinationKind;
@@ -97,7 +97,7 @@ impl Explanation {
 
     fn look_at_default(&mut self, exchange: &ExchangeRef, key: &str, reached: &mut Reached) {
         let Some(Target::Queue(queue)) = Target::find(&exchange.vhost, DestinationKind::Queue, key)
-            .filter(|_| !key.starts_with(reply_to::PREFIX))
+            .filter(|_| !key.starts_with(reply_address::PREFIX))
         else {
             // The binding that there would be, so that there is something to give the reason for.
             let missing = Arc::from(key);
