@@ -2,10 +2,12 @@
 //! and delivery that carries it, and counted, so that the broker knows how much memory messages hold.
 
 mod sizes;
+mod stored;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use self::sizes::{SIZE_BOUNDS_BYTES, Sizes};
+pub use self::stored::{AckMode, LoadedMessage, Position, Run, StoredMessage};
 
 /// How many threads can count messages without sharing a counter.
 const SHARES: usize = 16;

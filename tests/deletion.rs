@@ -18,8 +18,9 @@ use leveret::broker::{
     Surroundings, Terms,
 };
 use leveret::config::Config;
+use leveret::message::AckMode;
 use leveret::message::{Facts, Message};
-use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
+use leveret::outbox::{Buffer, ChannelKey, Limits, Outbox};
 use leveret::wire::{Frame, Method, Table, next_frame};
 
 const PUBLISHERS: u64 = 3;
@@ -102,7 +103,7 @@ fn consume(connection: &Connection, over: &AtomicBool) {
         let consume = Consume {
             queue: "q",
             tag: "c",
-            acks: Acks::Manual,
+            acks: AckMode::Manual,
             exclusive: Exclusivity::Shared,
             arguments: &none,
             prefetch: 20,

@@ -154,7 +154,7 @@ fn a_read_that_failed_once_is_no_message_that_is_gone() {
         let found = desk.ask(vec![3, 4]);
         while desk.steps.reader() != Step::Idle {}
         let reads = found.lock().unwrap().take().unwrap();
-        assert!(reads.iter().all(|read| read.message.is_ok()), "{access:?}: {reads:?}");
+        assert!(reads.iter().all(|read| read.is_ok()), "{access:?}: {reads:?}");
         desk.run();
         assert_eq!(desk.positions(1), Vec::from_iter(0..10), "{access:?}");
         assert_eq!(desk.lost(), None);
@@ -197,7 +197,7 @@ fn a_want_of_open_files_is_waited_for() {
     assert_eq!(desk.run(), Step::Idle);
     desk.ground.disk.leave_alone();
     assert_eq!(desk.steps.reader(), Step::Worked);
-    assert!(found.lock().unwrap().take().unwrap()[0].message.is_ok());
+    assert!(found.lock().unwrap().take().unwrap()[0].is_ok());
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn only_a_wrong_sum_is_damage() {
     let found = desk.ask(vec![2, 3, 4]);
     while desk.steps.reader() != Step::Idle {}
     let reads = found.lock().unwrap().take().unwrap();
-    let whys: Vec<_> = reads.into_iter().map(|read| read.message.err()).collect();
+    let whys: Vec<_> = reads.into_iter().map(|read| read.err().map(|unread| unread.why)).collect();
     assert_eq!(whys, [None, Some(Unreadable::Damaged), None]);
 }
 
@@ -233,7 +233,7 @@ fn survivors_that_cannot_be_read_just_now_are_copied_later() {
     assert_eq!(desk.positions(1).len(), 70);
     let found = desk.ask(desk.positions(1));
     while desk.steps.reader() != Step::Idle {}
-    assert!(found.lock().unwrap().take().unwrap().iter().all(|read| read.message.is_ok()));
+    assert!(found.lock().unwrap().take().unwrap().iter().all(|read| read.is_ok()));
     assert!(desk.segments_alive() <= 3, "{} segments", desk.segments_alive());
 }
 

@@ -22,7 +22,10 @@ fn filled(directory: &std::path::Path, count: u64) -> Store {
 }
 
 fn read_positions(store: &Store, asked: Vec<u64>) -> Vec<u64> {
-    reread(store, 1, asked).into_iter().map(|reread| reread.position).collect()
+    reread(store, 1, asked)
+        .into_iter()
+        .map(|reread| reread.map_or_else(|unread| unread.position, |loaded| loaded.position))
+        .collect()
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use leveret::message::LoadedMessage;
 use leveret::store::{
     Change, Events, Operation, Options, Recovered, Step, Steps, Store, VhostRecord,
 };
@@ -122,7 +123,7 @@ impl World {
         let (seed, mut there) = (self.seed, BTreeSet::new());
         for queue in 1..=QUEUES {
             let (store, _) = self.store.as_ref().unwrap();
-            let visit = &mut |found: leveret::store::Survivor| {
+            let visit = &mut |found: leveret::message::StoredMessage| {
                 there.insert((queue, found.position));
             };
             store.survey(queue, visit).unwrap();
@@ -163,10 +164,10 @@ impl World {
         let bodies: BTreeMap<u64, String> = found
             .into_iter()
             .map(|read| {
-                let (message, _) = read.message.unwrap_or_else(|why| {
-                    panic!("seed {seed}: {:?} cannot be read: {why:?}", (queue, read.position))
+                let LoadedMessage { position, message, .. } = read.unwrap_or_else(|unread| {
+                    panic!("seed {seed}: of queue {queue} cannot be read: {unread:?}")
                 });
-                (read.position, String::from_utf8(message.body().to_vec()).unwrap())
+                (position, String::from_utf8(message.body().to_vec()).unwrap())
             })
             .collect();
         let expected = positions.into_iter().map(|position| (position, body(position)));

@@ -23,8 +23,9 @@ use leveret::broker::{
     Publish, QueueDeclaration, Refusal, RefusalKind, Surroundings, Terms,
 };
 use leveret::config::Config;
+use leveret::message::AckMode;
 use leveret::message::{Facts, Message};
-use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
+use leveret::outbox::{Buffer, ChannelKey, Limits, Outbox};
 use leveret::wire::Table;
 
 use support::random::Random;
@@ -226,7 +227,7 @@ impl Connection {
         let consume = Consume {
             queue,
             tag: "c",
-            acks: Acks::Manual,
+            acks: AckMode::Manual,
             exclusive: Exclusivity::Shared,
             arguments: &self.arguments,
             prefetch: 10,

@@ -1,4 +1,9 @@
-//! Where messages stand in their queues, and what is known of one without reading it. Queues and the store speak of both.
+//! A message in a queue, as queues, outboxes and the store speak of it: where it stands, what is known of it while it is in
+//! the journal alone, and who has to acknowledge it.
+
+use std::sync::Arc;
+
+use super::Message;
 
 /// Where a message stands in its queue: unique there, and lower comes first. The broker gives it before the message is
 /// journaled.
@@ -35,4 +40,24 @@ pub struct StoredMessage {
     pub accepted_ms: u64,
     /// How long it lives by its own word, in milliseconds.
     pub expiration_ms: Option<u64>,
+}
+
+/// A message that was read from the journal.
+#[derive(Debug, Clone)]
+pub struct LoadedMessage {
+    /// Its position in the queue.
+    pub position: Position,
+    /// The message.
+    pub message: Arc<Message>,
+    /// How many times it has come back to the queue.
+    pub returns: u32,
+}
+
+/// Whether a delivery is to be acknowledged (specification: the `no-ack` bit).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AckMode {
+    /// The client acknowledges it.
+    Manual,
+    /// It counts as acknowledged when it is handed over.
+    Automatic,
 }

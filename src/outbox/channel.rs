@@ -3,9 +3,10 @@
 use smallvec::smallvec;
 
 use super::confirms::Confirms;
-use super::delivery::{Acks, Delivery, Resume, Settled, UnknownTag};
+use super::delivery::{Delivery, Resume, Settled, UnknownTag};
 use super::statistics::ChannelStatistics;
 use super::unacked::{Unacked, UnackedByTag};
+use crate::message::AckMode;
 
 /// A channel that is open.
 pub(super) struct ChannelOutbox<Q> {
@@ -51,7 +52,7 @@ impl<Q> ChannelOutbox<Q> {
     {
         let tag = self.next_tag();
         self.statistics.tally.redelivered += u64::from(delivery.redelivered);
-        if delivery.acks == Acks::Manual {
+        if delivery.acks == AckMode::Manual {
             let queue = delivery.queue.clone();
             let body_bytes = delivery.message.body().len() as u64;
             self.unacked.push(Unacked { tag, queue, position: delivery.position, body_bytes });

@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 use super::buffer::Buffer;
 use super::contents::Contents;
 use super::delivering::Delivering;
-use super::delivery::{Acks, ChannelKey, Delivery, Resume, Settled, UnknownTag};
+use super::delivery::{ChannelKey, Delivery, Resume, Settled, UnknownTag};
 use super::statistics::SocketStatistics;
 use super::unacked::Unacked;
-use crate::message::Message;
+use crate::message::{AckMode, Message};
 use crate::wire::{Method, basic};
 
 /// Bounds of an outbox.
@@ -153,8 +153,8 @@ impl<Q: Clone> Outbox<Q> {
         let delivery_tag = channel.hand_over(delivery);
         let tally = &mut channel.statistics.tally;
         match delivery.acks {
-            Acks::Manual => tally.got += 1,
-            Acks::Automatic => tally.got_automatic += 1,
+            AckMode::Manual => tally.got += 1,
+            AckMode::Automatic => tally.got_automatic += 1,
         }
         let method = Method::BasicGetOk(basic::GetOk {
             delivery_tag,

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::MutexGuard;
 
 use super::contents::Contents;
-use super::delivery::{Acks, ChannelKey, Delivered, Delivery, Resume};
+use super::delivery::{ChannelKey, Delivered, Delivery, Resume};
 use super::last_delivery::Heading;
+use crate::message::AckMode;
 
 /// Takes deliveries to the consumers of one channel. Nobody else uses the outbox meanwhile.
 pub struct Delivering<'a, Q> {
@@ -44,15 +45,15 @@ impl<'a, Q: Clone> Delivering<'a, Q> {
             stalled.push(resume());
             return Delivered::Full;
         }
-        if delivery.acks == Acks::Manual && !channel.has_credit() {
+        if delivery.acks == AckMode::Manual && !channel.has_credit() {
             channel.starve(resume());
             return Delivered::Full;
         }
         let delivery_tag = channel.hand_over(delivery);
         let tally = &mut channel.statistics.tally;
         match delivery.acks {
-            Acks::Manual => tally.delivered += 1,
-            Acks::Automatic => tally.delivered_automatic += 1,
+            AckMode::Manual => tally.delivered += 1,
+            AckMode::Automatic => tally.delivered_automatic += 1,
         }
         let heading = Heading {
             consumer: delivery.consumer,

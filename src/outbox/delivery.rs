@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::unacked::Unacked;
-use crate::message::Message;
+use crate::message::{AckMode, Message, Position};
 
 /// A channel of this connection as it was opened: a number may be opened again after a close, and what was
 /// under way for its earlier life must not reach the later one.
@@ -31,22 +31,13 @@ pub struct Delivery<'a, Q> {
     /// The consumer tag that the client knows it by.
     pub tag: &'a str,
     /// The message's position in the queue.
-    pub position: u64,
+    pub position: Position,
     /// Whether the client will acknowledge it.
-    pub acks: Acks,
+    pub acks: AckMode,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
     /// The message itself.
     pub message: &'a Arc<Message>,
-}
-
-/// Whether deliveries are acknowledged by the client or by being sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acks {
-    /// The client acknowledges each delivery.
-    Manual,
-    /// `no-ack`: sent is acknowledged.
-    Automatic,
 }
 
 /// How a delivery was received.

@@ -18,6 +18,6 @@ mod watching;
 pub use self::buffer::Buffer;
 pub use self::connection::{Limits, Outbox};
 pub use self::delivering::Delivering;
-pub use self::delivery::{Acks, ChannelKey, Delivered, Delivery, Resume, Settled, UnknownTag};
+pub use self::delivery::{ChannelKey, Delivered, Delivery, Resume, Settled, UnknownTag};
 pub use self::statistics::{ChannelMode, ChannelState, Tally, Traffic};
 pub use self::unacked::Unacked;

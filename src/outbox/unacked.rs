@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::message::Position;
+
 /// One delivery that the client has yet to settle. `Q` is the queue that it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unacked<Q> {
@@ -10,7 +12,7 @@ pub struct Unacked<Q> {
     /// The queue that holds the message.
     pub queue: Q,
     /// The message's position in that queue.
-    pub position: u64,
+    pub position: Position,
     /// Bytes of its body.
     pub body_bytes: u64,
 }

@@ -1,17 +1,17 @@
 //! Emptying a queue, and the end of it. It is shut first, under conditions that are looked at in the same breath, and takes nothing
-//! from then on; closing it takes out what is left.
+//! from then on; closing it takes out what is in it.
 
 use std::collections::hash_map::IntoIter;
 
-use super::consumers::Parting;
+use super::consumers::RemovedConsumers;
 use super::effects::Effects;
 use super::receiver::Receiver;
-use super::removed::Debris;
+use super::removed::RemovedEntries;
 use super::state::{Life, Queue};
 
 /// What has to be true of a queue for it to be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum DeleteCondition {
     /// It has no consumers.
     Unused,
     /// It has no ready messages, and none are on their way into it.
@@ -22,7 +22,7 @@ pub enum Condition {
 
 /// Why a queue is not deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Kept {
+pub enum DeleteRefusal {
     /// It has consumers.
     #[error("the queue is in use")]
     InUse,
@@ -37,11 +37,11 @@ pub enum Kept {
     Gone,
 }
 
-/// What a deleted queue leaves behind.
+/// What was in a queue that was deleted.
 #[derive(Debug)]
-pub struct Closed<R> {
+pub struct DeletedQueue<R> {
     /// The consumers it had, in the order in which they subscribed; each is owed a `basic.cancel`.
-    pub receivers: Parting<R>,
+    pub receivers: RemovedConsumers<R>,
     /// Ready messages that were deleted with it: the count in `queue.delete-ok`.
     pub ready: u64,
     /// Unacknowledged messages that were deleted with it.
@@ -50,13 +50,13 @@ pub struct Closed<R> {
 
 impl<R: Receiver> Queue<R> {
     /// Removes every ready message; unacknowledged ones stay. Returns how many were removed. They are in
-    /// [`Effects::debris`], however many there are this takes no time.
+    /// [`Effects::removed`], however many there are this takes no time.
     pub fn purge(&mut self, fx: &mut Effects<R>) -> u64 {
         let purged = self.ready.len();
         let lanes = self.ready.take_all();
         self.totals.purged += purged;
         if purged > 0 {
-            fx.debris = Some(Box::new(Debris::new(lanes, IntoIter::default())));
+            fx.removed = Some(Box::new(RemovedEntries::new(lanes, IntoIter::default())));
         }
         purged
     }
@@ -65,15 +65,19 @@ impl<R: Receiver> Queue<R> {
     ///
     /// # Errors
     /// The first reason that keeps it.
-    pub fn may_close(&self, conditions: &[Condition], now_ms: u64) -> Result<(), Kept> {
+    pub fn may_close(
+        &self,
+        conditions: &[DeleteCondition],
+        now_ms: u64,
+    ) -> Result<(), DeleteRefusal> {
         if self.is_closed() {
-            return Err(Kept::Gone);
+            return Err(DeleteRefusal::Gone);
         }
         for condition in conditions {
             let (met, kept) = match condition {
-                Condition::Unused => (self.consumers.len() == 0, Kept::InUse),
-                Condition::Empty => (self.ready.len() == 0, Kept::NotEmpty),
-                Condition::Expired => (self.is_expired(now_ms), Kept::NotExpired),
+                DeleteCondition::Unused => (self.consumers.len() == 0, DeleteRefusal::InUse),
+                DeleteCondition::Empty => (self.ready.len() == 0, DeleteRefusal::NotEmpty),
+                DeleteCondition::Expired => (self.is_expired(now_ms), DeleteRefusal::NotExpired),
             };
             if !met {
                 return Err(kept);
@@ -88,15 +92,15 @@ impl<R: Receiver> Queue<R> {
         self.life = Life::Closed;
     }
 
-    /// Shuts the queue and empties it: everything in it goes, ready and unacknowledged, to [`Effects::debris`], and every
+    /// Shuts the queue and empties it: everything in it goes, ready and unacknowledged, to [`Effects::removed`], and every
     /// consumer.
-    pub fn close(&mut self, fx: &mut Effects<R>) -> Closed<R> {
+    pub fn close(&mut self, fx: &mut Effects<R>) -> DeletedQueue<R> {
         self.shut();
         let (ready, unacknowledged) = (self.ready.len(), self.unacknowledged.len());
         self.totals.purged += ready;
-        let debris = Debris::new(self.ready.take_all(), self.unacknowledged.take_all());
-        fx.debris = Some(Box::new(debris));
-        Closed { ready, unacknowledged, receivers: self.consumers.take_all() }
+        let removed = RemovedEntries::new(self.ready.take_all(), self.unacknowledged.take_all());
+        fx.removed = Some(Box::new(removed));
+        DeletedQueue { ready, unacknowledged, receivers: self.consumers.take_all() }
     }
 
     /// Whether the queue is shut.

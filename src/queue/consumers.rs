@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use rustc_hash::FxHashMap;
 
 use super::rings::{Member, Rings};
-use super::subscription::{
-    AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
-};
+use super::subscription::{ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription};
+use crate::message::AckMode;
 
 struct Consumer<R> {
     receiver: R,
@@ -159,13 +158,13 @@ impl<R> Consumers<R> {
     }
 
     /// Removes everybody, in one move however many there are.
-    pub(super) fn take_all(&mut self) -> Parting<R> {
+    pub(super) fn take_all(&mut self) -> RemovedConsumers<R> {
         self.rings = Rings::default();
         if let Choice::Single { active, line } = &mut self.choice {
             (*active, *line) = (None, BTreeSet::new());
         }
         let in_order = std::mem::take(&mut self.in_order).into_values();
-        Parting { by_id: std::mem::take(&mut self.by_id), in_order }
+        RemovedConsumers { by_id: std::mem::take(&mut self.by_id), in_order }
     }
 
     /// Nobody has a turn until [`Consumers::let_go`] was called as often as this.
@@ -325,12 +324,12 @@ impl<R: Clone> Consumers<R> {
 }
 
 /// The consumers of a queue that was deleted, in the order in which they subscribed.
-pub struct Parting<R> {
+pub struct RemovedConsumers<R> {
     by_id: FxHashMap<ConsumerId, Consumer<R>>,
     in_order: btree_map::IntoValues<u64, ConsumerId>,
 }
 
-impl<R> Iterator for Parting<R> {
+impl<R> Iterator for RemovedConsumers<R> {
     type Item = (ConsumerId, R);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -343,9 +342,11 @@ impl<R> Iterator for Parting<R> {
     }
 }
 
-impl<R> std::fmt::Debug for Parting<R> {
+impl<R> std::fmt::Debug for RemovedConsumers<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parting").field("consumers", &self.by_id.len()).finish_non_exhaustive()
+        f.debug_struct("RemovedConsumers")
+            .field("consumers", &self.by_id.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,8 +8,9 @@ use super::effects::{Effects, Reason};
 use super::entry::Entry;
 use super::receiver::{Offer, Receiver, Way};
 use super::state::{DEATHS_PER_CALL, Life, Queue};
-use super::subscription::{AckMode, ConsumerId, SubscribeError, Subscription};
+use super::subscription::{ConsumerId, SubscribeError, Subscription};
 use super::unacknowledged::{Holder, Unacknowledged};
+use crate::message::AckMode;
 
 /// A consumer is handed so many messages in a row at most, so that its outbox is not held for long: its writer may be
 /// waiting for it.
@@ -26,7 +27,7 @@ pub struct Got {
 
 /// The answer to `basic.get`.
 #[derive(Debug)]
-pub enum Fetched {
+pub enum GetOutcome {
     /// The entry at the head.
     Got(Got),
     /// There is none.
@@ -83,28 +84,28 @@ impl<R: Receiver> Queue<R> {
     }
 
     /// `basic.get`: the entry at the head, if there is one.
-    pub fn get(&mut self, acks: AckMode, now_ms: u64, fx: &mut Effects<R>) -> Fetched {
+    pub fn get(&mut self, acks: AckMode, now_ms: u64, fx: &mut Effects<R>) -> GetOutcome {
         if self.is_closed() {
-            return Fetched::Gone;
+            return GetOutcome::Gone;
         }
         self.used_ms = now_ms;
         if self.is_held() {
-            return Fetched::Later;
+            return GetOutcome::Later;
         }
         let mut remaining = DEATHS_PER_CALL;
         let entry = loop {
             if remaining == 0 && self.ready.head().is_some_and(|head| head.is_due(now_ms)) {
                 self.is_behind = true;
                 self.hand_over_requests(fx);
-                return Fetched::Later;
+                return GetOutcome::Later;
             }
             let Some(entry) = self.ready.pop_head() else {
                 self.hand_over_requests(fx);
                 if self.ready.len() > 0 {
-                    return Fetched::Later;
+                    return GetOutcome::Later;
                 }
                 self.totals.got_empty += 1;
-                return Fetched::Empty;
+                return GetOutcome::Empty;
             };
             if !entry.is_due(now_ms) {
                 break entry;
@@ -126,7 +127,7 @@ impl<R: Receiver> Queue<R> {
                 }
             }
         }
-        Fetched::Got(Got { entry, remaining: self.ready.len() })
+        GetOutcome::Got(Got { entry, remaining: self.ready.len() })
     }
 
     /// Hands out ready entries for as long as somebody can take them. Every entry is handed out at most once, and

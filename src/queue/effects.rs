@@ -2,9 +2,11 @@
 //! The caller acts on them once the queue's lock is gone.
 
 use super::capacity;
-use super::entry::{Entry, Position};
-use super::ready::{LoadRequest as Wanted, Run, SpanId as Ticket};
-use super::removed::Debris;
+use super::entry::Entry;
+use super::ready::{LoadRequest, SpanId};
+use super::removed::RemovedEntries;
+use crate::message::Position;
+use crate::message::Run;
 
 /// Everything that a batch of calls asks of the outside. One value is reused from batch to batch.
 #[derive(Debug)]
@@ -20,20 +22,20 @@ pub struct Effects<R> {
     pub returned: Vec<(Position, u32)>,
     /// Durable entries that are done with and were not in memory.
     pub settled_runs: Vec<Run>,
-    /// Entries that may leave memory when the journal has been written: then `Queue::left` is called.
-    pub leaving: Vec<Ticket>,
-    /// Entries that are needed in memory: they are read, and given to `Queue::arrived`.
-    pub wanted: Vec<Wanted>,
-    /// What was taken out in one move, to be let go piece by piece.
-    pub debris: Option<Box<Debris>>,
+    /// What may be evicted from memory when the journal has been written: then `Queue::evicted` is called.
+    pub evictable: Vec<SpanId>,
+    /// What is needed in memory: it is read, and given to `Queue::loaded`.
+    pub load_requests: Vec<LoadRequest>,
+    /// What was taken out in one move, to be dropped piece by piece.
+    pub removed: Option<Box<RemovedEntries>>,
 }
 
-/// An entry that left the queue without being consumed.
+/// An entry that was taken out of the queue without being consumed.
 #[derive(Debug)]
 pub struct Dead {
     /// The entry.
     pub entry: Entry,
-    /// Why it left.
+    /// Why it is dead.
     pub reason: Reason,
 }
 
@@ -58,9 +60,9 @@ impl<R> Default for Effects<R> {
             dead: Vec::new(),
             returned: Vec::new(),
             settled_runs: Vec::new(),
-            leaving: Vec::new(),
-            wanted: Vec::new(),
-            debris: None,
+            evictable: Vec::new(),
+            load_requests: Vec::new(),
+            removed: None,
         }
     }
 }
@@ -73,9 +75,9 @@ impl<R> Effects<R> {
         clear_list(&mut self.dead);
         clear_list(&mut self.returned);
         clear_list(&mut self.settled_runs);
-        clear_list(&mut self.leaving);
-        clear_list(&mut self.wanted);
-        self.debris = None;
+        clear_list(&mut self.evictable);
+        clear_list(&mut self.load_requests);
+        self.removed = None;
     }
 
     /// Whether the journal has to be told something of durable entries.
@@ -90,9 +92,9 @@ impl<R> Effects<R> {
             && self.dead.is_empty()
             && self.returned.is_empty()
             && self.settled_runs.is_empty()
-            && self.leaving.is_empty()
-            && self.wanted.is_empty()
-            && self.debris.is_none()
+            && self.evictable.is_empty()
+            && self.load_requests.is_empty()
+            && self.removed.is_none()
     }
 }
 

@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::message::Message;
-
-/// The order of an entry in its queue, unique there. The broker gives it before the entry is journaled.
-pub type Position = u64;
+use crate::message::{Message, Position};
 
 /// The expiry time of an entry that never expires.
 pub const NEVER_MS: u64 = u64::MAX;
@@ -31,13 +28,13 @@ pub struct Entry {
     /// When it expires, in Unix milliseconds; [`NEVER_MS`] if it does not.
     pub expires_at_ms: u64,
     /// Whether a place was reserved for it, which it gives back when it is appended.
-    pub hold: Hold,
+    pub reservation: Reservation,
 }
 
 /// What [`super::Queue::reserve`] did for a message. It goes with the message, because the queue may come to reserve places,
 /// or no longer do, while the message is on its way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Hold {
+pub enum Reservation {
     /// Nothing: the queue makes room by itself.
     #[default]
     Nothing,
@@ -55,7 +52,7 @@ impl Entry {
             redelivered: false,
             returns: 0,
             expires_at_ms: NEVER_MS,
-            hold: Hold::Nothing,
+            reservation: Reservation::Nothing,
         }
     }
 

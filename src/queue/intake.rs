@@ -3,7 +3,7 @@
 
 use super::dispatch::ZeroTtl;
 use super::effects::{Effects, Reason};
-use super::entry::{Entry, Hold};
+use super::entry::{Entry, Reservation};
 use super::options::Overflow;
 use super::receiver::Receiver;
 use super::state::{DEATHS_PER_CALL, Queue};
@@ -24,9 +24,9 @@ impl<R: Receiver> Queue<R> {
     /// Promises a place to a message that is about to be journaled. Only a queue that rejects publishers counts
     /// places, so that messages on their way cannot exceed its limits together; every other queue says yes.
     /// What it returns goes with the entry to [`Queue::append`], or to [`Queue::release`].
-    pub fn reserve(&mut self, message: &Message) -> Result<Hold, QueueFull> {
+    pub fn reserve(&mut self, message: &Message) -> Result<Reservation, QueueFull> {
         let full = match self.options.overflow {
-            Overflow::DropHead => return Ok(Hold::Nothing),
+            Overflow::DropHead => return Ok(Reservation::Nothing),
             Overflow::RejectPublish => QueueFull::Refuse,
             Overflow::RejectPublishDlx => QueueFull::DeadLetter,
         };
@@ -39,12 +39,12 @@ impl<R: Receiver> Queue<R> {
         }
         self.reservations.messages += 1;
         self.reservations.bytes += bytes;
-        Ok(Hold::Place)
+        Ok(Reservation::Place)
     }
 
     /// Gives back what was reserved for a message that will not be appended after all.
-    pub fn release(&mut self, hold: Hold, message: &Message) {
-        self.reservations.give_back(hold, message);
+    pub fn release(&mut self, reservation: Reservation, message: &Message) {
+        self.reservations.give_back(reservation, message);
     }
 
     /// Hands published entries to consumers, and appends those that nobody takes at once. Then, if the queue drops at its
@@ -74,7 +74,7 @@ impl<R: Receiver> Queue<R> {
     /// Drops entries that came too late: the queue is closed.
     fn forget(&mut self, entries: impl Iterator<Item = Entry>, fx: &mut Effects<R>) {
         for entry in entries {
-            self.release(entry.hold, &entry.message);
+            self.release(entry.reservation, &entry.message);
             if entry.durable {
                 fx.settled.push(entry.position);
             }

@@ -6,7 +6,7 @@
 //! how they are evicted and loaded again.
 //!
 //! An entry is in exactly one place at a time: ready (`ready`, made of one `lane` for each priority), or
-//! unacknowledged (`unacknowledged`), or it has left through [`Effects::settled`] or [`Effects::dead`].
+//! unacknowledged (`unacknowledged`), or it is done with and stands in [`Effects::settled`] or [`Effects::dead`].
 //! Only a transient entry that is done with goes without a trace. The caller holds one lock around a queue
 //! and calls it with batches; each call ends by handing out what it can.
 //!
@@ -42,27 +42,23 @@ mod reservations;
 mod rings;
 mod settlement;
 mod state;
-mod stored;
 mod subscription;
 mod unacknowledged;
 
 #[cfg(test)]
 mod tests;
 
-pub use closing::{Closed, Condition, Kept};
-pub use consumers::Parting;
+pub use crate::message::{AckMode, LoadedMessage, Position, Run, StoredMessage};
+pub use closing::{DeleteCondition, DeleteRefusal, DeletedQueue};
+pub use consumers::RemovedConsumers;
 pub use counts::{Counts, Totals};
-pub use dispatch::{Fetched, Got};
+pub use dispatch::{GetOutcome, Got};
 pub use effects::{Dead, Effects, Reason};
-pub use entry::{Entry, Hold, NEVER_MS, Position};
+pub use entry::{Entry, NEVER_MS, Reservation};
 pub use intake::QueueFull;
 pub use options::{Options, Overflow, Window};
-pub use paging::Arrival;
-pub use ready::{LoadRequest as Wanted, Run, SpanId as Ticket};
+pub use ready::{LoadRequest, SpanId};
 pub use receiver::{Offer, Receiver, Way};
-pub use removed::Debris;
+pub use removed::RemovedEntries;
 pub use state::Queue;
-pub use stored::Stored;
-pub use subscription::{
-    AckMode, ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription,
-};
+pub use subscription::{ConsumerId, ConsumerState, Exclusivity, SubscribeError, Subscription};

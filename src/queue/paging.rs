@@ -1,49 +1,35 @@
-//! How durable entries of a deep queue leave memory and come back. A span whose turn has come is asked for before the
-//! line in front of it has run out, so that nobody waits in a steady drain; when it has run out, everything that
-//! concerns the head waits until the span arrives.
-
-use std::sync::Arc;
+//! How durable entries of a deep queue are evicted from memory and loaded again. A span whose turn has come is asked for
+//! before the line in front of it has run out, so that nobody waits in a steady drain; when it has run out, everything that
+//! concerns the head waits until the span is loaded.
 
 use super::dispatch::ZeroTtl;
 use super::effects::Effects;
-use super::entry::{Entry, Hold, NEVER_MS, Position};
+use super::entry::{Entry, NEVER_MS, Reservation};
 use super::options::Overflow;
-use super::ready::SpanId as Ticket;
+use super::ready::SpanId;
 use super::receiver::Receiver;
 use super::state::{Life, Queue};
-use super::stored::Stored;
-use crate::message::Message;
-
-/// A message that was read from the journal.
-#[derive(Debug)]
-pub struct Arrival {
-    /// Where it stands.
-    pub position: Position,
-    /// The message.
-    pub message: Arc<Message>,
-    /// How many times it had come back.
-    pub returns: u32,
-}
+use crate::message::{LoadedMessage, Position, StoredMessage};
 
 impl<R: Receiver> Queue<R> {
-    /// The journal has been written since this was named in [`Effects::leaving`]: it is in memory no longer. Answers
+    /// The journal has been written since this was named in [`Effects::evictable`]: it is evicted from memory. Returns
     /// what is to be dropped, which is better done without the queue's lock.
-    pub fn left(&mut self, ticket: Ticket) -> Vec<Entry> {
-        self.ready.evict(ticket)
+    pub fn evicted(&mut self, id: SpanId) -> Vec<Entry> {
+        self.ready.evict(id)
     }
 
-    /// What was named in [`Effects::wanted`] has been read, in order of position, and is handed out. What is
-    /// missing could not be read and is given up; answers how many those were.
-    pub fn arrived(
+    /// What was named in [`Effects::load_requests`] has been read, in order of position, and is handed out. What is
+    /// missing could not be read and is given up; returns the number of those.
+    pub fn loaded(
         &mut self,
-        ticket: Ticket,
-        arrivals: Vec<Arrival>,
+        id: SpanId,
+        messages: Vec<LoadedMessage>,
         now_ms: u64,
         fx: &mut Effects<R>,
     ) -> u64 {
         let ttl_ms = self.options.message_ttl_ms;
         let doubtful_through = self.doubtful_through;
-        let entries = arrivals.into_iter().map(|Arrival { position, message, returns }| {
+        let entries = messages.into_iter().map(|LoadedMessage { position, message, returns }| {
             let mut entry = Entry {
                 position,
                 message,
@@ -51,12 +37,12 @@ impl<R: Receiver> Queue<R> {
                 redelivered: returns > 0 || position <= doubtful_through,
                 returns,
                 expires_at_ms: NEVER_MS,
-                hold: Hold::Nothing,
+                reservation: Reservation::Nothing,
             };
             entry.limit_life(ttl_ms);
             entry
         });
-        let lost = self.ready.load(ticket, entries.collect());
+        let lost = self.ready.load(id, entries.collect());
         self.totals.lost += lost;
         self.dispatch(ZeroTtl::Expire, now_ms, fx);
         self.expire(now_ms, fx);
@@ -64,15 +50,15 @@ impl<R: Receiver> Queue<R> {
         lost
     }
 
-    /// What was named in [`Effects::wanted`] cannot be read now. It stays where it is and is asked for again when
+    /// What was named in [`Effects::load_requests`] cannot be read now. It stays where it is and is asked for again when
     /// somebody needs it.
-    pub fn missed(&mut self, ticket: Ticket, now_ms: u64) {
-        self.ready.fail_load(ticket, now_ms);
+    pub fn load_failed(&mut self, id: SpanId, now_ms: u64) {
+        self.ready.fail_load(id, now_ms);
     }
 
     /// Takes note of a message that a restart left in the journal, in order of position. It is read when it is
     /// needed. Nothing is handed out, nothing is dropped.
-    pub fn restore(&mut self, stored: Stored) {
+    pub fn restore(&mut self, stored: StoredMessage) {
         if self.life == Life::Open {
             let lives_ms = stored.expiration_ms.into_iter().chain(self.options.message_ttl_ms);
             let life_ms = lives_ms.min().map(|ms| stored.accepted_ms.saturating_add(ms));

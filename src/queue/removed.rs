@@ -3,18 +3,20 @@
 
 use std::collections::hash_map::IntoIter;
 
-use super::entry::{Entry, Position};
-use super::ready::{Lane, Run};
+use super::entry::Entry;
+use super::ready::Lane;
 use super::unacknowledged::HeldEntry;
+use crate::message::Position;
+use crate::message::Run;
 
 /// Entries that are in their queue no longer.
 #[derive(Default)]
-pub struct Debris {
+pub struct RemovedEntries {
     lanes: Vec<Lane>,
     held: IntoIter<Position, HeldEntry>,
 }
 
-impl Debris {
+impl RemovedEntries {
     pub(super) fn new(lanes: Vec<Lane>, held: IntoIter<Position, HeldEntry>) -> Self {
         Self { lanes, held }
     }
@@ -44,8 +46,8 @@ impl Debris {
     }
 }
 
-impl std::fmt::Debug for Debris {
+impl std::fmt::Debug for RemovedEntries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Debris").field("lanes", &self.lanes.len()).finish_non_exhaustive()
+        f.debug_struct("RemovedEntries").field("lanes", &self.lanes.len()).finish_non_exhaustive()
     }
 }

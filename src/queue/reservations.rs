@@ -2,7 +2,7 @@
 //! together.
 
 use super::counts::Totals;
-use super::entry::{Entry, Hold};
+use super::entry::{Entry, Reservation};
 use super::options::Options;
 use crate::message::Message;
 
@@ -21,15 +21,15 @@ impl Reservations {
         options: &Options,
         totals: &mut Totals,
     ) -> Entry {
-        self.give_back(std::mem::take(&mut entry.hold), &entry.message);
+        self.give_back(std::mem::take(&mut entry.reservation), &entry.message);
         totals.published += 1;
         entry.limit_life(options.message_ttl_ms);
         entry
     }
 
     /// Gives back what was reserved for a message.
-    pub(super) fn give_back(&mut self, hold: Hold, message: &Message) {
-        if hold == Hold::Place {
+    pub(super) fn give_back(&mut self, reservation: Reservation, message: &Message) {
+        if reservation == Reservation::Place {
             let body_bytes = message.body().len() as u64;
             debug_assert!(
                 self.messages > 0 && self.bytes >= body_bytes,

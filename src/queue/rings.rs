@@ -33,7 +33,7 @@ struct Ring {
     /// Consumers with this priority, in turn or not.
     members: usize,
     turn: VecDeque<Member>,
-    /// Of those in `turn`: who has left.
+    /// Of those in `turn`: who was removed.
     gaps: usize,
     /// It stands among the busy ones.
     listed: bool,

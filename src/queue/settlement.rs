@@ -6,10 +6,11 @@
 
 use super::dispatch::ZeroTtl;
 use super::effects::{Effects, Reason};
-use super::entry::{Entry, Position};
+use super::entry::Entry;
 use super::receiver::Receiver;
 use super::state::Queue;
 use super::unacknowledged::Holder;
+use crate::message::Position;
 
 impl<R: Receiver> Queue<R> {
     /// These were consumed. The credit that frees is used at once.
@@ -62,7 +63,7 @@ impl<R: Receiver> Queue<R> {
 
     /// Those of them are dead that would come back more often than `x-delivery-limit`. To be called, from the first part
     /// to the last, before the parts come back: dead letters are in order too.
-    pub fn bury_spent(&mut self, positions: &[Position], fx: &mut Effects<R>) {
+    pub fn dead_letter_over_limit(&mut self, positions: &[Position], fx: &mut Effects<R>) {
         let Some(limit) = self.options.delivery_limit else { return };
         for position in positions {
             let returns = self.unacknowledged.get(*position).map(|entry| entry.returns);

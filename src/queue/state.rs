@@ -4,13 +4,14 @@
 use super::consumers::Consumers;
 use super::counts::{Counts, Totals};
 use super::effects::{Dead, Effects, Reason};
-use super::entry::{Entry, Position};
+use super::entry::Entry;
 use super::options::Options;
 use super::ready::Ready;
 use super::receiver::Receiver;
 use super::reservations::Reservations;
 use super::subscription::ConsumerState;
 use super::unacknowledged::Unacknowledged;
+use crate::message::Position;
 
 /// So many messages die of their age in one call, and so many for want of room.
 pub(super) const DEATHS_PER_CALL: usize = 256;
@@ -32,7 +33,7 @@ pub struct Queue<R> {
     pub(super) is_over_old: bool,
     /// What somebody wants may stand behind messages that have expired.
     pub(super) is_behind: bool,
-    /// Of the messages up to this position, which a restart left, nobody knows whether they had been delivered.
+    /// Of the messages up to this position, which were there at a start, nobody knows whether they had been delivered.
     pub(super) doubtful_through: Position,
 }
 
@@ -91,7 +92,7 @@ impl<R: Receiver> Queue<R> {
         self.drop_excess(fx);
     }
 
-    /// What it holds at this moment. Kept, not computed.
+    /// What it holds at this moment. DeleteRefusal, not computed.
     pub fn counts(&self) -> Counts {
         Counts {
             ready: self.ready.len(),
@@ -129,7 +130,7 @@ impl<R: Receiver> Queue<R> {
 
     /// Passes on what the ready entries ask of the outside.
     pub(super) fn hand_over_requests(&mut self, fx: &mut Effects<R>) {
-        self.ready.take_requests(&mut fx.leaving, &mut fx.wanted);
+        self.ready.take_requests(&mut fx.evictable, &mut fx.load_requests);
     }
 
     /// Fails if what is counted by hand is not what is there.

@@ -1,5 +1,7 @@
 //! What a consumer asks for when it subscribes, and how it is shown.
 
+use crate::message::AckMode;
+
 /// A consumer's number, unique in the broker.
 pub type ConsumerId = u64;
 
@@ -18,15 +20,6 @@ pub struct Subscription<R> {
     pub exclusive: Exclusivity,
     /// `x-priority`: consumers of a lower priority get what those of a higher one cannot take.
     pub priority: i32,
-}
-
-/// Whether a delivery is to be acknowledged (specification: the `no-ack` bit).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AckMode {
-    /// The consumer acknowledges.
-    Manual,
-    /// A message counts as acknowledged when it is handed out.
-    Automatic,
 }
 
 /// Whether a consumer suffers others beside it.

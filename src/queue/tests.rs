@@ -86,7 +86,7 @@ struct Rig {
     last: Position,
     /// Durable messages as a journal would give them back.
     journal: HashMap<Position, (Arc<Message>, u32)>,
-    something_arrived: bool,
+    was_loaded: bool,
 }
 
 const ROOMY: usize = usize::MAX;
@@ -101,7 +101,7 @@ impl Rig {
             now_ms,
             last: 0,
             journal: HashMap::new(),
-            something_arrived: false,
+            was_loaded: false,
         }
     }
 
@@ -126,7 +126,7 @@ impl Rig {
     fn publish(&mut self, count: usize) {
         let mut entries: Vec<_> = (0..count).map(|_| self.entry()).collect();
         for entry in &mut entries {
-            entry.hold = self.queue.reserve(&entry.message).expect("the queue refuses");
+            entry.reservation = self.queue.reserve(&entry.message).expect("the queue refuses");
         }
         self.append(entries);
     }
@@ -171,9 +171,9 @@ impl Rig {
     fn get(&mut self, acks: AckMode) -> Option<Position> {
         loop {
             match self.queue.get(acks, self.now_ms, &mut self.fx) {
-                Fetched::Got(got) => return Some(got.entry.position),
-                Fetched::Empty | Fetched::Gone => return None,
-                Fetched::Later => assert!(self.page(), "nothing is on its way"),
+                GetOutcome::Got(got) => return Some(got.entry.position),
+                GetOutcome::Empty | GetOutcome::Gone => return None,
+                GetOutcome::Later => assert!(self.page(), "nothing is on its way"),
             }
         }
     }
@@ -181,40 +181,41 @@ impl Rig {
     /// Fetches the head, which is in memory.
     fn fetch(&mut self) -> Got {
         match self.queue.get(AckMode::Manual, self.now_ms, &mut self.fx) {
-            Fetched::Got(got) => got,
+            GetOutcome::Got(got) => got,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Lets leave what may, and brings what is wanted, until there is nothing left of either. Says whether anything came.
+    /// Evicts what may be, and loads what is asked for, until there is nothing of either. Returns whether anything was
+    /// loaded.
     fn page(&mut self) -> bool {
         let mut paged = false;
-        while !(self.fx.leaving.is_empty() && self.fx.wanted.is_empty()) {
-            paged |= !self.fx.wanted.is_empty();
-            for ticket in std::mem::take(&mut self.fx.leaving) {
-                self.queue.left(ticket);
+        while !(self.fx.evictable.is_empty() && self.fx.load_requests.is_empty()) {
+            paged |= !self.fx.load_requests.is_empty();
+            for id in std::mem::take(&mut self.fx.evictable) {
+                self.queue.evicted(id);
             }
-            for wanted in std::mem::take(&mut self.fx.wanted) {
-                self.bring(wanted);
+            for request in std::mem::take(&mut self.fx.load_requests) {
+                self.load(request);
             }
         }
         paged
     }
 
-    /// What the journal has of something wanted arrives. Answers how much of it is lost.
-    fn bring(&mut self, wanted: Wanted) -> u64 {
-        self.something_arrived = true;
+    /// What the journal has of what was asked for is loaded. Returns the number of messages that are lost.
+    fn load(&mut self, request: LoadRequest) -> u64 {
+        self.was_loaded = true;
         for (position, returns) in &self.fx.returned {
             if let Some(kept) = self.journal.get_mut(position) {
                 kept.1 = *returns;
             }
         }
-        let arrivals = wanted.positions.iter().filter_map(|position| {
+        let messages = request.positions.iter().filter_map(|position| {
             let (message, returns) = self.journal.get(position)?.clone();
-            Some(Arrival { position: *position, message, returns })
+            Some(LoadedMessage { position: *position, message, returns })
         });
-        let arrivals = arrivals.collect();
-        self.queue.arrived(wanted.ticket, arrivals, self.now_ms, &mut self.fx)
+        let messages = messages.collect();
+        self.queue.loaded(request.span, messages, self.now_ms, &mut self.fx)
     }
 
     /// Lets time pass, and expires what is due.
@@ -235,15 +236,15 @@ impl Rig {
 
     fn purge(&mut self) -> u64 {
         let purged = self.queue.purge(&mut self.fx);
-        self.clear_debris();
+        self.drop_removed();
         purged
     }
 
     /// Lets go of what a purge or the end of the queue left, in small pieces.
-    fn clear_debris(&mut self) {
-        let Some(mut debris) = self.fx.debris.take() else { return };
-        while !debris.is_empty() {
-            debris.clear(3, &mut self.fx.settled, &mut self.fx.settled_runs);
+    fn drop_removed(&mut self) {
+        let Some(mut removed) = self.fx.removed.take() else { return };
+        while !removed.is_empty() {
+            removed.clear(3, &mut self.fx.settled, &mut self.fx.settled_runs);
         }
     }
 

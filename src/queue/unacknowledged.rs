@@ -5,8 +5,9 @@ use std::collections::hash_map::IntoIter;
 use rustc_hash::FxHashMap;
 
 use super::capacity;
-use super::entry::{Entry, Position};
+use super::entry::Entry;
 use super::subscription::ConsumerId;
+use crate::message::Position;
 
 /// So many entries at most are recounted after each batch, in debug builds.
 #[cfg(any(test, debug_assertions))]

@@ -10,7 +10,7 @@ use super::reply::{Get, Reply};
 use super::work::Context;
 use crate::broker::{Consume, Exclusivity, Fetch};
 use crate::fault::Fault;
-use crate::outbox::Acks;
+use crate::message::AckMode;
 use crate::wire::{Method, ReplyCode, basic};
 
 impl Channel {
@@ -160,7 +160,7 @@ impl Channel {
         &self,
         context: &mut Context<'_>,
         queue: &str,
-        acks: Acks,
+        acks: AckMode,
     ) -> Result<Handled, Fault> {
         match context.client.get(self.key, queue, acks, context.now_ms)? {
             Fetch::Got => {
@@ -178,6 +178,6 @@ impl Channel {
     }
 }
 
-fn acks(no_ack: bool) -> Acks {
-    if no_ack { Acks::Automatic } else { Acks::Manual }
+fn acks(no_ack: bool) -> AckMode {
+    if no_ack { AckMode::Automatic } else { AckMode::Manual }
 }

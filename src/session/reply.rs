@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::outbox::Acks;
+use crate::message::AckMode;
 use crate::wire::Method;
 
 /// A reply that owns its text, and can wait.
@@ -20,5 +20,5 @@ pub(super) enum Reply {
 #[derive(Debug)]
 pub(super) struct Get {
     pub queue: Box<str>,
-    pub acks: Acks,
+    pub acks: AckMode,
 }

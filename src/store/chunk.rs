@@ -11,7 +11,7 @@ use super::fields::{Fields, put_number};
 use super::log::Location;
 use super::newer::{Undecoded, Unknown};
 use super::operation::{Position, QueueId};
-use super::survivor::Survivor;
+use crate::message::StoredMessage;
 
 /// Positions are kept in chunks of this many. Which chunk a position belongs to never changes, so that
 /// each chunk can be written alone.
@@ -47,8 +47,8 @@ impl LiveMessage {
     }
 
     /// What can be told of the message, in the chunk of this number.
-    pub(super) fn survivor(&self, number: u64) -> Survivor {
-        Survivor {
+    pub(super) fn stored(&self, number: u64) -> StoredMessage {
+        StoredMessage {
             position: self.position(number),
             body_bytes: self.body_bytes,
             returns: self.returns,

@@ -62,7 +62,6 @@ mod space;
 mod state;
 mod step;
 mod steps;
-mod survivor;
 mod topology;
 
 use std::collections::VecDeque;
@@ -85,11 +84,10 @@ pub use self::operation::{
     Position, QueueId, QueueRecord, Run, UserRecord, VhostRecord,
 };
 pub use self::options::{Events, Options, Slice, Surroundings};
-pub use self::reader::{ReadDone, Reread};
+pub use self::reader::{ReadDone, Reread, Unread};
 pub use self::recovery::Recovered;
 pub use self::step::Step;
 pub use self::steps::{CommitterSteps, ReaderSteps, Steps};
-pub use self::survivor::Survivor;
 
 use self::background::Background;
 use self::commit_log::CommitLog;
@@ -106,6 +104,7 @@ use self::reader::{Reader, Requests};
 use self::recovery::{Recovery, log_error, recover};
 use self::reserve::Reserve;
 use self::space::{START_BYTES_MIN, Space};
+use crate::message::StoredMessage;
 
 /// So many chunks does a survey look at before others get their turn.
 const SURVEY_CHUNKS: usize = 256;
@@ -225,7 +224,7 @@ impl Store {
     pub fn survey(
         &self,
         queue: QueueId,
-        visit: &mut dyn FnMut(Survivor),
+        visit: &mut dyn FnMut(StoredMessage),
     ) -> Result<(), StoreError> {
         let mut from = Some(0);
         while let Some(start) = from {

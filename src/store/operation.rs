@@ -7,12 +7,10 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::message::Message;
+pub use crate::message::{Position, Run};
 
 /// Names a durable queue for ever: a number that is never given to a second queue.
 pub type QueueId = u64;
-
-/// A message's place within its queue. Lower comes first.
-pub type Position = u64;
 
 /// One message's place in one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,22 +19,6 @@ pub struct Place {
     pub queue: QueueId,
     /// The place within the queue.
     pub position: Position,
-}
-
-/// Adjoining positions: `count` of them from `first`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// The lowest.
-    pub first: Position,
-    /// How many, at least 1.
-    pub count: u64,
-}
-
-impl Run {
-    /// The highest position of the run.
-    pub fn last(self) -> Position {
-        self.first.saturating_add(self.count.saturating_sub(1))
-    }
 }
 
 /// Ascending positions as text, such as `3, 5 to 9`.

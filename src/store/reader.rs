@@ -18,7 +18,7 @@ use super::newer::Newer;
 use super::operation::{Operation, Place, Position, QueueId, Runs};
 use super::record::Record;
 use super::step::Step;
-use crate::message::{Memory, Message};
+use crate::message::{LoadedMessage, Memory, Message};
 
 /// A message whose segment goes while it is read is looked for again, at most so many times. Each time a
 /// whole checkpoint has passed.
@@ -31,14 +31,16 @@ pub(super) const RETRY: Duration = Duration::from_millis(200);
 /// An index or a segment that could not be read so often in a row, over several seconds, will not recover by itself.
 const FAILURES_MAX: u32 = 25;
 
-/// A message read back.
+/// A message read back. When its record is gone or damaged, the store has logged it and forgets it.
+pub type Reread = Result<LoadedMessage, Unread>;
+
+/// A message that cannot be read.
 #[derive(Debug, Clone)]
-pub struct Reread {
-    /// Its place in the queue.
+pub struct Unread {
+    /// Its position in the queue.
     pub position: Position,
-    /// The message, and how often it has come back. When its record is gone or damaged, the store has
-    /// logged it and forgets it.
-    pub message: Result<(Arc<Message>, u32), Unreadable>,
+    /// Why.
+    pub why: Unreadable,
 }
 
 /// Takes what was read. Called by the reader; must be quick.
@@ -218,8 +220,10 @@ impl Reader {
             if message.is_err() {
                 answer.lost.push(position);
             }
-            let message = message.map(|message| (Arc::new(message), returns));
-            answer.rereads.push(Reread { position, message });
+            answer.rereads.push(match message {
+                Ok(message) => Ok(LoadedMessage { position, message: Arc::new(message), returns }),
+                Err(why) => Err(Unread { position, why }),
+            });
         }
         Ok(())
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use leveret::message::{Facts, Memory, Message};
+use leveret::message::{Facts, LoadedMessage, Memory, Message, StoredMessage};
 use leveret::store::{
     Change, Events, Lost, Operation, Options, Place, Position, QueueId, QueueRecord, Recovered,
-    Reread, Store, Survivor, VhostRecord,
+    Reread, Store, VhostRecord,
 };
 
 static MEMORY: Memory = Memory::new();
@@ -117,10 +117,9 @@ pub fn contents_by(
         })
         .expect("the index is readable");
     let rereads = read(survivors.keys().copied().collect());
-    let readable =
-        rereads.into_iter().filter_map(|reread| Some((reread.position, reread.message.ok()?)));
+    let readable = rereads.into_iter().filter_map(Result::ok);
     readable
-        .map(|(position, (found, returns))| {
+        .map(|LoadedMessage { position, message: found, returns }| {
             let body = std::str::from_utf8(found.body()).expect("text");
             let expected = message(body);
             assert_eq!(found.exchange(), expected.exchange());
@@ -128,7 +127,7 @@ pub fn contents_by(
             assert_eq!(found.properties(), expected.properties());
             assert_eq!(found.facts(), expected.facts());
             let facts = expected.facts();
-            let survivor = Survivor {
+            let stored = StoredMessage {
                 position,
                 body_bytes: body.len() as u32,
                 returns,
@@ -136,7 +135,7 @@ pub fn contents_by(
                 accepted_ms: facts.accepted_ms,
                 expiration_ms: facts.expiration_ms,
             };
-            assert_eq!(survivors[&position], survivor);
+            assert_eq!(survivors[&position], stored);
             (position, body.to_owned(), returns)
         })
         .collect()

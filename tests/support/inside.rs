@@ -10,8 +10,9 @@ use leveret::broker::{
     Events, Exclusivity, Login, NewClient, Publish, QueueDeclaration, Refusal, Surroundings, Terms,
 };
 use leveret::config::Config;
+use leveret::message::AckMode;
 use leveret::message::{Facts, Message};
-use leveret::outbox::{Acks, Buffer, ChannelKey, Limits, Outbox};
+use leveret::outbox::{Buffer, ChannelKey, Limits, Outbox};
 use leveret::wire::{Frame, Table, next_frame};
 
 const FRAME_BYTES_MAX: u32 = 131_072;
@@ -151,7 +152,7 @@ impl Connection {
         let consume = Consume {
             queue,
             tag,
-            acks: Acks::Manual,
+            acks: AckMode::Manual,
             exclusive: Exclusivity::Shared,
             arguments: &none,
             prefetch: 0,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::mpsc;
 
+use leveret::message::LoadedMessage;
 use leveret::store::{Events, Options, QueueId, Recovered, Reread, Store};
 
 /// What a store found in its directory.
@@ -42,9 +43,9 @@ fn messages(store: &Store, queue: QueueId) -> Vec<Reread> {
     let rereads = receiver.recv().expect("an answer");
     assert_eq!(rereads.len(), survivors.len());
     for (reread, survivor) in rereads.iter().zip(survivors) {
-        let (message, returns) = reread.message.as_ref().expect("readable");
+        let LoadedMessage { position, message, returns } = reread.as_ref().expect("readable");
         let facts = message.facts();
-        assert_eq!(survivor.position, reread.position);
+        assert_eq!(survivor.position, *position);
         assert_eq!(survivor.body_bytes as usize, message.body().len());
         assert_eq!(survivor.returns, *returns);
         assert_eq!(survivor.priority, facts.priority);
@@ -99,12 +100,12 @@ pub fn listing(contents: &Contents) -> String {
     }
     for (queue, rereads) in &contents.messages {
         for reread in rereads {
-            let (message, returns) = reread.message.as_ref().expect("readable");
+            let LoadedMessage { position, message, returns } = reread.as_ref().expect("readable");
             let facts = message.facts();
             let body = message.body();
             line(format_args!(
                 "message {queue} {} returned {returns} persistent {} priority {} expiration {:?} accepted {} dead {} {:?} {:?} {} {}+{:08x}",
-                reread.position,
+                position,
                 facts.persistent,
                 facts.priority,
                 facts.expiration_ms,

@@ -21,7 +21,7 @@ use crate::broker::topology::queue_handle::{Lifetime, QueueHandle, QueueRef};
 use crate::broker::topology::reply_address;
 use crate::broker::topology::subscriber::Subscriber;
 use crate::broker::topology::vhost::{Counts, Vhost};
-use crate::queue::{Condition, Kept, Parting, Window};
+use crate::queue::{DeleteCondition, DeleteRefusal, RemovedConsumers, Window};
 use crate::store::{Change, QueueRecord};
 use crate::wire::Table;
 
@@ -241,17 +241,17 @@ impl Actor {
         // Somebody else may have deleted it a moment ago: what is said to be gone does not come back in a crash.
         let Some(queue) = self.vhost.queues.get(name) else { return Ok((0, self.barrier())) };
         self.check_owner(&queue)?;
-        let unused = conditions.if_unused.then_some(Condition::Unused);
-        let empty = conditions.if_empty.then_some(Condition::Empty);
-        let conditions: Vec<Condition> = unused.into_iter().chain(empty).collect();
+        let unused = conditions.if_unused.then_some(DeleteCondition::Unused);
+        let empty = conditions.if_empty.then_some(DeleteCondition::Empty);
+        let conditions: Vec<DeleteCondition> = unused.into_iter().chain(empty).collect();
         match self.broker.remove_queue(&queue, &conditions, now_ms) {
             Ok(deleted) => Ok(deleted),
-            Err(Kept::InUse) => Err(resource.in_use()),
-            Err(Kept::NotEmpty) => {
+            Err(DeleteRefusal::InUse) => Err(resource.in_use()),
+            Err(DeleteRefusal::NotEmpty) => {
                 let text = format!("{resource} not empty");
                 Err(Refusal::in_use(text))
             }
-            Err(Kept::Gone | Kept::NotExpired) => Ok((0, self.barrier())),
+            Err(DeleteRefusal::Gone | DeleteRefusal::NotExpired) => Ok((0, self.barrier())),
         }
     }
 }
@@ -311,9 +311,9 @@ impl Broker {
     pub(in crate::broker) fn remove_queue(
         &self,
         queue: &QueueRef,
-        conditions: &[Condition],
+        conditions: &[DeleteCondition],
         now_ms: u64,
-    ) -> Result<(u32, Pending), Kept> {
+    ) -> Result<(u32, Pending), DeleteRefusal> {
         // Under this lock, so that whoever declares the queue finds one that stays or none.
         let mut topology = queue.vhost.topology.lock();
         queue.shut_if(conditions, now_ms)?;
@@ -355,7 +355,7 @@ const CONSUMERS_PER_SLICE: usize = 1_024;
 
 /// Telling consumers that their queue is gone (RabbitMQ's consumer cancel notification).
 struct Farewell {
-    consumers: Parting<Subscriber>,
+    consumers: RemovedConsumers<Subscriber>,
 }
 
 impl Errand for Farewell {

@@ -13,11 +13,11 @@ use crate::broker::topology::exchange_handle::{ExchangeSettings, Target};
 use crate::broker::topology::queue_handle::{Lifetime, QueueRef};
 use crate::broker::topology::vhost::Vhost;
 use crate::broker::{Broker, OpenError};
-use crate::queue::{Effects, Stored};
+use crate::queue::Effects;
 use crate::routing::Kind;
 use crate::store::{
     BindingRecord, Change, ExchangeRecord, PermissionRecord, QueueRecord, Recovered, StoreError,
-    Survivor, UserRecord, VhostRecord,
+    UserRecord, VhostRecord,
 };
 use crate::wire::{Table, WireError};
 
@@ -174,10 +174,10 @@ impl Broker {
     fn restore_messages(&self, queue: &QueueRef, clean: bool) -> Result<usize, StoreError> {
         let (surveyed, deadline_ms) = queue.with(&mut Effects::default(), |state, _| {
             let (mut count, mut last) = (0, None);
-            self.store.survey(queue.id, &mut |survivor| {
+            self.store.survey(queue.id, &mut |stored| {
                 count += 1;
-                last = Some(survivor.position);
-                state.restore(stored(&survivor));
+                last = Some(stored.position);
+                state.restore(stored);
             })?;
             if let Some(last) = last {
                 queue.start_at(last + 1);
@@ -207,16 +207,6 @@ impl Broker {
 
     pub(in crate::broker) fn restored_vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
         self.vhosts.get(name).ok_or_else(|| format!("vhost '{name}' is missing"))
-    }
-}
-
-fn stored(survivor: &Survivor) -> Stored {
-    Stored {
-        position: survivor.position,
-        body_bytes: survivor.body_bytes,
-        priority: survivor.priority,
-        accepted_ms: survivor.accepted_ms,
-        expiration_ms: survivor.expiration_ms,
     }
 }
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::broker::Broker;
-use crate::broker::delivery::paging;
 use crate::broker::errands::{Errand, Progress};
 use crate::broker::topology::queue_handle::QueueRef;
-use crate::queue::Debris;
+use crate::queue::RemovedEntries;
 use crate::store::Operation;
 
 /// So many messages are let go in a slice.
@@ -15,12 +14,12 @@ const MESSAGES_PER_SLICE: usize = 2_048;
 /// What was taken out of a queue in one move.
 pub(in crate::broker) struct Clearing {
     queue: QueueRef,
-    debris: Box<Debris>,
+    removed: Box<RemovedEntries>,
 }
 
 impl Clearing {
-    pub(in crate::broker) fn new(queue: &QueueRef, debris: Box<Debris>) -> Self {
-        Self { queue: Arc::clone(queue), debris }
+    pub(in crate::broker) fn new(queue: &QueueRef, removed: Box<RemovedEntries>) -> Self {
+        Self { queue: Arc::clone(queue), removed }
     }
 
     /// Whether the journal has to be told: with a queue that is gone it forgets the messages.
@@ -30,7 +29,7 @@ impl Clearing {
 
     fn clear_some(&mut self, broker: &Broker) {
         let (mut positions, mut runs) = (Vec::new(), Vec::new());
-        self.debris.clear(MESSAGES_PER_SLICE, &mut positions, &mut runs);
+        self.removed.clear(MESSAGES_PER_SLICE, &mut positions, &mut runs);
         if !self.is_written() {
             return;
         }
@@ -39,7 +38,7 @@ impl Clearing {
             operations.push(Operation::Settle { queue: self.queue.id, positions });
         }
         if !runs.is_empty() {
-            operations.push(paging::settle_runs(self.queue.id, &mut runs));
+            operations.push(Operation::SettleRuns { queue: self.queue.id, runs });
         }
         if !operations.is_empty() {
             broker.store.append(operations, None);
@@ -53,12 +52,12 @@ impl Errand for Clearing {
             return Progress::Waits;
         }
         self.clear_some(broker);
-        if self.debris.is_empty() { Progress::Over } else { Progress::More }
+        if self.removed.is_empty() { Progress::Over } else { Progress::More }
     }
 
     /// What was purged must not come back after a stop.
     fn finish(&mut self, broker: &Broker) {
-        while self.is_written() && !self.debris.is_empty() {
+        while self.is_written() && !self.removed.is_empty() {
             self.clear_some(broker);
         }
     }

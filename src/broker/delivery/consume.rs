@@ -12,8 +12,9 @@ use crate::broker::refusal::Refusal;
 use crate::broker::resource::Resource;
 use crate::broker::topology::queue_handle::QueueRef;
 use crate::broker::topology::subscriber::{Consumer, Subscription};
-use crate::outbox::{Acks, ChannelKey, Delivery};
-use crate::queue::{self, AckMode, Condition, Fetched, Got, SubscribeError};
+use crate::message::AckMode;
+use crate::outbox::{ChannelKey, Delivery};
+use crate::queue::{self, DeleteCondition, GetOutcome, Got, SubscribeError};
 use crate::wire::Table;
 
 pub use crate::queue::Exclusivity;
@@ -26,7 +27,7 @@ pub struct Consume<'a> {
     /// The consumer tag, unique on the channel.
     pub tag: &'a str,
     /// Whether deliveries will be acknowledged.
-    pub acks: Acks,
+    pub acks: AckMode,
     /// Whether it wants the queue for itself.
     pub exclusive: Exclusivity,
     /// Further arguments; `x-priority` has a meaning.
@@ -73,7 +74,7 @@ impl Broker {
         subscription.outbox.forget_consumer(subscription.key);
         if queue.lifetime.auto_delete {
             // Nobody waits for this deletion to be on the disk. Whoever consumes from it meanwhile keeps it.
-            let _ = self.remove_queue(queue, &[Condition::Unused], now_ms);
+            let _ = self.remove_queue(queue, &[DeleteCondition::Unused], now_ms);
         }
     }
 
@@ -85,10 +86,10 @@ impl Broker {
         now_ms: u64,
     ) -> Head {
         self.with_queue(queue, now_ms, |state, fx| match state.get(acks, now_ms, fx) {
-            Fetched::Got(got) => Head::Got(got),
-            Fetched::Later => Head::Later(paging::wait_for_arrival(queue)),
-            Fetched::Empty => Head::Empty,
-            Fetched::Gone => Head::Gone,
+            GetOutcome::Got(got) => Head::Got(got),
+            GetOutcome::Later => Head::Later(paging::wait_for_arrival(queue)),
+            GetOutcome::Empty => Head::Empty,
+            GetOutcome::Gone => Head::Gone,
         })
     }
 }
@@ -134,7 +135,7 @@ impl Client {
             id: consumer.0.id,
             receiver: consumer.clone(),
             prefetch: consume.prefetch,
-            acks: ack_mode(consume.acks),
+            acks: consume.acks,
             exclusive: consume.exclusive,
             priority,
         };
@@ -182,12 +183,12 @@ impl Client {
         &self,
         key: ChannelKey,
         queue: &str,
-        acks: Acks,
+        acks: AckMode,
         now_ms: u64,
     ) -> Result<Fetch, Refusal> {
         self.permit(Action::Read, &self.queue_name(queue))?;
         let queue = self.queue(queue)?;
-        let got = match self.broker.take_head(&queue, ack_mode(acks), now_ms) {
+        let got = match self.broker.take_head(&queue, acks, now_ms) {
             Head::Got(got) => got,
             Head::Later(arrival) => return Ok(Fetch::Later(arrival)),
             Head::Gone => return Err(self.queue_name(&queue.name).not_found()),
@@ -223,12 +224,5 @@ fn priority(arguments: &Table, name: &Resource<'_>) -> Result<i32, Refusal> {
             let text = format!("invalid arg '{KEY}' for {name}: \"expected integer, got {kind}\"");
             Err(Refusal::precondition_failed(text))
         }
-    }
-}
-
-fn ack_mode(acks: Acks) -> AckMode {
-    match acks {
-        Acks::Manual => AckMode::Manual,
-        Acks::Automatic => AckMode::Automatic,
     }
 }

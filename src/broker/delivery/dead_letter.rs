@@ -127,13 +127,14 @@ impl<'a> Letters<'a> {
                 self.dropped += 1;
                 continue;
             }
-            let Ok(hold) = queue.reserve(&message) else { continue };
+            let Ok(reservation) = queue.reserve(&message) else { continue };
             let position = queue.next_position();
             let durable = queue.keeps(&message);
             if durable {
                 places.push(Place { queue: queue.id, position });
             }
-            let entry = Entry { hold, ..Entry::new(position, Arc::clone(&message), durable) };
+            let entry =
+                Entry { reservation, ..Entry::new(position, Arc::clone(&message), durable) };
             self.deliveries.push(slot, entry);
         }
         if !places.is_empty() {

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use crate::broker::Broker;
 use crate::broker::delivery::clearing::Clearing;
 use crate::broker::delivery::dead_lettering::{Budget, Deaths};
-use crate::broker::delivery::paging;
 use crate::broker::topology::dead_letters_waiting::Account;
 use crate::broker::topology::queue_handle::QueueRef;
 use crate::broker::topology::subscriber::Subscriber;
@@ -51,8 +50,8 @@ impl Broker {
         {
             self.timers.watch(queue, at_ms);
         }
-        if let Some(debris) = effects.debris.take() {
-            self.run_or_leave(Clearing::new(queue, debris), now_ms);
+        if let Some(removed) = effects.removed.take() {
+            self.run_or_leave(Clearing::new(queue, removed), now_ms);
         }
         self.apply(queue, effects, now_ms);
         (answer, deaths)
@@ -72,13 +71,14 @@ impl Broker {
                 operations.push(Operation::Settle { queue: queue.id, positions });
             }
             if !effects.settled_runs.is_empty() {
-                operations.push(paging::settle_runs(queue.id, &mut effects.settled_runs));
+                let runs = std::mem::take(&mut effects.settled_runs);
+                operations.push(Operation::SettleRuns { queue: queue.id, runs });
             }
             if !operations.is_empty() {
                 self.store.append(operations, None);
             }
         }
-        if !effects.leaving.is_empty() || !effects.wanted.is_empty() {
+        if !effects.evictable.is_empty() || !effects.load_requests.is_empty() {
             self.page(queue, &mut effects, now_ms);
         }
     }

@@ -1,4 +1,4 @@
-//! Between a deep queue and the store: entries leave memory once the journal has been written, and are read back when
+//! Between a deep queue and the store: entries are evicted from memory once the journal has been written, and loaded when
 //! they are needed. Both ends are on the store's threads, which lock the queue for a moment.
 
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use crate::broker::Broker;
 use crate::broker::pending::Pending;
 use crate::broker::topology::queue_handle::QueueRef;
 use crate::broker::topology::subscriber::Subscriber;
-use crate::queue::{Arrival, Effects, Run, Ticket, Wanted};
-use crate::store::{self, Lost, Operation, Reread};
+use crate::message::LoadedMessage;
+use crate::queue::{Effects, LoadRequest, SpanId};
+use crate::store::{Lost, Reread};
 
 /// Why nothing of what was asked for came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,29 +22,29 @@ enum Reading {
 }
 
 impl Broker {
-    /// Lets entries leave memory, and asks for those that are needed there. `now_ms` is the time that counts when they
-    /// arrive, which is a moment later.
+    /// Evicts entries from memory, and asks for those that are needed there. `now_ms` is the time that counts when they
+    /// are loaded, which is a moment later.
     pub(in crate::broker) fn page(
         &self,
         queue: &QueueRef,
         effects: &mut Effects<Subscriber>,
         now_ms: u64,
     ) {
-        if !effects.leaving.is_empty() {
-            let tickets = std::mem::take(&mut effects.leaving);
+        if !effects.evictable.is_empty() {
+            let spans = std::mem::take(&mut effects.evictable);
             let queue = Arc::clone(queue);
             self.store.when_written(Box::new(move || {
-                for ticket in tickets {
-                    drop(queue.left(ticket));
+                for span in spans {
+                    drop(queue.evicted(span));
                 }
             }));
         }
-        for Wanted { ticket, positions } in effects.wanted.drain(..) {
+        for LoadRequest { span, positions } in effects.load_requests.drain(..) {
             let Some(broker) = self.me.get().cloned() else { continue };
             let asked = Arc::clone(queue);
             let done = move |rereads| {
                 if let Some(broker) = broker.upgrade() {
-                    broker.arrived(&asked, ticket, rereads, now_ms);
+                    broker.loaded(&asked, span, rereads, now_ms);
                     // What came of it was asked for before.
                     broker.reads.fetch_sub(1, Ordering::AcqRel);
                 }
@@ -53,7 +54,7 @@ impl Broker {
         }
     }
 
-    /// Done when all messages have arrived that were asked of the store so far. What they lead to may ask for more.
+    /// Done when all messages were loaded that were asked of the store so far. What they lead to may ask for more.
     pub fn arrivals(&self) -> Pending {
         if self.reads.load(Ordering::Acquire) == 0 {
             return Pending::NONE;
@@ -63,23 +64,18 @@ impl Broker {
         pending
     }
 
-    fn arrived(&self, queue: &QueueRef, ticket: Ticket, rereads: Vec<Reread>, now_ms: u64) {
+    fn loaded(&self, queue: &QueueRef, span: SpanId, rereads: Vec<Reread>, now_ms: u64) {
         let ended = rereads.is_empty() && self.reading() == Reading::Ended;
         if ended {
-            self.with_queue(queue, now_ms, |state, _| state.missed(ticket, now_ms));
+            self.with_queue(queue, now_ms, |state, _| state.load_failed(span, now_ms));
             queue.tell_getters(Err(Lost));
             return;
         }
         self.check_frugality();
-        let arrivals: Vec<Arrival> = rereads
-            .into_iter()
-            .filter_map(|Reread { position, message }| {
-                let (message, returns) = message.ok()?;
-                Some(Arrival { position, message, returns })
-            })
-            .collect();
+        // The store has said what it cannot read.
+        let messages: Vec<LoadedMessage> = rereads.into_iter().filter_map(Result::ok).collect();
         let lost =
-            self.with_queue(queue, now_ms, |state, fx| state.arrived(ticket, arrivals, now_ms, fx));
+            self.with_queue(queue, now_ms, |state, fx| state.loaded(span, messages, now_ms, fx));
         if lost > 0 {
             let (name, vhost) = (&queue.name, &queue.vhost.name);
             log::error!(
@@ -105,10 +101,4 @@ pub(in crate::broker) fn wait_for_arrival(queue: &QueueRef) -> Pending {
     let (pending, done) = Pending::new();
     queue.add_getter(done);
     pending
-}
-
-/// What was settled without being in memory, as the store takes it.
-pub(in crate::broker) fn settle_runs(queue: u64, runs: &mut Vec<Run>) -> Operation {
-    let runs = runs.drain(..).map(|Run { first, count }| store::Run { first, count });
-    Operation::SettleRuns { queue, runs: runs.collect() }
 }

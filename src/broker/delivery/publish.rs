@@ -23,7 +23,7 @@ use crate::broker::topology::reply_address;
 use crate::broker::topology::routes::Routes;
 use crate::message::{Message, Sizes};
 use crate::outbox::{ChannelKey, Tally};
-use crate::queue::{Effects, Entry, Hold, Queue, QueueFull};
+use crate::queue::{Effects, Entry, Queue, QueueFull, Reservation};
 use crate::store::{Operation, Place};
 
 /// A message to be published.
@@ -357,7 +357,7 @@ impl Actor {
         for queue in &queues[placing.at..end] {
             let Some(slot) = plan.deliveries.slot(queue) else { continue };
             placing.copies += 1;
-            let Some(hold) = plan.reserve(queue, message) else {
+            let Some(reservation) = plan.reserve(queue, message) else {
                 placing.refused = true;
                 continue;
             };
@@ -366,7 +366,7 @@ impl Actor {
             if durable {
                 placing.places.push(Place { queue: queue.id, position });
             }
-            let entry = Entry { hold, ..Entry::new(position, Arc::clone(message), durable) };
+            let entry = Entry { reservation, ..Entry::new(position, Arc::clone(message), durable) };
             plan.deliveries.push(slot, entry);
         }
         plan.spend(end - placing.at);
@@ -542,9 +542,9 @@ impl Plan {
     }
 
     /// Reserves a place in a queue that may refuse messages.
-    fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> Option<Hold> {
+    fn reserve(&mut self, queue: &QueueRef, message: &Arc<Message>) -> Option<Reservation> {
         let full = match queue.reserve(message) {
-            Ok(hold) => return Some(hold),
+            Ok(reservation) => return Some(reservation),
             Err(full) => full,
         };
         if full == QueueFull::DeadLetter {

@@ -127,7 +127,7 @@ impl Settling {
                 Stage::Asking(asked) => match self.next_to_be_asked(asked) {
                     Some(next) => {
                         let count = allowance.share(self.unacked.len() - next, 1);
-                        self.bury_spent(broker, next..next + count, now_ms);
+                        self.dead_letter_over_limit(broker, next..next + count, now_ms);
                         allowance.spend(count);
                         self.stage = Stage::Asking(next + count);
                     }
@@ -165,13 +165,19 @@ impl Settling {
     }
 
     /// Of those that come back, those are dead that came back too often.
-    fn bury_spent(&mut self, broker: &Broker, part: std::ops::Range<usize>, now_ms: u64) {
+    fn dead_letter_over_limit(
+        &mut self,
+        broker: &Broker,
+        part: std::ops::Range<usize>,
+        now_ms: u64,
+    ) {
         let mut counts = counts_returns();
         let counted = self.unacked.range(part).filter(|one| counts(&one.queue));
         let mut part: Vec<_> = counted.cloned().collect();
         for_each_queue(&mut part, |queue, positions| {
             self.held.hold(queue);
-            broker.with_queue(queue, now_ms, |state, fx| state.bury_spent(positions, fx));
+            broker
+                .with_queue(queue, now_ms, |state, fx| state.dead_letter_over_limit(positions, fx));
         });
     }
 

@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::broker::delivery::dead_lettering::Budget;
 use crate::broker::errands::{Errand, Progress};
 use crate::broker::topology::queue_handle::{QueueHandle, QueueRef};
-use crate::queue::Condition;
+use crate::queue::DeleteCondition;
 
 /// So many alarms are kept without a look at whether anybody wants them.
 const UNSWEPT_MAX: usize = 64;
@@ -171,7 +171,7 @@ impl Tending {
         broker.attend(deaths, budget, now_ms);
         queue.tell_getters(Ok(()));
         // Nobody waits for this deletion to be on the disk. Whoever uses the queue meanwhile keeps it.
-        if is_expired && broker.remove_queue(queue, &[Condition::Expired], now_ms).is_ok() {
+        if is_expired && broker.remove_queue(queue, &[DeleteCondition::Expired], now_ms).is_ok() {
             log::info!("queue '{}' in vhost '{}' expired", queue.name, queue.vhost.name);
         } else if deadline_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             return Progress::More;

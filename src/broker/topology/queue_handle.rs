@@ -19,7 +19,8 @@ use crate::broker::topology::subscriber::Subscriber;
 use crate::broker::topology::vhost::Vhost;
 use crate::message::Message;
 use crate::queue::{
-    Condition, Effects, Entry, Hold, Kept, Overflow, Position, Queue, QueueFull, Ticket,
+    DeleteCondition, DeleteRefusal, Effects, Entry, Overflow, Position, Queue, QueueFull,
+    Reservation, SpanId,
 };
 use crate::store::{Done, Lost};
 use crate::wire::Table;
@@ -167,9 +168,9 @@ impl QueueHandle {
     }
 
     /// Promises a place to a message, if the queue has one.
-    pub(in crate::broker) fn reserve(&self, message: &Message) -> Result<Hold, QueueFull> {
+    pub(in crate::broker) fn reserve(&self, message: &Message) -> Result<Reservation, QueueFull> {
         if !self.refuses.load(Ordering::Relaxed) {
-            return Ok(Hold::Nothing);
+            return Ok(Reservation::Nothing);
         }
         self.state.lock().reserve(message)
     }
@@ -184,18 +185,18 @@ impl QueueHandle {
         self.next_position.store(position, Ordering::Relaxed);
     }
 
-    /// Entries leave memory. Answers what is to be dropped.
-    pub(in crate::broker) fn left(&self, ticket: Ticket) -> Vec<Entry> {
-        self.state.lock().left(ticket)
+    /// Entries are evicted from memory. Returns what is to be dropped.
+    pub(in crate::broker) fn evicted(&self, span: SpanId) -> Vec<Entry> {
+        self.state.lock().evicted(span)
     }
 
-    /// Notes somebody who waits for entries to arrive. To be called under the lock of the queue, in
-    /// [`QueueHandle::with`], so that none arrives in between.
+    /// Notes somebody who waits for entries to be loaded. To be called under the lock of the queue, in
+    /// [`QueueHandle::with`], so that none is loaded in between.
     pub(in crate::broker) fn add_getter(&self, getter: Done) {
         self.getters.lock().push(getter);
     }
 
-    /// Tells those who wait for entries that some arrived, or that none will.
+    /// Tells those who wait for entries that some were loaded, or that none will be.
     pub(in crate::broker) fn tell_getters(&self, outcome: Result<(), Lost>) {
         let getters = std::mem::take(&mut *self.getters.lock());
         for getter in getters {
@@ -226,15 +227,15 @@ impl QueueHandle {
     /// left to [`Queue::close`]. Only one caller succeeds.
     pub(in crate::broker) fn shut_if(
         &self,
-        conditions: &[Condition],
+        conditions: &[DeleteCondition],
         now_ms: u64,
-    ) -> Result<(), Kept> {
+    ) -> Result<(), DeleteRefusal> {
         let mut queue = self.state.lock();
         queue.may_close(conditions, now_ms)?;
-        if !conditions.contains(&Condition::Empty) {
+        if !conditions.contains(&DeleteCondition::Empty) {
             self.gate.shut();
         } else if !self.gate.shut_if_quiet() {
-            return Err(Kept::NotEmpty);
+            return Err(DeleteRefusal::NotEmpty);
         }
         queue.shut();
         Ok(())

@@ -8,8 +8,9 @@ use crate::broker::topology::arguments::QueueKind;
 use crate::broker::topology::charge::Charge;
 use crate::broker::topology::delivery_count;
 use crate::broker::topology::queue_handle::QueueRef;
+use crate::message::AckMode;
 use crate::message::Message;
-use crate::outbox::{Acks, ChannelKey, Delivered, Delivering, Delivery, Outbox};
+use crate::outbox::{ChannelKey, Delivered, Delivering, Delivery, Outbox};
 use crate::queue::{Entry, Offer, Receiver, Way};
 use crate::wire::Table;
 
@@ -33,7 +34,7 @@ pub(in crate::broker) struct Subscription {
     pub _charge: Charge,
     pub tag: Arc<str>,
     pub key: ChannelKey,
-    pub acks: Acks,
+    pub acks: AckMode,
     pub queue: QueueRef,
     pub outbox: Arc<ClientOutbox>,
     pub sink: Arc<dyn Sink>,

@@ -5,9 +5,10 @@
 use std::collections::VecDeque;
 
 use super::line::Line;
-use super::packed::Run;
 use super::span::{Body, Span};
-use crate::queue::entry::{Entry, NEVER_MS, Position};
+use crate::message::Position;
+use crate::message::Run;
+use crate::queue::entry::{Entry, NEVER_MS};
 use crate::queue::options::Window;
 
 /// Ready entries of one priority.

@@ -4,7 +4,8 @@
 use super::lane::{Lane, Location};
 use super::priorities::PrioritySet;
 use super::span::Span;
-use crate::queue::entry::{Entry, Position};
+use crate::message::Position;
+use crate::queue::entry::Entry;
 use crate::queue::options::Window;
 
 /// Ready entries of all priorities.

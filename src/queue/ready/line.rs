@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::message::Position;
 use crate::queue::capacity;
-use crate::queue::entry::{Entry, Position};
+use crate::queue::entry::Entry;
 
 /// An entry this close to either end of the line is put in by moving its neighbours; farther in, it is kept aside.
 const MOVED_SLOTS_MAX: usize = 64;

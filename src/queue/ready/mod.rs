@@ -14,7 +14,6 @@ mod schedule;
 mod span;
 
 pub(super) use lane::Lane;
-pub use packed::Run;
 pub use pager::{LoadRequest, SpanId};
 
 use deadlines::Deadlines;
@@ -27,7 +26,7 @@ use span::{Body, Span};
 
 use super::entry::{Entry, NEVER_MS};
 use super::options::Window;
-use super::stored::Stored;
+use crate::message::StoredMessage;
 
 /// Debug builds count anew, when everything is removed, what is counted by hand; where there are at most so many ready
 /// entries they do so after every call.
@@ -301,7 +300,7 @@ impl Ready {
     }
 
     /// Takes note of a message that is in the journal.
-    pub(super) fn restore(&mut self, stored: Stored, expires_at_ms: u64) {
+    pub(super) fn restore(&mut self, stored: StoredMessage, expires_at_ms: u64) {
         let Some(window) = self.pager.window() else { return };
         let priority = stored.priority.min(self.lanes.priority_max());
         let body_bytes = u64::from(stored.body_bytes);

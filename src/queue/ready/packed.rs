@@ -1,19 +1,10 @@
 //! Many positions in little memory: ascending runs, written as differences. A thousand messages that were published
 //! one after the other take a few bytes.
 
-use crate::queue::entry::Position;
+use crate::message::{Position, Run};
 
 /// Bits of a number in one byte of it.
 const DIGIT_BITS: u32 = 7;
-
-/// Positions that follow each other without a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// The lowest.
-    pub first: Position,
-    /// How many there are.
-    pub count: u64,
-}
 
 /// Ascending positions. They can be added at the end and read from the beginning.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use super::lanes::Lanes;
 use super::span::{Body, Evicted, Span};
-use crate::queue::entry::Position;
+use crate::message::Position;
 use crate::queue::options::Window;
 
 /// So many spans may be loading at once when one is asked for because its entries expire.
@@ -23,7 +23,7 @@ pub struct SpanId {
 #[derive(Debug)]
 pub struct LoadRequest {
     /// To be given to `Queue::loaded` with what was read.
-    pub ticket: SpanId,
+    pub span: SpanId,
     /// Where they stand, ascending.
     pub positions: Vec<Position>,
 }
@@ -90,7 +90,7 @@ impl Pager {
                 let positions = evicted.positions.positions();
                 span.body = Body::Loading(evicted);
                 self.loading += 1;
-                self.requests.push(LoadRequest { ticket: id, positions });
+                self.requests.push(LoadRequest { span: id, positions });
             }
             other => span.body = other,
         }

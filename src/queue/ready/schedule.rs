@@ -4,8 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::message::Position;
 use crate::queue::capacity;
-use crate::queue::entry::Position;
 
 /// Expiries without an entry that are tolerated however few entries there are.
 const STALE_MIN: usize = 64;

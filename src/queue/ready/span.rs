@@ -2,8 +2,10 @@
 //! memory keeps of those are their positions.
 
 use super::line::Line;
-use super::packed::{PackedPositions, Run};
-use crate::queue::entry::{Entry, NEVER_MS, Position};
+use super::packed::PackedPositions;
+use crate::message::Position;
+use crate::message::Run;
+use crate::queue::entry::{Entry, NEVER_MS};
 
 /// A stretch of a lane.
 pub(super) struct Span {

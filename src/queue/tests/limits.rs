@@ -63,15 +63,15 @@ fn only_ready_messages_count() {
 
 #[test]
 fn a_full_queue_refuses_publishers_and_counts_those_on_their_way() {
-    fn check(overflow: Overflow, expected: [Result<Hold, QueueFull>; 3]) {
+    fn check(overflow: Overflow, expected: [Result<Reservation, QueueFull>; 3]) {
         let mut rig = Rig::new(Options { overflow, length_max: Some(2), ..Options::default() });
         rig.publish(1);
         let message = message(Facts::default(), 1);
         let answers = [(); 3].map(|()| rig.queue.reserve(&message));
         assert_eq!(answers, expected, "{overflow:?}");
     }
-    use Hold::{Nothing, Place};
     use QueueFull::{DeadLetter, Refuse};
+    use Reservation::{Nothing, Place};
     check(Overflow::DropHead, [Ok(Nothing), Ok(Nothing), Ok(Nothing)]);
     check(Overflow::RejectPublish, [Ok(Place), Err(Refuse), Err(Refuse)]);
     check(Overflow::RejectPublishDlx, [Ok(Place), Err(DeadLetter), Err(DeadLetter)]);
@@ -81,14 +81,14 @@ fn a_full_queue_refuses_publishers_and_counts_those_on_their_way() {
 fn a_reserved_place_becomes_a_message_or_is_given_back() {
     let overflow = Overflow::RejectPublish;
     let mut rig = Rig::new(Options { overflow, length_max: Some(1), ..Options::default() });
-    let entry = Entry { hold: Hold::Place, ..rig.entry() };
-    assert_eq!(rig.queue.reserve(&entry.message), Ok(Hold::Place));
-    rig.queue.release(Hold::Place, &entry.message);
-    assert_eq!(rig.queue.reserve(&entry.message), Ok(Hold::Place));
+    let entry = Entry { reservation: Reservation::Place, ..rig.entry() };
+    assert_eq!(rig.queue.reserve(&entry.message), Ok(Reservation::Place));
+    rig.queue.release(Reservation::Place, &entry.message);
+    assert_eq!(rig.queue.reserve(&entry.message), Ok(Reservation::Place));
     rig.append(vec![entry.clone()]);
     assert_eq!(rig.queue.reserve(&entry.message), Err(QueueFull::Refuse));
     assert_eq!(rig.drain(), [1]);
-    assert_eq!(rig.queue.reserve(&entry.message), Ok(Hold::Place));
+    assert_eq!(rig.queue.reserve(&entry.message), Ok(Reservation::Place));
     assert_eq!(rig.queue.totals().refused, 1);
 }
 
@@ -98,9 +98,9 @@ fn a_publisher_is_refused_by_bytes_too() {
     let mut rig = Rig::new(Options { overflow, length_bytes_max: Some(10), ..Options::default() });
     let reserve = |rig: &mut Rig, bytes| rig.queue.reserve(&message(Facts::default(), bytes));
     assert_eq!(reserve(&mut rig, 11), Err(QueueFull::Refuse));
-    assert_eq!(reserve(&mut rig, 6), Ok(Hold::Place));
+    assert_eq!(reserve(&mut rig, 6), Ok(Reservation::Place));
     assert_eq!(reserve(&mut rig, 5), Err(QueueFull::Refuse));
-    assert_eq!(reserve(&mut rig, 4), Ok(Hold::Place));
+    assert_eq!(reserve(&mut rig, 4), Ok(Reservation::Place));
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Model {
 
     pub fn append(&mut self, entries: Vec<Entry>, now_ms: u64) {
         for mut entry in entries {
-            if std::mem::take(&mut entry.hold) == Hold::Place {
+            if std::mem::take(&mut entry.reservation) == Reservation::Place {
                 let index = self.reserved.iter().position(|bytes| *bytes == entry.bytes());
                 self.reserved.remove(index.unwrap());
             }

@@ -19,9 +19,9 @@ enum Step {
     Publish(usize, bool, u8, Option<u64>),
     Get,
     Pass(u64),
-    Leave(usize),
-    Arrive(usize),
-    Miss(usize),
+    Evict(usize),
+    Load(usize),
+    FailLoad(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -31,17 +31,17 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(count, durable, priority, ms)| Step::Publish(count, durable, priority, ms)),
         1 => Just(Step::Get),
         3 => (0u64..30).prop_map(Step::Pass),
-        4 => any::<usize>().prop_map(Step::Leave),
-        4 => any::<usize>().prop_map(Step::Arrive),
-        1 => any::<usize>().prop_map(Step::Miss),
+        4 => any::<usize>().prop_map(Step::Evict),
+        4 => any::<usize>().prop_map(Step::Load),
+        1 => any::<usize>().prop_map(Step::FailLoad),
     ]
 }
 
 /// A queue whose paging happens when it likes, and what waits in it.
 struct Waiting {
     rig: Rig,
-    leaving: Vec<Ticket>,
-    wanted: Vec<Wanted>,
+    leaving: Vec<SpanId>,
+    wanted: Vec<LoadRequest>,
     /// When each expires, by priority and position.
     ready: BTreeMap<(u8, Position), u64>,
 }
@@ -56,34 +56,34 @@ impl Waiting {
                 let fetched =
                     self.rig.queue.get(AckMode::Automatic, self.rig.now_ms, &mut self.rig.fx);
                 self.dead_letter();
-                if let Fetched::Got(got) = fetched {
+                if let GetOutcome::Got(got) = fetched {
                     let priority = got.entry.message.facts().priority.min(self.priority_max());
                     self.ready.remove(&(priority, got.entry.position)).unwrap();
                 }
             }
             Step::Pass(ms) => self.rig.pass(*ms),
-            Step::Leave(index) => {
+            Step::Evict(index) => {
                 if !self.leaving.is_empty() {
-                    let ticket = self.leaving.swap_remove(index % self.leaving.len());
-                    self.rig.queue.left(ticket);
+                    let id = self.leaving.swap_remove(index % self.leaving.len());
+                    self.rig.queue.evicted(id);
                 }
             }
-            Step::Arrive(index) => {
+            Step::Load(index) => {
                 if !self.wanted.is_empty() {
-                    let wanted = self.wanted.swap_remove(index % self.wanted.len());
-                    self.rig.bring(wanted);
+                    let request = self.wanted.swap_remove(index % self.wanted.len());
+                    self.rig.load(request);
                 }
             }
-            Step::Miss(index) => {
+            Step::FailLoad(index) => {
                 if !self.wanted.is_empty() {
-                    let wanted = self.wanted.swap_remove(index % self.wanted.len());
-                    self.rig.queue.missed(wanted.ticket, self.rig.now_ms);
+                    let request = self.wanted.swap_remove(index % self.wanted.len());
+                    self.rig.queue.load_failed(request.span, self.rig.now_ms);
                 }
             }
         }
         self.dead_letter();
-        self.leaving.append(&mut self.rig.fx.leaving);
-        self.wanted.append(&mut self.rig.fx.wanted);
+        self.leaving.append(&mut self.rig.fx.evictable);
+        self.wanted.append(&mut self.rig.fx.load_requests);
         if self.ready.len() <= RECOUNTED_MAX {
             self.rig.queue.check();
         }
@@ -117,8 +117,8 @@ impl Waiting {
     fn finish(&mut self) {
         loop {
             while !(self.leaving.is_empty() && self.wanted.is_empty()) {
-                self.apply(&Step::Leave(0));
-                self.apply(&Step::Arrive(0));
+                self.apply(&Step::Evict(0));
+                self.apply(&Step::Load(0));
             }
             let Some(deadline_ms) = self.rig.queue.next_deadline_ms() else { break };
             self.apply(&Step::Pass(deadline_ms.saturating_sub(self.rig.now_ms)));
@@ -161,8 +161,8 @@ fn a_deep_queue_whose_messages_expire_one_after_the_other_lets_them_go_in_order(
     for _ in 0..300 {
         waiting.apply(&Step::Publish(3, true, 0, None));
         waiting.apply(&Step::Pass(1));
-        waiting.apply(&Step::Leave(0));
-        waiting.apply(&Step::Arrive(0));
+        waiting.apply(&Step::Evict(0));
+        waiting.apply(&Step::Load(0));
     }
     waiting.finish();
 }

@@ -12,25 +12,32 @@ fn windowed(messages: usize) -> Options {
     Options { window: Some(window), ..Options::default() }
 }
 
-fn stored(position: Position, expiration_ms: Option<u64>) -> Stored {
-    Stored { position, body_bytes: 1, priority: 0, accepted_ms: 1_000, expiration_ms }
+fn stored(position: Position, expiration_ms: Option<u64>) -> StoredMessage {
+    StoredMessage {
+        position,
+        body_bytes: 1,
+        returns: 0,
+        priority: 0,
+        accepted_ms: 1_000,
+        expiration_ms,
+    }
 }
 
 impl Rig {
     /// The positions of what was asked for since the last call, request by request.
     fn wanted(&mut self) -> Vec<Vec<Position>> {
-        self.fx.wanted.iter().map(|wanted| wanted.positions.clone()).collect()
+        self.fx.load_requests.iter().map(|request| request.positions.clone()).collect()
     }
 
-    fn all_leave(&mut self) {
-        for ticket in std::mem::take(&mut self.fx.leaving) {
-            drop(self.queue.left(ticket));
+    fn evict_all(&mut self) {
+        for id in std::mem::take(&mut self.fx.evictable) {
+            drop(self.queue.evicted(id));
         }
     }
 
-    fn all_arrive(&mut self) {
-        for wanted in std::mem::take(&mut self.fx.wanted) {
-            self.bring(wanted);
+    fn load_all(&mut self) {
+        for request in std::mem::take(&mut self.fx.load_requests) {
+            self.load(request);
         }
     }
 
@@ -50,14 +57,14 @@ fn a_shallow_queue_asks_for_nothing() {
     let mut rig = Rig::new(windowed(8));
     rig.publish(8);
     assert_eq!(rig.drain(), (1..=8).collect::<Vec<_>>());
-    assert!(rig.fx.leaving.is_empty() && rig.fx.wanted.is_empty());
+    assert!(rig.fx.evictable.is_empty() && rig.fx.load_requests.is_empty());
 }
 
 #[test]
 fn a_deep_queue_holds_a_window_in_memory() {
     let mut rig = Rig::new(windowed(200));
     rig.publish(100_000);
-    rig.all_leave();
+    rig.evict_all();
     assert!(rig.queue.ready.slots() < 3_000, "{} slots", rig.queue.ready.slots());
     assert_eq!(rig.queue.counts().ready, 100_000);
     assert_eq!(rig.queue.counts().ready_bytes, 100_000);
@@ -68,11 +75,11 @@ fn a_deep_queue_holds_a_window_in_memory() {
 fn what_is_leaving_is_delivered_without_being_read() {
     let mut rig = Rig::new(windowed(8));
     rig.publish(20);
-    assert_eq!(rig.fx.leaving.len(), 3);
+    assert_eq!(rig.fx.evictable.len(), 3);
     rig.consume(1, 0);
     assert_eq!(rig.handed(), to(1, 1..=20));
     assert!(rig.wanted().is_empty());
-    rig.all_leave();
+    rig.evict_all();
     assert_eq!(rig.queue.counts().unacknowledged, 20);
 }
 
@@ -80,14 +87,14 @@ fn what_is_leaving_is_delivered_without_being_read() {
 fn what_is_next_is_asked_for_before_the_line_has_run_out() {
     let mut rig = Rig::new(windowed(8));
     rig.publish(16);
-    rig.all_leave();
+    rig.evict_all();
     for position in 1..=4 {
         assert_eq!(rig.get(AckMode::Automatic), Some(position));
     }
     assert!(rig.wanted().is_empty(), "half a window is left");
     assert_eq!(rig.get(AckMode::Automatic), Some(5));
     assert_eq!(rig.wanted(), [[9, 10, 11, 12]]);
-    rig.all_arrive();
+    rig.load_all();
     assert_eq!(rig.drain(), (6..=16).collect::<Vec<_>>());
 }
 
@@ -101,9 +108,9 @@ fn consumers_wait_for_what_is_away_and_get_it_when_it_arrives() {
     assert_eq!(rig.wanted(), [[1, 2]]);
     rig.publish(1);
     assert_eq!(rig.handed(), [], "what came later waits too");
-    rig.all_arrive();
+    rig.load_all();
     assert_eq!(rig.handed(), to(1, [1, 2]));
-    rig.all_arrive();
+    rig.load_all();
     assert_eq!(rig.handed(), to(1, [3]));
 }
 
@@ -112,8 +119,8 @@ fn a_fetch_from_what_is_away_is_tried_again() {
     let mut rig = Rig::new(windowed(4));
     rig.restore(1, None);
     let fetched = rig.queue.get(AckMode::Manual, rig.now_ms, &mut rig.fx);
-    assert!(matches!(fetched, Fetched::Later));
-    rig.all_arrive();
+    assert!(matches!(fetched, GetOutcome::Later));
+    rig.load_all();
     assert_eq!(rig.get(AckMode::Manual), Some(1));
     assert_eq!(rig.get(AckMode::Manual), None);
 }
@@ -148,7 +155,7 @@ fn transient_messages_stay_in_memory_in_their_places() {
     let mut rig = Rig::new(windowed(4));
     let entries = (0..30).map(|index| Entry { durable: index % 3 > 0, ..rig.entry() }).collect();
     rig.append(entries);
-    rig.all_leave();
+    rig.evict_all();
     rig.consume_with(1, |s| s.acks = AckMode::Automatic);
     assert!(rig.wanted().iter().flatten().all(|position| (position - 1) % 3 > 0));
     rig.page();
@@ -161,7 +168,7 @@ fn what_came_late_finds_its_place_among_what_is_away() {
     let mut entries: Vec<_> = (0..20).map(|_| rig.entry()).collect();
     let late = entries.remove(10);
     rig.append(entries);
-    rig.all_leave();
+    rig.evict_all();
     rig.append(vec![late]);
     assert_eq!(rig.drain(), (1..=20).collect::<Vec<_>>());
 }
@@ -170,7 +177,7 @@ fn what_came_late_finds_its_place_among_what_is_away() {
 fn a_purge_takes_what_is_away_without_reading_it() {
     let mut rig = Rig::new(windowed(4));
     rig.publish(20);
-    rig.all_leave();
+    rig.evict_all();
     rig.get(AckMode::Manual);
     assert_eq!(rig.purge(), 19);
     assert_eq!(rig.queue.counts().ready, 0);
@@ -190,8 +197,10 @@ fn what_cannot_be_read_is_given_up() {
     rig.restore(6, None);
     rig.journal.retain(|position, _| position % 3 == 0);
     rig.consume(1, 0);
-    let lost: u64 =
-        std::mem::take(&mut rig.fx.wanted).into_iter().map(|wanted| rig.bring(wanted)).sum();
+    let lost: u64 = std::mem::take(&mut rig.fx.load_requests)
+        .into_iter()
+        .map(|request| rig.load(request))
+        .sum();
     rig.page();
     assert_eq!(lost, 3);
     assert_eq!(rig.handed(), to(1, [3, 6]));
@@ -204,12 +213,12 @@ fn what_cannot_be_read_is_given_up() {
 #[test]
 fn a_priority_whose_messages_are_all_lost_does_not_hide_those_below_it() {
     let mut rig = Rig::new(Options { priority_max: Some(1), ..windowed(8) });
-    rig.queue.restore(Stored { priority: 1, ..stored(1, None) });
+    rig.queue.restore(StoredMessage { priority: 1, ..stored(1, None) });
     rig.last = 1;
     rig.consume(1, 0);
     rig.publish(1);
     assert_eq!(rig.handed(), []);
-    rig.all_arrive();
+    rig.load_all();
     assert_eq!(rig.handed(), to(1, [2]));
     assert_eq!(rig.queue.totals().lost, 1);
 }
@@ -219,8 +228,8 @@ fn what_was_missed_is_asked_for_again() {
     let mut rig = Rig::new(windowed(8));
     rig.restore(1, None);
     rig.consume(1, 0);
-    for wanted in std::mem::take(&mut rig.fx.wanted) {
-        rig.queue.missed(wanted.ticket, rig.now_ms);
+    for request in std::mem::take(&mut rig.fx.load_requests) {
+        rig.queue.load_failed(request.span, rig.now_ms);
     }
     assert_eq!(rig.queue.counts().ready, 1);
     rig.queue.resume(1, rig.now_ms, &mut rig.fx);
@@ -248,7 +257,7 @@ fn a_span_is_looked_at_once_in_an_interval() {
     rig.publish(4);
     rig.publish_expirations(&[Some(10), Some(20)]);
     rig.publish(2);
-    rig.all_leave();
+    rig.evict_all();
     rig.pass(10);
     rig.page();
     assert_eq!(rig.dead(), [(5, Reason::Expired)]);
@@ -308,9 +317,9 @@ enum Step {
     Hold,
     Ack(usize),
     Requeue(usize),
-    Leave(usize),
-    Arrive(usize),
-    Miss(usize),
+    Evict(usize),
+    Load(usize),
+    FailLoad(usize),
     Purge,
 }
 
@@ -321,9 +330,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Hold),
         2 => any::<usize>().prop_map(Step::Ack),
         2 => any::<usize>().prop_map(Step::Requeue),
-        4 => any::<usize>().prop_map(Step::Leave),
-        4 => any::<usize>().prop_map(Step::Arrive),
-        1 => any::<usize>().prop_map(Step::Miss),
+        4 => any::<usize>().prop_map(Step::Evict),
+        4 => any::<usize>().prop_map(Step::Load),
+        1 => any::<usize>().prop_map(Step::FailLoad),
         1 => Just(Step::Purge),
     ]
 }
@@ -331,8 +340,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// A queue whose paging happens when it likes, and what must be in it.
 struct Late {
     rig: Rig,
-    leaving: Vec<Ticket>,
-    wanted: Vec<Wanted>,
+    leaving: Vec<SpanId>,
+    wanted: Vec<LoadRequest>,
     ready: BTreeSet<Position>,
     held: Vec<Position>,
 }
@@ -359,19 +368,19 @@ impl Late {
                     self.ready.insert(position);
                 }
             }
-            Step::Leave(index) => {
-                if let Some(ticket) = take(&mut self.leaving, *index) {
-                    self.rig.queue.left(ticket);
+            Step::Evict(index) => {
+                if let Some(id) = take(&mut self.leaving, *index) {
+                    self.rig.queue.evicted(id);
                 }
             }
-            Step::Arrive(index) => {
-                if let Some(wanted) = take(&mut self.wanted, *index) {
-                    self.rig.bring(wanted);
+            Step::Load(index) => {
+                if let Some(request) = take(&mut self.wanted, *index) {
+                    self.rig.load(request);
                 }
             }
-            Step::Miss(index) => {
-                if let Some(wanted) = take(&mut self.wanted, *index) {
-                    self.rig.queue.missed(wanted.ticket, self.rig.now_ms);
+            Step::FailLoad(index) => {
+                if let Some(request) = take(&mut self.wanted, *index) {
+                    self.rig.queue.load_failed(request.span, self.rig.now_ms);
                 }
             }
             Step::Purge => {
@@ -379,8 +388,8 @@ impl Late {
                 self.ready.clear();
             }
         }
-        self.leaving.append(&mut self.rig.fx.leaving);
-        self.wanted.append(&mut self.rig.fx.wanted);
+        self.leaving.append(&mut self.rig.fx.evictable);
+        self.wanted.append(&mut self.rig.fx.load_requests);
         self.rig.queue.check();
         let counts = self.rig.queue.counts();
         assert_eq!(counts.ready, self.ready.len() as u64);
@@ -391,15 +400,15 @@ impl Late {
     /// Whatever is fetched is the first of all, or it is on its way.
     fn get(&mut self, acks: AckMode) {
         match self.rig.queue.get(acks, self.rig.now_ms, &mut self.rig.fx) {
-            Fetched::Got(got) => {
+            GetOutcome::Got(got) => {
                 assert_eq!(Some(got.entry.position), self.ready.pop_first());
                 if acks == AckMode::Manual {
                     self.held.push(got.entry.position);
                 }
             }
-            Fetched::Empty | Fetched::Gone => assert!(self.ready.is_empty()),
-            Fetched::Later => {
-                self.wanted.append(&mut self.rig.fx.wanted);
+            GetOutcome::Empty | GetOutcome::Gone => assert!(self.ready.is_empty()),
+            GetOutcome::Later => {
+                self.wanted.append(&mut self.rig.fx.load_requests);
                 assert!(!self.wanted.is_empty() && !self.ready.is_empty());
             }
         }
@@ -432,7 +441,7 @@ proptest! {
         }
         while !late.ready.is_empty() {
             late.apply(&Step::Get);
-            late.apply(&Step::Arrive(0));
+            late.apply(&Step::Load(0));
         }
     }
 }
@@ -441,7 +450,7 @@ proptest! {
 fn what_came_back_leaves_memory_again() {
     let mut rig = Rig::new(windowed(20));
     rig.publish(5_000);
-    rig.all_leave();
+    rig.evict_all();
     rig.consume(1, 0);
     rig.page();
     assert_eq!(rig.handed(), to(1, 1..=5_000));
@@ -450,13 +459,13 @@ fn what_came_back_leaves_memory_again() {
     // The journal hears of it later.
     let returned = std::mem::take(&mut rig.fx.returned);
     assert_eq!(returned.len(), 5_000);
-    rig.all_leave();
+    rig.evict_all();
     assert!(rig.queue.ready.slots() < 1_000, "{} slots", rig.queue.ready.slots());
     assert_eq!(rig.queue.counts().ready, 5_000);
     for position in 1..=5_000 {
         let got = loop {
             match rig.queue.get(AckMode::Automatic, rig.now_ms, &mut rig.fx) {
-                Fetched::Got(got) => break got.entry,
+                GetOutcome::Got(got) => break got.entry,
                 _ => assert!(rig.page(), "nothing is on its way"),
             }
         };
@@ -473,7 +482,7 @@ fn what_comes_back_one_by_one_leaves_memory_again() {
     for position in (1..=1_000).rev() {
         rig.requeue(&[position]);
     }
-    rig.all_leave();
+    rig.evict_all();
     assert!(rig.queue.ready.slots() < 500, "{} slots", rig.queue.ready.slots());
     assert_eq!(rig.drain(), (1..=1_000).collect::<Vec<_>>());
 }

@@ -224,8 +224,8 @@ impl Pair {
             let entry = self.rig.entry_with(facts, draft.body_bytes);
             let answer = self.rig.queue.reserve(&entry.message).ok();
             assert_eq!(answer.is_some(), self.model.reserve(entry.bytes()));
-            if let Some(hold) = answer {
-                entries.push(Entry { durable: draft.durable, hold, ..entry });
+            if let Some(reservation) = answer {
+                entries.push(Entry { durable: draft.durable, reservation, ..entry });
             }
         }
         entries
@@ -308,7 +308,7 @@ impl Pair {
 
     fn compare(&mut self) {
         self.rig.page();
-        if std::mem::take(&mut self.rig.something_arrived) {
+        if std::mem::take(&mut self.rig.was_loaded) {
             // Whatever arrives is looked through for what has expired.
             self.model.expire(self.rig.now_ms);
         }

@@ -45,7 +45,7 @@ fn a_queue_that_comes_to_refuse_keeps_what_it_has() {
     let message = message(Facts::default(), 1);
     assert_eq!(rig.queue.reserve(&message), Err(QueueFull::Refuse));
     assert_eq!(rig.drain(), [1, 2, 3]);
-    assert_eq!(rig.queue.reserve(&message), Ok(Hold::Place));
+    assert_eq!(rig.queue.reserve(&message), Ok(Reservation::Place));
 }
 
 #[test]
@@ -54,10 +54,10 @@ fn a_place_is_given_back_by_its_message_whatever_is_in_force_by_then() {
         Options { overflow: Overflow::RejectPublish, length_max: Some(1), ..Options::default() };
     let mut rig = Rig::new(refusing.clone());
     let mut reserved = rig.entry();
-    reserved.hold = rig.queue.reserve(&reserved.message).unwrap();
+    reserved.reservation = rig.queue.reserve(&reserved.message).unwrap();
     rig.reconfigure(|options| options.overflow = Overflow::DropHead);
     let mut free = rig.entry();
-    free.hold = rig.queue.reserve(&free.message).unwrap();
+    free.reservation = rig.queue.reserve(&free.message).unwrap();
     rig.queue.reconfigure(refusing, rig.now_ms, &mut rig.fx);
     // One that holds no place gives none back.
     rig.append(vec![free]);
@@ -66,7 +66,7 @@ fn a_place_is_given_back_by_its_message_whatever_is_in_force_by_then() {
     assert_eq!(rig.queue.reserve(&next.message), Err(QueueFull::Refuse), "a place is taken still");
     rig.append(vec![reserved]);
     assert_eq!(rig.drain(), [1]);
-    assert_eq!(rig.queue.reserve(&next.message), Ok(Hold::Place));
+    assert_eq!(rig.queue.reserve(&next.message), Ok(Reservation::Place));
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
     rig.consume(2, 1);
     rig.publish(5);
     let closed = rig.queue.close(&mut rig.fx);
-    rig.clear_debris();
+    rig.drop_removed();
     let receivers: Vec<_> = closed.receivers.map(|(id, _)| id).collect();
     assert_eq!((receivers.as_slice(), closed.ready, closed.unacknowledged), (&[8, 2][..], 3, 2));
     let mut settled = rig.settled();
@@ -145,8 +145,8 @@ fn a_deleted_queue_gives_its_consumers_back_and_takes_nothing_more() {
 #[test]
 fn a_queue_is_deleted_on_conditions_that_are_met() {
     let mut rig = Rig::new(Options { expires_ms: Some(100), ..Options::default() });
-    let all = [Condition::Unused, Condition::Empty, Condition::Expired];
-    let check = |rig: &Rig, expected: [Option<Kept>; 3]| {
+    let all = [DeleteCondition::Unused, DeleteCondition::Empty, DeleteCondition::Expired];
+    let check = |rig: &Rig, expected: [Option<DeleteRefusal>; 3]| {
         let kept = all.map(|condition| rig.queue.may_close(&[condition], rig.now_ms).err());
         assert_eq!(kept, expected);
         assert_eq!(
@@ -154,17 +154,17 @@ fn a_queue_is_deleted_on_conditions_that_are_met() {
             expected.into_iter().flatten().next()
         );
     };
-    check(&rig, [None, None, Some(Kept::NotExpired)]);
+    check(&rig, [None, None, Some(DeleteRefusal::NotExpired)]);
     rig.publish(1);
-    check(&rig, [None, Some(Kept::NotEmpty), Some(Kept::NotExpired)]);
+    check(&rig, [None, Some(DeleteRefusal::NotEmpty), Some(DeleteRefusal::NotExpired)]);
     rig.consume(1, 0);
     rig.pass(200);
-    check(&rig, [Some(Kept::InUse), None, Some(Kept::NotExpired)]);
+    check(&rig, [Some(DeleteRefusal::InUse), None, Some(DeleteRefusal::NotExpired)]);
     rig.queue.unsubscribe(1, rig.now_ms, &mut rig.fx);
     rig.pass(100);
     check(&rig, [None; 3]);
     rig.queue.shut();
-    check(&rig, [Some(Kept::Gone); 3]);
+    check(&rig, [Some(DeleteRefusal::Gone); 3]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn nothing_dies_in_a_queue_that_is_being_deleted() {
     rig.queue.shut();
     rig.pass(10);
     assert_eq!(rig.queue.close(&mut rig.fx).ready, 2);
-    rig.clear_debris();
+    rig.drop_removed();
     assert_eq!((rig.settled(), rig.dead()), (vec![1, 2], vec![]));
 }
 
@@ -242,7 +242,7 @@ fn nobody_can_tell_a_return_in_parts_from_one_in_a_whole() {
         rig.queue.hold();
         let size = all.len().div_ceil(parts);
         for part in all.chunks(size) {
-            rig.queue.bury_spent(part, &mut rig.fx);
+            rig.queue.dead_letter_over_limit(part, &mut rig.fx);
         }
         for part in all.chunks(size).rev() {
             rig.queue.requeue_part(part, &mut rig.fx);
@@ -250,7 +250,7 @@ fn nobody_can_tell_a_return_in_parts_from_one_in_a_whole() {
             rig.queue.resume(2, rig.now_ms, &mut rig.fx);
             rig.queue.tend(rig.now_ms, &mut rig.fx);
             let got = rig.queue.get(AckMode::Automatic, rig.now_ms, &mut rig.fx);
-            assert!(matches!(got, Fetched::Later), "{name}: {got:?}");
+            assert!(matches!(got, GetOutcome::Later), "{name}: {got:?}");
             assert!(rig.handed().is_empty(), "{name}: something was handed out in between");
             assert_eq!(rig.queue.next_deadline_ms(), None, "{name}: nobody has to look");
         }

@@ -45,9 +45,9 @@ fn a_get_that_meets_many_expired_messages_is_tried_again() {
         let dead = rig.dead().len();
         assert!(dead <= 2 * DEATHS_PER_CALL, "{dead} at once");
         match fetched {
-            Fetched::Got(got) => break got.entry.position,
-            Fetched::Later => {}
-            Fetched::Empty | Fetched::Gone => panic!("it is not empty"),
+            GetOutcome::Got(got) => break got.entry.position,
+            GetOutcome::Later => {}
+            GetOutcome::Empty | GetOutcome::Gone => panic!("it is not empty"),
         }
     };
     assert_eq!(got, MANY as Position + 1);
@@ -88,11 +88,11 @@ fn what_was_purged_is_let_go_piece_by_piece() {
     assert_eq!(rig.queue.purge(&mut rig.fx), MANY as u64);
     assert_eq!(rig.queue.counts().ready, 0);
     assert!(rig.settled().is_empty());
-    let mut debris = rig.fx.debris.take().unwrap();
-    debris.clear(100, &mut rig.fx.settled, &mut rig.fx.settled_runs);
+    let mut removed = rig.fx.removed.take().unwrap();
+    removed.clear(100, &mut rig.fx.settled, &mut rig.fx.settled_runs);
     assert_eq!(rig.settled(), (1..=100).collect::<Vec<_>>());
-    assert!(!debris.is_empty());
-    rig.fx.debris = Some(debris);
-    rig.clear_debris();
+    assert!(!removed.is_empty());
+    rig.fx.removed = Some(removed);
+    rig.drop_removed();
     assert_eq!(rig.settled(), (101..=MANY as Position).collect::<Vec<_>>());
 }

@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::StoredMessage;
 use crate::store::chunk::Content;
 use crate::store::log::Location;
-use crate::store::survivor::Survivor;
 
 /// Nothing here asks which record it was.
 const BY: LogPosition = LogPosition { segment: 1, offset: 0 };
@@ -274,7 +274,7 @@ fn check(ledger: &Ledger, model: &Model) {
         let located = ledger.locate(queue, &positions).unwrap();
         assert!(located.iter().map(|(position, _)| position).eq(messages.keys()));
         let mut surveyed = Vec::new();
-        let mut visit = |survivor: Survivor| surveyed.push((survivor.position, survivor.returns));
+        let mut visit = |stored: StoredMessage| surveyed.push((stored.position, stored.returns));
         let mut from = Some(0);
         while let Some(start) = from {
             from = ledger.survey(queue, start, 2, &mut visit).unwrap();

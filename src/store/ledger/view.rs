@@ -7,8 +7,8 @@ use super::super::base::IndexError;
 use super::super::chunk::{CHUNK_POSITIONS, ChunkKey, LiveMessage};
 use super::super::log::Location;
 use super::super::operation::{Place, Position, QueueId};
-use super::super::survivor::Survivor;
 use super::{Ledger, NUMBER_MAX};
+use crate::message::StoredMessage;
 
 /// A live message, and where it stands.
 pub(crate) type Located = (Place, LiveMessage);
@@ -32,7 +32,7 @@ impl Ledger {
         queue: QueueId,
         from: u64,
         count_max: usize,
-        visit: &mut dyn FnMut(Survivor),
+        visit: &mut dyn FnMut(StoredMessage),
     ) -> Result<Option<u64>, IndexError> {
         let mut count = 0;
         let mut next = None;
@@ -42,7 +42,7 @@ impl Ledger {
                 return ControlFlow::Break(());
             }
             count += 1;
-            entries.iter().for_each(|entry| visit(entry.survivor(number)));
+            entries.iter().for_each(|entry| visit(entry.stored(number)));
             ControlFlow::Continue(())
         })?;
         Ok(next)

@@ -86,8 +86,9 @@ fn messages_wait_while_the_index_cannot_be_read() {
     *index.content.lock() = Some(content);
     let rereads = receiver.recv().unwrap();
     // The index has it, so that the segment is looked for.
-    assert_eq!(rereads[0].position, 0);
-    assert_eq!(rereads[0].message.as_ref().unwrap_err(), &Unreadable::Missing);
+    let unread = rereads[0].as_ref().unwrap_err();
+    assert_eq!(unread.position, 0);
+    assert_eq!(unread.why, Unreadable::Missing);
     requests.close();
     reading.join().unwrap();
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 
 use leveret::broker::{Broker, Surroundings};
 use leveret::config::Config;
+use leveret::message::LoadedMessage;
 use leveret::store::{Events, Options, Recovered, Store, StoreError};
 
 /// What an opening found.
@@ -91,8 +92,7 @@ fn contents(store: &Store, recovered: &Recovered) -> Vec<String> {
         let done = Box::new(move |rereads| sender.send(rereads).expect("awaited"));
         store.read(queue.id, positions, done);
         for reread in receiver.recv().expect("an answer") {
-            let position = reread.position;
-            let Ok((message, returns)) = reread.message else { continue };
+            let Ok(LoadedMessage { position, message, returns }) = reread else { continue };
             let (properties, body) = (message.properties(), message.body());
             let id = queue.id;
             lines.push(format!("{id} {position} {returns} {message:?} {properties:?} {body:?}"));
