@@ -38,7 +38,7 @@ The first start makes the user guest with the password guest, who may log in fro
 
 /// A message broker in one binary: AMQP 0-9-1 as RabbitMQ speaks it.
 ///
-/// Without a command it serves. It runs in the foreground, logs to standard error, and shuts down in good order on
+/// Without a command it serves. It runs in the foreground, logs to standard error, and stops cleanly on
 /// SIGTERM or SIGINT; a second signal ends it at once.
 #[derive(Debug, Parser)]
 #[command(name = "leveret", version, after_help = EXAMPLES, disable_help_subcommand = true)]

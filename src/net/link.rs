@@ -82,7 +82,7 @@ impl Link {
         }
     }
 
-    /// Closes the connection politely. The first fault counts.
+    /// Closes the connection with a fault that its peer is told. The first fault counts.
     pub fn close(&self, fault: Fault) {
         self.order(|orders| {
             orders.close.get_or_insert(fault);

@@ -20,6 +20,7 @@ mod hub;
 mod link;
 mod read_buffer;
 mod reader;
+mod rounds;
 mod server;
 mod shutdown;
 mod signals;

@@ -54,7 +54,7 @@ impl Server {
         self.places.load(Ordering::Relaxed)
     }
 
-    /// Enters a connection and answers its number.
+    /// Adds a connection and returns its number.
     pub fn enter(&self, watch: Watch) -> u64 {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         let mut connections = self.connections.lock();

@@ -9,7 +9,7 @@ use futures_lite::FutureExt;
 
 use super::server::Server;
 use super::signals::{Signals, is_about_files, name};
-use super::{ServeError, certificates, connection, deadlines, errands, heap, watch};
+use super::{ServeError, certificates, connection, deadlines, errands, heap, rounds};
 use crate::fault::Fault;
 use crate::socket::{Listener, Tls};
 use crate::wire::ReplyCode;
@@ -53,7 +53,7 @@ pub(super) async fn run<Beside>(
     };
     let accepting: Vec<_> = listeners.into_iter().map(accept).collect();
     let rereading = tls.clone().map(|tls| task::spawn(certificates::watch(tls)));
-    let watching = task::spawn(watch::run(Arc::clone(&server)));
+    let watching = task::spawn(rounds::run(Arc::clone(&server)));
     let expiring = task::spawn(deadlines::run(Arc::clone(&server)));
     let running = task::spawn(errands::run(Arc::clone(&server)));
     let giving_back = task::spawn(heap::run(Arc::clone(&server)));

@@ -1,18 +1,14 @@
-//! The time of all connections, looked at by one task: heartbeats both ways, the limits of handshakes, of closing
-//! and of refusals, and buffers of connections that have gone quiet. It also asks the broker to look at its alarms.
+//! The time of one connection: heartbeats both ways, the limits of handshakes, of closing and of refusals, and buffers
+//! of a connection that has gone quiet.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_std::task;
-
 use super::link::{Link, Stage};
-use super::server::Server;
 use crate::broker::ClientOutbox;
-use crate::clock::{self, now_ms};
 
-/// How often the connections are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked at.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A connection that was told to close has this long to agree.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
@@ -47,23 +43,6 @@ pub(super) struct Watch {
     unread_bytes: u64,
 }
 
-/// Looks after all connections for ever.
-pub(super) async fn run(server: Arc<Server>) {
-    let handshake_max = Duration::from_millis(server.broker.config().amqp.handshake_ms_max);
-    loop {
-        task::sleep(LOOK_EVERY).await;
-        let now = Instant::now();
-        if clock::correct() {
-            server.hub.deadline.notify(1);
-        }
-        server.each(|watch| watch.look(now, handshake_max));
-        server.broker.check_alarms();
-        server.broker.check_frugality();
-        server.broker.check_arrivals(now_ms());
-        server.broker.forget_failed_logins(now_ms());
-    }
-}
-
 impl Watch {
     pub fn new(link: Arc<Link>, outbox: Arc<ClientOutbox>) -> Self {
         let now = Instant::now();
@@ -87,7 +66,8 @@ impl Watch {
         &self.link
     }
 
-    fn look(&mut self, now: Instant, handshake_max: Duration) {
+    /// Looks at the time.
+    pub fn look(&mut self, now: Instant, handshake_max: Duration) {
         self.note_activity(now);
         let stage = self.link.stage();
         let looked_at = std::mem::replace(&mut self.looked_at, now);

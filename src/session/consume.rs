@@ -155,7 +155,7 @@ impl Channel {
         self.fetch(context, queue, acks(get.no_ack))
     }
 
-    /// Answers `basic.get`, or waits until that can be done.
+    /// Replies to `basic.get`, or waits until that can be done.
     pub(super) fn fetch(
         &self,
         context: &mut Context<'_>,

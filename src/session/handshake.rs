@@ -36,7 +36,7 @@ pub(super) struct Applicant {
 }
 
 impl Session {
-    /// Answers a protocol header that is served.
+    /// Replies to a protocol header that is served.
     pub(super) fn start(&mut self) -> Next {
         let start = connection::Start {
             version_major: 0,
@@ -50,7 +50,7 @@ impl Session {
         Next::Frame
     }
 
-    /// Answers any other header with the one that is served (specification 4.2.2).
+    /// Replies to any other header with the one that is served (specification 4.2.2).
     pub(super) fn refuse_header(&mut self, bytes: &[u8]) -> Next {
         let what = if bytes.starts_with(TLS_HANDSHAKE) {
             "this is TLS, which has a port of its own (`tls.listen`)"

@@ -26,7 +26,7 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    /// Publishes a turn's worth of messages. Answers whether all are in their queues.
+    /// Publishes a turn's worth of messages. Returns whether all are in their queues.
     pub fn publish(&mut self, client: &Client, now_ms: u64) -> bool {
         if self.outcome.is_none() {
             let publishes = &mut self.transaction.publishes;

@@ -431,7 +431,7 @@ fn take_out(guest: &Guest, number: QueueNumber) -> Vec<Id> {
     }
 }
 
-/// Plays seeds, on as many threads as there are processors where nothing is said. Answers those that failed.
+/// Plays seeds, on as many threads as there are processors where nothing is said. Returns those that failed.
 pub fn play_all(seeds: Range<u64>, threads: Option<usize>) -> Vec<u64> {
     let of_the_machine = || thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or_else(of_the_machine);

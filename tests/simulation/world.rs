@@ -79,7 +79,7 @@ impl World {
         }
     }
 
-    /// Answers how many messages are ready, and how many consumers there are.
+    /// Returns the number of ready messages, and of consumers.
     fn declare_queue(&self, rules: &Rules, mode: DeclareMode) -> (usize, usize) {
         let arguments = arguments(rules);
         let declaration = QueueDeclaration {
