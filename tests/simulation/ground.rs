@@ -60,6 +60,13 @@ pub fn permission(vhost: &str) -> PermissionRecord {
     }
 }
 
+/// Turns that publishing is cut into, in some brokers: so little is otherwise published at once that one is enough.
+fn small_turns(seed: u64) -> Option<usize> {
+    // Of numbers of its own, so that nothing else depends on it.
+    let mut random = Random::new(seed ^ 0x7475_726e);
+    random.once_in(4).then(|| [1, 3, 20][random.within(0..3) as usize])
+}
+
 /// Random numbers that follow from a seed.
 struct Seeded(Mutex<Random>);
 
@@ -145,13 +152,16 @@ impl Ground {
             take: Box::new(move |steps| *slot.lock() = Some(steps)),
         };
         let meet = Meet::new(hook);
-        let surroundings = Surroundings {
+        let mut surroundings = Surroundings {
             entropy,
             memory: memory(),
             meet,
             stepped: Some(stepped),
             ..Surroundings::of_the_machine()
         };
+        if let Some(turn_work) = small_turns(seed) {
+            surroundings.turn_work = turn_work;
+        }
         let lost = Arc::clone(lost);
         let events = Events {
             room: Box::new(|| {}),

@@ -315,6 +315,7 @@ impl Guest {
                     Next::Frame | Next::Read => break,
                     Next::Yield => {
                         // Others may come in between, and what was begun goes on even if there are no more bytes.
+                        strand::note_progress();
                         self.keep_waiting(&mut looks)?;
                         continue 'turns;
                     }
