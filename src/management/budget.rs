@@ -51,21 +51,25 @@ impl Share {
     /// Takes more of the budget. One body always fits, if it is alone.
     ///
     /// # Errors
-    /// 503 when it does not.
+    /// 503 when it does not. Nothing was taken then: what was refused keeps nobody else out.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Reply> {
-        let before = self.budget.used_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
-        if before + bytes > self.budget.bytes_max && before + bytes > self.bytes {
-            return Err(Reply::error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "service_unavailable",
-                &format!(
-                    "other requests and answers have the {} bytes that `management.bodies_bytes_max` allows; try again",
-                    self.budget.bytes_max
-                ),
-            ));
+        let (most, own) = (self.budget.bytes_max, self.bytes);
+        let with_it = |used: usize| {
+            let sum = used.saturating_add(bytes);
+            (sum <= most || used == own).then_some(sum)
+        };
+        let used = &self.budget.used_bytes;
+        if used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_it).is_ok() {
+            self.bytes += bytes;
+            return Ok(());
         }
-        Ok(())
+        Err(Reply::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "service_unavailable",
+            &format!(
+                "other requests and answers have the {most} bytes that `management.bodies_bytes_max` allows; try again"
+            ),
+        ))
     }
 }
 
@@ -103,6 +107,7 @@ mod tests {
         first.grow(60).unwrap();
         second.grow(40).unwrap();
         assert!(first.grow(1).is_err());
+        assert_eq!(budget.used_bytes(), 100, "what was refused is taken");
         drop(first);
         second.grow(60).unwrap();
         drop(second);
