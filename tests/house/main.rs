@@ -140,6 +140,23 @@ fn rooms_and_files_inside_a_module_have_an_order() {
 }
 
 #[test]
+fn functions_that_architecture_md_names_are_there() {
+    let text = std::fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
+    let named: Vec<(&str, &str)> =
+        text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::")).collect();
+    assert!(named.len() > 60, "only {} functions are named", named.len());
+    let missing = named.iter().filter(|(file, function)| {
+        let path = Path::new(ROOT).join("src").join(file).with_extension("rs");
+        let source = std::fs::read_to_string(path).unwrap_or_default();
+        let is_there = |end: &str| source.contains(&format!("fn {function}{end}"));
+        !(is_there("(") || is_there("<"))
+    });
+    let missing: Vec<String> =
+        missing.map(|(file, function)| format!("{file}.rs::{function}")).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:?}");
+}
+
+#[test]
 fn the_layer_table_in_architecture_md_is_the_one_that_is_enforced() {
     let text = std::fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
     let mut written: Vec<(String, u8)> = text
