@@ -85,8 +85,11 @@ impl Certificate {
     }
 }
 
+/// The attribute of this kind, if there is just one: of several nobody knows which is meant.
 fn value_of(name: &X509Name<'_>, kind: &Oid<'_>) -> Option<String> {
-    name.iter_by_oid(kind).next().and_then(|attribute| attribute.as_str().ok().map(str::to_owned))
+    let mut found = name.iter_by_oid(kind);
+    let (first, second) = (found.next()?, found.next());
+    second.is_none().then(|| first.as_str().ok().map(str::to_owned)).flatten()
 }
 
 fn distinguished_name(name: &X509Name<'_>) -> String {
@@ -100,7 +103,28 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let kind = attribute.attr_type();
     let kind = x509_parser::objects::oid2abbrev(kind, x509_parser::objects::oid_registry())
         .map_or_else(|_| kind.to_id_string(), str::to_owned);
-    format!("{kind}={}", escaped(attribute.as_str().unwrap_or_default()))
+    match attribute.as_str() {
+        Ok(value) => format!("{kind}={}", escaped(value)),
+        // Of another alphabet: its bytes, as that RFC writes them, so that no two owners have one name.
+        Err(_) => format!("{kind}=#{}", encoded(attribute)),
+    }
+}
+
+/// Tag, length and value (X.690, 8.1), in hexadecimal.
+fn encoded(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let value = attribute.attr_value();
+    let length = value.data.len() as u64;
+    let length_bytes = length.to_be_bytes();
+    let significant = &length_bytes[length.leading_zeros() as usize / 8..];
+    let mut bytes = vec![value.tag().0 as u8];
+    if length < 128 {
+        bytes.push(length as u8);
+    } else {
+        bytes.push(0x80 | significant.len() as u8);
+        bytes.extend_from_slice(significant);
+    }
+    bytes.extend_from_slice(value.data);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A value with what would end it marked (RFC 4514, 2.4).
@@ -138,6 +162,34 @@ mod tests {
         assert_eq!(read.issuer, read.subject);
         assert_eq!(read.common_name.as_deref(), Some("me"));
         assert_eq!(read.dns_names, ["me.example"]);
+    }
+
+    #[test]
+    fn owners_in_other_alphabets_have_names_of_their_own() {
+        use rcgen::DnValue;
+        let subject = |name: &str| {
+            let mut params = CertificateParams::new(Vec::new()).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            let value = DnValue::TeletexString(name.try_into().unwrap());
+            params.distinguished_name.push(DnType::CommonName, value);
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            let read = Certificate::parse(certificate.der()).unwrap();
+            (read.subject, read.common_name)
+        };
+        assert_eq!(subject("me"), ("CN=#14026d65".to_owned(), None));
+        assert_eq!(subject("you").0, "CN=#1403796f75");
+    }
+
+    #[test]
+    fn of_several_common_names_none_is_the_name() {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "admin");
+        let other = DnType::CustomDnType(vec![2, 5, 4, 3]);
+        params.distinguished_name.push(other, "shop");
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let read = Certificate::parse(certificate.der()).unwrap();
+        assert_eq!((read.subject.as_str(), read.common_name), ("CN=shop,CN=admin", None));
     }
 
     #[test]

@@ -8,7 +8,6 @@ use super::overview;
 use super::reply::{Outcome, Reply};
 use crate::broker::Shortage;
 use crate::clock;
-use crate::socket;
 
 fn ok() -> Outcome {
     Ok(Reply::json(&json!({ "status": "ok" })))
@@ -82,8 +81,7 @@ pub(super) fn certificates(call: &Call<'_>) -> Outcome {
         return Err(Reply::bad_request("Invalid expiration period."));
     };
     let until_s = clock::now_ms() / 1000 + u64::from(within) * days * 24 * 60 * 60;
-    let tls = &call.api.broker.config().tls;
-    let expires_s = if tls.is_on() { socket::expires_s(tls) } else { None };
+    let expires_s = call.api.tls.as_ref().map(|tls| tls.expires_s());
     if expires_s.is_none_or(|expires_s| expires_s > until_s) {
         return ok();
     }

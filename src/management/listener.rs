@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::socket::{self, Arriving, Served, Socket, Tls};
 
 /// The addresses that were taken, none when the API is off.
-pub struct Listener(Vec<socket::Listener>);
+pub struct Listener(Vec<socket::Listener>, Option<Arc<Tls>>);
 
 /// Takes the addresses that the configuration names, those with TLS too. With port 0 the system chooses the port.
 ///
@@ -38,7 +38,7 @@ pub fn bind(config: &Config, tls: Option<&Arc<Tls>>) -> Result<Listener, String>
     if let (Some(address), Some(tls)) = (config.tls.management_address(), tls) {
         sockets.push(bound(address, "tls.management_listen")?.secured_by(tls));
     }
-    Ok(Listener(sockets))
+    Ok(Listener(sockets, tls.cloned()))
 }
 
 /// The API as it runs; dropping it ends it.
@@ -63,7 +63,7 @@ impl Listener {
         if self.0.is_empty() {
             return Running { accepting: Vec::new(), _sampler: None };
         }
-        let api = Arc::new(Api::new(Arc::clone(broker), served));
+        let api = Arc::new(Api::new(Arc::clone(broker), served, self.1));
         let sampler = Sampler::start(&api);
         let open = Arc::new(AtomicUsize::new(0));
         let accept = |socket: socket::Listener| {
@@ -141,7 +141,9 @@ async fn serve(api: &Arc<Api>, socket: Socket) {
         .serve_connection(FuturesIo::new(stream), service);
     if let Err(error) = connection.await {
         match error.is_parse() {
-            true => log::warn!("{peer}: this is not HTTP: {error}; HTTPS has a port of its own"),
+            true => {
+                log::warn!("{peer}: this is not HTTP: {error}; HTTP and HTTPS have a port each")
+            }
             false => log::debug!("{peer}: management connection ended: {error}"),
         }
     }

@@ -54,13 +54,15 @@ use listings::Listings;
 use rates::Rates;
 
 use crate::broker::Broker;
-use crate::socket::Served;
+use crate::socket::{Served, Tls};
 
 /// What every request works with.
 struct Api {
     broker: Arc<Broker>,
     /// What is served where, this API among it.
     served: Vec<Served>,
+    /// The certificates that are served.
+    tls: Option<Arc<Tls>>,
     began: Instant,
 
     /// `leveret@HOST`, which is the cluster's name too.
@@ -71,7 +73,7 @@ struct Api {
 }
 
 impl Api {
-    fn new(broker: Arc<Broker>, served: Vec<Served>) -> Self {
+    fn new(broker: Arc<Broker>, served: Vec<Served>, tls: Option<Arc<Tls>>) -> Self {
         let host = rustix::system::uname();
         let settings = &broker.config().management;
         let budget = Budget::new(settings.bodies_bytes_max);
@@ -79,6 +81,7 @@ impl Api {
         Self {
             broker,
             served,
+            tls,
             began: Instant::now(),
 
             node: format!("leveret@{}", host.nodename().to_string_lossy()),

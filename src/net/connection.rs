@@ -21,7 +21,9 @@ use crate::socket::{Arriving, Socket};
 pub(super) fn admit(server: &Arc<Server>, arriving: Arriving) {
     let (most, address) = (server.broker.config().amqp.connections_max, arriving.address());
     let place = server.place();
-    if server.count() + server.places() > most {
+    // In this order: one that enters in between is counted twice and not left out.
+    let places = server.places();
+    if server.count() + places > most {
         log::warn!("{address}: refused: there are {most} connections, as many as may be");
         return;
     }
@@ -33,7 +35,9 @@ pub(super) fn admit(server: &Arc<Server>, arriving: Arriving) {
     let limit = Duration::from_millis(server.broker.config().amqp.handshake_ms_max);
     task::spawn(async move {
         match handshake.carry_out(limit).await {
-            Ok(socket) => start(&server, socket),
+            // The server may have begun to stop meanwhile.
+            Ok(socket) if !server.is_closing() => start(&server, socket),
+            Ok(_) => log::debug!("{address}: refused: the broker stops"),
             Err(why) => log::warn!("{address}: refused: {why}"),
         }
         drop(place);

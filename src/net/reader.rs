@@ -314,6 +314,9 @@ fn lost(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionReset => "the client reset the socket",
         io::ErrorKind::TimedOut => "the client cannot be reached any more",
+        // On a TLS connection that ends without saying so first.
+        io::ErrorKind::UnexpectedEof => "the client closed the socket",
+        io::ErrorKind::InvalidData => "what came is not TLS",
         _ => "the socket failed",
     }
 }

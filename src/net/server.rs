@@ -86,6 +86,11 @@ impl Server {
         self.connections.lock().watches.values_mut().for_each(&mut work);
     }
 
+    /// Whether new ones are closed at once.
+    pub fn is_closing(&self) -> bool {
+        self.connections.lock().closing.is_some()
+    }
+
     /// Closes every connection, also those that are still to come.
     pub fn close_all(&self, fault: &Fault) {
         let mut connections = self.connections.lock();

@@ -34,10 +34,10 @@ pub(super) async fn run<Beside>(
     server: Arc<Server>,
     listeners: Vec<Listener>,
     tls: Option<Arc<Tls>>,
+    signals: Signals,
     start: impl FnOnce() -> Beside,
     began: Instant,
 ) -> Result<(), ServeError> {
-    let signals = Signals::new().map_err(ServeError::Signals)?;
     for listener in &listeners {
         if let Ok(address) = listener.address() {
             let with = if listener.is_secured() { " with TLS" } else { "" };
@@ -137,12 +137,13 @@ fn exit_on_next(signals: Signals) -> JoinHandle<()> {
 
 /// Closes all connections; those that do not agree in time are cut off.
 async fn close_all(server: &Server, fault: &Fault, limit: Duration) {
+    // Also those that are in the middle of a handshake, and come later.
+    server.close_all(fault);
     let count = server.count();
     if count == 0 {
         return;
     }
     log::info!("closing {count} connections");
-    server.close_all(fault);
     if emptied(server, limit).await {
         return;
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_std::future::timeout;
 use async_std::net::TcpStream;
 
+use super::secured::Half;
 use super::tls::{self, Tls};
 use super::{Control, Reading, Socket, Writing};
 use crate::security::Security;
@@ -80,7 +81,7 @@ impl Handshake {
         };
         let secured = secured.map_err(|error| tls::why_failed(&error))?;
         let security = tls::agreed(secured.get_ref().1);
-        let (reading, writing) = futures_lite::io::split(secured);
+        let (reading, writing) = Half::two_of(secured);
         let (reading, writing) = (Reading::secured(reading), Writing::secured(writing));
         Ok(Socket { address, local, security, reading, writing, control })
     }

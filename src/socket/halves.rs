@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use async_std::io::{Read, Write};
 use async_std::net::TcpStream;
-use futures_lite::io::{ReadHalf, WriteHalf};
-use futures_rustls::server::TlsStream;
+
+use super::secured::Half;
 
 /// What comes.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Reading(ReadingFrom);
 #[derive(Debug)]
 enum ReadingFrom {
     Plain(TcpStream),
-    Secured(Box<ReadHalf<TlsStream<TcpStream>>>),
+    Secured(Half),
 }
 
 /// What goes. Closing it tells the peer that nothing more will come; what it sends is still read.
@@ -27,7 +27,7 @@ pub struct Writing(WritingTo);
 #[derive(Debug)]
 enum WritingTo {
     Plain(TcpStream),
-    Secured(Box<WriteHalf<TlsStream<TcpStream>>>),
+    Secured(Half),
 }
 
 impl Reading {
@@ -35,8 +35,8 @@ impl Reading {
         Self(ReadingFrom::Plain(stream))
     }
 
-    pub(super) fn secured(half: ReadHalf<TlsStream<TcpStream>>) -> Self {
-        Self(ReadingFrom::Secured(Box::new(half)))
+    pub(super) fn secured(half: Half) -> Self {
+        Self(ReadingFrom::Secured(half))
     }
 }
 
@@ -45,8 +45,8 @@ impl Writing {
         Self(WritingTo::Plain(stream))
     }
 
-    pub(super) fn secured(half: WriteHalf<TlsStream<TcpStream>>) -> Self {
-        Self(WritingTo::Secured(Box::new(half)))
+    pub(super) fn secured(half: Half) -> Self {
+        Self(WritingTo::Secured(half))
     }
 }
 
@@ -58,7 +58,7 @@ impl Read for Reading {
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             ReadingFrom::Plain(stream) => Pin::new(stream).poll_read(context, into),
-            ReadingFrom::Secured(half) => Pin::new(half).poll_read(context, into),
+            ReadingFrom::Secured(half) => half.poll_read(context, into),
         }
     }
 
@@ -69,7 +69,10 @@ impl Read for Reading {
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             ReadingFrom::Plain(stream) => Pin::new(stream).poll_read_vectored(context, into),
-            ReadingFrom::Secured(half) => Pin::new(half).poll_read_vectored(context, into),
+            ReadingFrom::Secured(half) => match into.iter_mut().find(|part| !part.is_empty()) {
+                Some(part) => half.poll_read(context, part),
+                None => Poll::Ready(Ok(0)),
+            },
         }
     }
 }
@@ -82,7 +85,7 @@ impl Write for Writing {
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             WritingTo::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            WritingTo::Secured(half) => Pin::new(half).poll_write(context, bytes),
+            WritingTo::Secured(half) => half.poll_write(context, &[IoSlice::new(bytes)]),
         }
     }
 
@@ -93,21 +96,21 @@ impl Write for Writing {
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             WritingTo::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
-            WritingTo::Secured(half) => Pin::new(half).poll_write_vectored(context, parts),
+            WritingTo::Secured(half) => half.poll_write(context, parts),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
             WritingTo::Plain(stream) => Pin::new(stream).poll_flush(context),
-            WritingTo::Secured(half) => Pin::new(half).poll_flush(context),
+            WritingTo::Secured(half) => half.poll_flush(context),
         }
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
             WritingTo::Plain(stream) => Poll::Ready(stream.shutdown(Shutdown::Write)),
-            WritingTo::Secured(half) => Pin::new(half).poll_close(context),
+            WritingTo::Secured(half) => half.poll_close(context),
         }
     }
 }

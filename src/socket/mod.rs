@@ -5,6 +5,7 @@ mod arriving;
 mod control;
 mod halves;
 mod listener;
+mod secured;
 mod tls;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ pub use self::arriving::{Arriving, Handshake};
 pub use self::control::Control;
 pub use self::halves::{Reading, Writing};
 pub use self::listener::{Listener, why_not};
-pub use self::tls::{Tls, TlsError, expires_s};
+pub use self::tls::{Tls, TlsError};
 
 /// A connection that was accepted.
 #[derive(Debug)]

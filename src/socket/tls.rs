@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,18 +16,26 @@ use parking_lot::Mutex;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{InvalidMessage, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection};
 
+use super::secured::Fair;
 use crate::config;
 use crate::security::{self, Certificate, Security};
 
 /// What TLS connections are begun with.
 pub struct Tls {
     settings: config::Tls,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Loaded>,
     seen: Mutex<Looks>,
+}
+
+/// What the files held when they were read.
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// When the certificate expires, in seconds since the Unix epoch.
+    expires_s: u64,
 }
 
 /// What the files looked like.
@@ -38,8 +47,9 @@ struct Looks {
     last: Vec<Seen>,
 }
 
-/// When a file was last changed, and how long it is; nothing when it could not be looked at.
-type Seen = Option<(SystemTime, u64)>;
+/// When a file and its entry were last changed, how long it is, and which file it is; nothing when it could not be looked
+/// at.
+type Seen = Option<(SystemTime, i64, u64, u64)>;
 
 /// Why the files of a TLS listener cannot be used: one line.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +80,7 @@ impl Tls {
     pub fn load(settings: &config::Tls) -> Result<Self, TlsError> {
         let looks = look(settings);
         let seen = Mutex::new(Looks { read: looks.clone(), last: looks });
-        let current = ArcSwap::from_pointee(server_config(settings)?);
+        let current = ArcSwap::from_pointee(load(settings)?);
         Ok(Self { settings: settings.clone(), current, seen })
     }
 
@@ -79,8 +89,10 @@ impl Tls {
     /// # Errors
     /// As for [`Tls::load`]. What was read before stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.seen.lock().read = look(&self.settings);
-        self.current.store(Arc::new(server_config(&self.settings)?));
+        // Of two that read at once the later one reads all, and what it read stays.
+        let mut seen = self.seen.lock();
+        seen.read = look(&self.settings);
+        self.current.store(Arc::new(load(&self.settings)?));
         Ok(())
     }
 
@@ -93,9 +105,15 @@ impl Tls {
         has_settled
     }
 
+    /// When the certificate in use expires, in seconds since the Unix epoch.
+    pub fn expires_s(&self) -> u64 {
+        self.current.load().expires_s
+    }
+
     /// The server's part of the handshake.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        TlsAcceptor::from(self.current.load_full()).accept(stream).await
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<Fair>> {
+        let config = Arc::clone(&self.current.load().config);
+        TlsAcceptor::from(config).accept(Fair::of(stream)).await
     }
 }
 
@@ -103,12 +121,6 @@ impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tls").field("settings", &self.settings).finish_non_exhaustive()
     }
-}
-
-/// When the certificate expires that the files hold now, in seconds since the Unix epoch. Nothing when there is none.
-pub fn expires_s(settings: &config::Tls) -> Option<u64> {
-    let shown = certificates("certificate", settings.certificate.as_deref()).ok()?;
-    Certificate::parse(shown.first()?).map(|certificate| certificate.expires_s)
 }
 
 /// Why a handshake did not come about, in words.
@@ -152,12 +164,12 @@ fn look(settings: &config::Tls) -> Vec<Seen> {
     let files = [&settings.certificate, &settings.key, &settings.client_ca];
     let seen = |path: &PathBuf| {
         let file = fs::metadata(path).ok()?;
-        Some((file.modified().ok()?, file.len()))
+        Some((file.modified().ok()?, file.ctime(), file.len(), file.ino()))
     };
     files.into_iter().map(|path| path.as_ref().and_then(seen)).collect()
 }
 
-fn server_config(settings: &config::Tls) -> Result<ServerConfig, TlsError> {
+fn load(settings: &config::Tls) -> Result<Loaded, TlsError> {
     let certificate = certificates("certificate", settings.certificate.as_deref())?;
     let path = settings.key.as_deref().ok_or(TlsError::Missing("key"))?;
     let key = PrivateKeyDer::from_pem_file(path).map_err(|why| unreadable("key", path, &why))?;
@@ -186,10 +198,18 @@ fn server_config(settings: &config::Tls) -> Result<ServerConfig, TlsError> {
             builder.with_client_cert_verifier(verifier.build().map_err(why)?)
         }
     };
-    builder.with_single_cert(certificate, key).map_err(|error| {
+    let own = certificate.first().and_then(|der| Certificate::parse(der));
+    let expires_s = own.map_or(0, |certificate| certificate.expires_s);
+    let mut config = builder.with_single_cert(certificate, key).map_err(|error| {
         let why = format!("`certificate` and `key` cannot be used together: {error}");
         TlsError::Unusable(why)
-    })
+    })?;
+    if settings.clients != config::TlsClients::Anonymous {
+        // A session that is resumed is not verified again: neither would an expired certificate be found.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(Loaded { config: Arc::new(config), expires_s })
 }
 
 fn certificates(

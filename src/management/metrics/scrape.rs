@@ -153,7 +153,7 @@ mod tests {
             };
             operator.declare_queue(&declaration, NOW_MS).unwrap();
         }
-        check(&Api::new(broker, Vec::new()));
+        check(&Api::new(broker, Vec::new(), None));
     }
 
     fn scrape(api: &Api) -> Scrape {
