@@ -41,7 +41,6 @@ use crate::socket::{Listener, Served, Tls, TlsError, why_not};
 
 use self::hub::Hub;
 use self::server::Server;
-use self::signals::Signals;
 
 /// Why the broker does not run, or not any longer. It displays as one line.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +88,7 @@ pub fn serve<Bound, Running>(
     start: impl FnOnce(Bound, &Arc<Broker>, &[Served]) -> Running,
 ) -> Result<(), ServeError> {
     let began = Instant::now();
-    // From here on: a start may take its time, and who asks for certificates to be read again does not mean to end it.
-    let signals = Signals::new().map_err(ServeError::Signals)?;
+    signals::let_hang_up_pass().map_err(ServeError::Signals)?;
     let tls = config.tls.is_on().then(|| Tls::load(&config.tls).map(Arc::new)).transpose()?;
     let (listeners, served) = listen(&config, tls.as_ref())?;
     let bound = bind(&config, tls.as_ref()).map_err(ServeError::Beside)?;
@@ -103,7 +101,7 @@ pub fn serve<Bound, Running>(
     report(&broker, began);
     let server = Arc::new(Server::new(Arc::clone(&broker), hub));
     let start = || start(bound, &broker, &served);
-    task::block_on(shutdown::run(server, listeners, tls, signals, start, began))
+    task::block_on(shutdown::run(server, listeners, tls, start, began))
 }
 
 /// Takes the addresses that AMQP is served on.

@@ -34,10 +34,10 @@ pub(super) async fn run<Beside>(
     server: Arc<Server>,
     listeners: Vec<Listener>,
     tls: Option<Arc<Tls>>,
-    signals: Signals,
     start: impl FnOnce() -> Beside,
     began: Instant,
 ) -> Result<(), ServeError> {
+    let signals = Signals::new().map_err(ServeError::Signals)?;
     for listener in &listeners {
         if let Ok(address) = listener.address() {
             let with = if listener.is_secured() { " with TLS" } else { "" };

@@ -1,6 +1,7 @@
 //! The signals that tell the program to end, or to read its certificates again, for tasks that wait for them.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
 use async_channel::Receiver;
@@ -9,6 +10,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// SIGTERM, SIGINT and SIGHUP, in the order in which they come. From here on they end nothing by themselves.
 pub(super) struct Signals(Receiver<i32>);
+
+/// From here on SIGHUP does not end the program: a start may take its time, and who asks for certificates to be read again
+/// does not mean to end it. What has changed by then is found when the files are looked at.
+pub(super) fn let_hang_up_pass() -> io::Result<()> {
+    signal_hook::flag::register(SIGHUP, Arc::default()).map(drop)
+}
 
 impl Signals {
     /// Begins to listen for them, on a thread of its own.
