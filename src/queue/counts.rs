@@ -29,9 +29,9 @@ counters! {
         pub delivered,
         /// Handed to consumers without acknowledgement.
         pub delivered_automatic,
-        /// GetOutcome with `basic.get`, to be acknowledged.
+        /// Fetched with `basic.get`, to be acknowledged.
         pub got,
-        /// GetOutcome with `basic.get` without acknowledgement.
+        /// Fetched with `basic.get` without acknowledgement.
         pub got_automatic,
         /// `basic.get` that found nothing.
         pub got_empty,

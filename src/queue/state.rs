@@ -92,7 +92,7 @@ impl<R: Receiver> Queue<R> {
         self.drop_excess(fx);
     }
 
-    /// What it holds at this moment. DeleteRefusal, not computed.
+    /// What it holds at this moment. Kept, not computed.
     pub fn counts(&self) -> Counts {
         Counts {
             ready: self.ready.len(),

@@ -82,10 +82,9 @@ impl Channel {
         context: &mut Context<'_>,
         header: &ContentHeader<'_>,
     ) -> Result<Option<Turn>, Fault> {
-        let publishing = match self.content.take() {
-            None => return Err(expected_method()),
-            Some(Content::Begun(_)) => return Err(expected_body()),
-            Some(Content::Announced(publishing)) => publishing,
+        self.expect_header()?;
+        let Some(Content::Announced(publishing)) = self.content.take() else {
+            return Err(expected_method());
         };
         if header.class_id != basic::CLASS_ID {
             return Err(out_of_order(format!(
